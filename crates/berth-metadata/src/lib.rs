@@ -1,1 +1,9 @@
+#![forbid(unsafe_code)]
 
+mod error;
+mod store;
+
+pub use error::MetadataError;
+pub use store::{
+    Blob, MetadataStore, NewManifest, PutManifest, Referrer, StoredManifest, UploadRecord,
+};

@@ -1,0 +1,91 @@
+use std::ops::Range;
+
+use async_trait::async_trait;
+use berth_spec::{Digest, SessionId};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use crate::BlobError;
+
+/// Where the bytes of blobs live.
+///
+/// Bytes arrive in a staging area, one per upload session, and become a blob by being published
+/// under their digest: at once and whole, so that nobody ever sees half a blob. The store does not
+/// check digests; who publishes has hashed the bytes while they arrived.
+///
+/// Methods may be called from async code: none blocks the calling thread.
+#[async_trait]
+pub trait BlobStore: Send + Sync + 'static {
+    /// Opens a staging area for writing at `offset`, creating it if it is missing and `offset` is 0.
+    /// What it holds beyond `offset` is cut off: bytes that were never acknowledged. At most one
+    /// writer may be open for one session; the caller sees to that.
+    ///
+    /// # Errors
+    /// [`BlobError::StagedBytesMissing`] if it holds fewer than `offset` bytes.
+    async fn stage(
+        &self,
+        session: SessionId,
+        offset: u64,
+    ) -> Result<Box<dyn StagedWriter>, BlobError>;
+
+    /// The first `length` bytes of a staging area, in order, in pieces of bounded size, each read
+    /// only when it is asked for.
+    ///
+    /// # Errors
+    /// [`BlobError::StagedBytesMissing`] if it holds fewer than `length` bytes.
+    async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError>;
+
+    /// Makes the first `length` bytes of a staging area the blob `digest`. When this answers `Ok`,
+    /// the blob is durable. The staging area stays, so that this can be done again after a crash;
+    /// but nothing may be appended to it any more. If the blob is there already with the same
+    /// size, nothing happens; with another size, it is replaced. A staging area that is missing
+    /// counts as empty if `length` is 0.
+    ///
+    /// # Errors
+    /// [`BlobError::StagedBytesMissing`] if it does not hold exactly `length` bytes.
+    async fn publish(
+        &self,
+        session: SessionId,
+        length: u64,
+        digest: &Digest,
+    ) -> Result<(), BlobError>;
+
+    /// Removes a staging area. One that is missing is no error.
+    async fn discard(&self, session: SessionId) -> Result<(), BlobError>;
+
+    /// The sessions that have a staging area, in no order.
+    async fn staged(&self) -> Result<Vec<SessionId>, BlobError>;
+
+    /// Opens a blob for reading; `None` if there is no such blob. Once open, it can be read to its
+    /// end even if it is deleted meanwhile.
+    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError>;
+
+    /// Removes a blob, durably. `false` if there was none.
+    async fn delete(&self, digest: &Digest) -> Result<bool, BlobError>;
+}
+
+/// Bytes in pieces of bounded size, each produced only when it is asked for.
+pub type ByteStream = BoxStream<'static, Result<Bytes, BlobError>>;
+
+/// An open staging area. Dropping it without [`StagedWriter::sync`] leaves bytes that may or may
+/// not survive a crash, and that the next [`BlobStore::stage`] cuts off.
+#[async_trait]
+pub trait StagedWriter: Send {
+    /// Appends pieces, in order. They are in the store, but not yet durable, when this answers.
+    /// After an error, nothing more may be written with this writer but it may be synced: how much of
+    /// these pieces was written is unknown, and what came before them is unharmed.
+    async fn write(&mut self, pieces: Vec<Bytes>) -> Result<(), BlobError>;
+
+    /// Makes all that was written durable, and the staging area itself too.
+    async fn sync(&mut self) -> Result<(), BlobError>;
+}
+
+/// An open blob.
+pub trait BlobReader: Send + Sync {
+    /// The size of the blob, in bytes.
+    fn size(&self) -> u64;
+
+    /// The bytes of `range`, which must lie within the size, in pieces of bounded size, each read
+    /// only when it is asked for (one may be read ahead).
+    fn read(self: Box<Self>, range: Range<u64>) -> ByteStream;
+}

@@ -1,0 +1,254 @@
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use berth_spec::{Algorithm, Digest, MediaType, Reference, RepositoryName, SessionId, Tag};
+use bytes::Bytes;
+
+use crate::MetadataError;
+
+/// What a registry knows besides the bytes of blobs.
+///
+/// Every method is one transaction: it happens whole or not at all, and when a method that changes
+/// something answers `Ok`, the change is durable. Methods may be called from async code: none
+/// blocks the calling thread.
+///
+/// A repository comes into being with the first blob or manifest stored in it and stays when it
+/// becomes empty. A blob can be read only through a repository that is linked to it.
+#[async_trait]
+pub trait MetadataStore: Send + Sync + 'static {
+    /// Whether the repository exists.
+    async fn has_repository(&self, name: &RepositoryName) -> Result<bool, MetadataError>;
+
+    /// At most `limit` names of repositories after `last` (which need not exist, nor be a valid
+    /// name), in byte order.
+    async fn repositories(
+        &self,
+        last: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<RepositoryName>, MetadataError>;
+
+    /// Records a blob whose bytes are durable already, and links it to the repository, both
+    /// created where missing. A link that exists is renewed. Manifests of this repository that
+    /// refer to the blob and lost their link to it by [`MetadataStore::unlink_blob`] get it back.
+    /// If `finished` is given, removes that upload record in the same transaction.
+    ///
+    /// # Errors
+    /// [`MetadataError::SizeConflict`] if the blob is recorded with another size.
+    async fn link_blob(
+        &self,
+        repository: &RepositoryName,
+        blob: &Blob,
+        finished: Option<SessionId>,
+    ) -> Result<(), MetadataError>;
+
+    /// Links a blob that `from` is linked to (with no `from`: that any repository is linked to)
+    /// to `repository` as well, creating the repository if needed. `None`, and nothing changes,
+    /// if there is no such blob to be had.
+    async fn mount_blob(
+        &self,
+        repository: &RepositoryName,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError>;
+
+    /// The blob, if the repository is linked to it.
+    async fn blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError>;
+
+    /// Takes away this repository's link to the blob, and its manifests' links to it. The record
+    /// of the blob stays, for other repositories and for garbage collection. `false`, and nothing
+    /// changes, if the repository was not linked to it.
+    async fn unlink_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, MetadataError>;
+
+    /// Stores a manifest and points tags at it, in one transaction. Pushing the same digest again
+    /// is no error: its tags are set, its media type becomes the one pushed last, and its links to
+    /// blobs are made again. The repository is created if needed (when nothing is missing).
+    ///
+    /// If a blob of [`NewManifest::required_blobs`] is not linked to the repository, or a manifest
+    /// of [`NewManifest::required_manifests`] is not in it, nothing changes and the answer is
+    /// [`PutManifest::Missing`].
+    async fn put_manifest(
+        &self,
+        repository: &RepositoryName,
+        manifest: &NewManifest,
+    ) -> Result<PutManifest, MetadataError>;
+
+    /// The manifest, with its bytes.
+    async fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Option<StoredManifest>, MetadataError>;
+
+    /// Removes a manifest, the tags that point to it and its links to blobs and manifests. `false`
+    /// if there was none.
+    async fn delete_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, MetadataError>;
+
+    /// Removes a tag; its manifest stays. `false` if there was none.
+    async fn delete_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<bool, MetadataError>;
+
+    /// At most `limit` tags after `last` (which need not exist, nor be a valid tag), in byte
+    /// order; `None` if there is no such repository.
+    async fn tags(
+        &self,
+        repository: &RepositoryName,
+        last: Option<&str>,
+        limit: u32,
+    ) -> Result<Option<Vec<Tag>>, MetadataError>;
+
+    /// At most `limit` manifests of the repository that name `subject` as theirs, after the digest
+    /// `last`, in byte order of their digests; only those of `artifact_type`, if given. None if
+    /// there is no such repository.
+    async fn referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        last: Option<&Digest>,
+        limit: u32,
+    ) -> Result<Vec<Referrer>, MetadataError>;
+
+    /// Stores the record of a new upload session.
+    async fn create_upload(&self, upload: &UploadRecord) -> Result<(), MetadataError>;
+
+    /// The record of an upload session, expired or not.
+    async fn upload(&self, id: SessionId) -> Result<Option<UploadRecord>, MetadataError>;
+
+    /// Replaces the record of an upload session, if its stored revision is still
+    /// `upload.revision - 1`. `false`, and nothing changes, if it is another, or the record is gone.
+    async fn update_upload(&self, upload: &UploadRecord) -> Result<bool, MetadataError>;
+
+    /// Removes the record of an upload session. `false` if there was none.
+    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError>;
+
+    /// At most `limit` upload sessions whose `expires_at` is not after `now`, the longest
+    /// expired first.
+    async fn expired_uploads(
+        &self,
+        now: SystemTime,
+        limit: u32,
+    ) -> Result<Vec<SessionId>, MetadataError>;
+}
+
+/// A blob that the registry holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// Names the content.
+    pub digest: Digest,
+    /// Its size, in bytes.
+    pub size: u64,
+}
+
+/// A manifest to be stored, with all that the store must know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewManifest {
+    /// The digest of `content`; the caller has checked it.
+    pub digest: Digest,
+    /// The media type under which it was pushed.
+    pub media_type: MediaType,
+    /// What the referrers list shows as its type.
+    pub artifact_type: Option<String>,
+    /// The manifest that it refers to as its subject; need not exist.
+    pub subject: Option<Digest>,
+    /// What the referrers list shows as its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// The bytes as they were pushed.
+    pub content: Bytes,
+    /// The blobs that must be linked to the repository. Duplicates are allowed.
+    pub required_blobs: Vec<Digest>,
+    /// Blobs that are referred to and may be absent (non-distributable layers): linked to the
+    /// manifest if the repository is linked to them.
+    pub optional_blobs: Vec<Digest>,
+    /// The manifests that must be in the repository. Duplicates are allowed.
+    pub required_manifests: Vec<Digest>,
+    /// The tags to point at it.
+    pub tags: Vec<Tag>,
+}
+
+/// What became of a manifest to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutManifest {
+    /// It is stored and tagged.
+    Stored,
+    /// Nothing was stored: these are missing, blobs first, each once, in the order given.
+    Missing(Vec<Digest>),
+}
+
+/// A manifest as it was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredManifest {
+    /// The digest of `content`.
+    pub digest: Digest,
+    /// The media type under which it was pushed last.
+    pub media_type: MediaType,
+    /// The bytes as they were pushed.
+    pub content: Bytes,
+}
+
+/// A manifest that names another as its subject: an entry of the referrers list (end-12a).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// Names the referring manifest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// Its size, in bytes.
+    pub size: u64,
+    /// Its artifact type, if it has one.
+    pub artifact_type: Option<String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// How far an upload session has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadRecord {
+    /// Names the session.
+    pub id: SessionId,
+    /// Where the blob is to be linked.
+    pub repository: RepositoryName,
+    /// The algorithm of `hash_state`.
+    pub algorithm: Algorithm,
+    /// How many bytes are durable, and are what `hash_state` has seen.
+    pub offset: u64,
+    /// The state of the hash over those bytes.
+    pub hash_state: Vec<u8>,
+    /// Rises by one with every change; guards against two writers.
+    pub revision: u64,
+    /// When it may be removed, to the millisecond (stores round down).
+    pub expires_at: SystemTime,
+}
+
+impl UploadRecord {
+    /// `expires_at` as milliseconds since the Unix epoch, as stores keep it.
+    pub(crate) fn expires_at_milliseconds(&self) -> i64 {
+        milliseconds(self.expires_at)
+    }
+}
+
+/// Milliseconds since the Unix epoch, as stores keep times.
+pub(crate) fn milliseconds(time: SystemTime) -> i64 {
+    let elapsed = time.duration_since(SystemTime::UNIX_EPOCH);
+    i64::try_from(elapsed.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The inverse of [`milliseconds`].
+pub(crate) fn time_of(milliseconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
+}
