@@ -40,7 +40,8 @@ impl ManifestKind {
         matches!(self, Self::OciIndex | Self::DockerList)
     }
 
-    fn of(media_type: &str) -> Option<Self> {
+    /// The kind that has this media type; none if it is not that of a manifest.
+    pub fn of(media_type: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|kind| kind.media_type() == media_type)
@@ -192,6 +193,11 @@ impl Manifest {
     /// What kind of manifest it is.
     pub fn kind(&self) -> ManifestKind {
         self.kind
+    }
+
+    /// The media type under which it was pushed.
+    pub fn media_type(&self) -> MediaType {
+        self.kind.into()
     }
 
     /// The blobs that it refers to: the config, if it is an image, and then the layers in order.

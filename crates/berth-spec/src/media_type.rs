@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ManifestKind;
+
 /// A media type, `type/subtype` as RFC 6838 (section 4.2) restricts it, without parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -70,6 +72,12 @@ impl FromStr for MediaType {
             }
             _ => Err(MediaTypeError(text.to_owned())),
         }
+    }
+}
+
+impl From<ManifestKind> for MediaType {
+    fn from(kind: ManifestKind) -> Self {
+        Self(kind.media_type().into())
     }
 }
 

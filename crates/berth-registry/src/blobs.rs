@@ -1,0 +1,82 @@
+use berth_blob::BlobReader;
+use berth_metadata::Blob;
+use berth_spec::{Digest, RepositoryName};
+use tracing::error;
+
+use crate::{Registry, RegistryError};
+
+impl Registry {
+    /// What the registry knows of a blob of this repository (end-2, `HEAD`).
+    ///
+    /// # Errors
+    /// [`RegistryError::BlobUnknown`] or [`RegistryError::RepositoryUnknown`] if the repository
+    /// does not have it.
+    pub async fn blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Blob, RegistryError> {
+        match self.metadata.blob(repository, digest).await? {
+            Some(blob) => Ok(blob),
+            None => Err(self.blob_unknown(repository, digest).await),
+        }
+    }
+
+    /// Opens a blob of this repository for reading (end-2, `GET`).
+    ///
+    /// # Errors
+    /// As [`Registry::blob`].
+    pub async fn open_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Box<dyn BlobReader>, RegistryError> {
+        let blob = self.blob(repository, digest).await?;
+        match self.blobs.open(digest).await? {
+            Some(reader) if reader.size() == blob.size => Ok(reader),
+            found => {
+                let found = found.map(|reader| reader.size());
+                error!(%digest, size = blob.size, ?found, "the bytes of a known blob are damaged or missing");
+                Err(self.blob_unknown(repository, digest).await)
+            }
+        }
+    }
+
+    /// Takes a blob away from this repository (end-10): its link, and its manifests' links to it.
+    /// The bytes stay until garbage collection finds that no repository has them.
+    ///
+    /// # Errors
+    /// As [`Registry::blob`].
+    pub async fn delete_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<(), RegistryError> {
+        if self.metadata.unlink_blob(repository, digest).await? {
+            return Ok(());
+        }
+        Err(self.blob_unknown(repository, digest).await)
+    }
+
+    /// Links a blob of `from` (with no `from`: of any repository) to this repository as well,
+    /// without copying a byte (end-11). `None` if it is not to be had: the client uploads it then.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read or changed.
+    pub async fn mount_blob(
+        &self,
+        repository: &RepositoryName,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, RegistryError> {
+        Ok(self.metadata.mount_blob(repository, from, digest).await?)
+    }
+
+    async fn blob_unknown(&self, repository: &RepositoryName, digest: &Digest) -> RegistryError {
+        let unknown = RegistryError::BlobUnknown {
+            repository: repository.clone(),
+            digest: digest.clone(),
+        };
+        self.not_found(repository, unknown).await
+    }
+}

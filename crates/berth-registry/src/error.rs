@@ -1,0 +1,76 @@
+use berth_blob::BlobError;
+use berth_metadata::MetadataError;
+use berth_spec::{Digest, ManifestError, MediaTypeError, Reference, RepositoryName};
+use berth_upload::UploadError;
+
+/// Why the registry did not do what it was asked. Unless an [`UploadError`] says otherwise, nothing
+/// was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// There is no such repository.
+    #[error("there is no repository {0}; it comes into being with the first push to it")]
+    RepositoryUnknown(RepositoryName),
+    /// There is no such manifest in the repository.
+    #[error("there is no manifest {reference} in {repository}; push it first")]
+    ManifestUnknown {
+        /// The repository.
+        repository: RepositoryName,
+        /// What was asked for.
+        reference: Reference,
+    },
+    /// The repository has no such blob, whatever other repositories have.
+    #[error("there is no blob {digest} in {repository}; push or mount it first")]
+    BlobUnknown {
+        /// The repository.
+        repository: RepositoryName,
+        /// What was asked for.
+        digest: Digest,
+    },
+    /// Tags cannot be deleted here.
+    #[error("tag deletion is off: set tag_deletion = true, or delete the manifest by its digest")]
+    TagDeletionOff,
+    /// The manifest is too large.
+    #[error(
+        "the manifest is larger than {limit} bytes, the limit of this registry (manifest_size_limit)"
+    )]
+    ManifestTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The `Content-Type` is not a media type.
+    #[error("the Content-Type cannot be read: {0}")]
+    ContentType(MediaTypeError),
+    /// The manifest is not one that a registry stores.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The manifest has another digest than the one under which it was pushed.
+    #[error("the manifest has the digest {actual}, not {expected}")]
+    ManifestDigestMismatch {
+        /// The digest of the request.
+        expected: Digest,
+        /// The digest of the bytes.
+        actual: Digest,
+    },
+    /// The manifest refers to content that the repository does not have.
+    #[error(
+        "the manifest refers to content that {repository} does not have; push or mount it first"
+    )]
+    ReferencesUnknown {
+        /// The repository.
+        repository: RepositoryName,
+        /// Each missing blob and manifest.
+        missing: Vec<Digest>,
+    },
+    /// An upload session failed.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    /// The metadata store failed.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// The blob store failed.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// Work was cut off, because the process is shutting down or the work panicked.
+    #[error("the registry was interrupted; try again")]
+    Interrupted,
+}

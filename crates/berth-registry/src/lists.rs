@@ -1,0 +1,77 @@
+use berth_spec::{RepositoryName, Tag};
+
+use crate::{Registry, RegistryError};
+
+/// The most entries that one page has, whatever is asked for.
+const PAGE_LIMIT: u32 = 10_000;
+
+/// A page of the tags of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagPage {
+    /// The tags, in byte order.
+    pub tags: Vec<Tag>,
+    /// Whether there are more after these.
+    pub more: bool,
+}
+
+/// A page of the names of repositories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryPage {
+    /// The names, in byte order.
+    pub repositories: Vec<RepositoryName>,
+    /// Whether there are more after these.
+    pub more: bool,
+}
+
+impl Registry {
+    /// The tags of a repository after `last`, in byte order, at most `limit` and at most 10,000
+    /// (end-8a, end-8b).
+    ///
+    /// # Errors
+    /// [`RegistryError::RepositoryUnknown`] if there is no such repository.
+    pub async fn tags(
+        &self,
+        repository: &RepositoryName,
+        last: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<TagPage, RegistryError> {
+        let limit = page_limit(limit);
+        let tags = self
+            .metadata
+            .tags(repository, last, limit.saturating_add(1))
+            .await?;
+        let mut tags = tags.ok_or_else(|| RegistryError::RepositoryUnknown(repository.clone()))?;
+        let more = cut(&mut tags, limit);
+        Ok(TagPage { tags, more })
+    }
+
+    /// The names of repositories after `last`, in byte order, at most `limit` and at most 10,000.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub async fn repositories(
+        &self,
+        last: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<RepositoryPage, RegistryError> {
+        let limit = page_limit(limit);
+        let mut repositories = self
+            .metadata
+            .repositories(last, limit.saturating_add(1))
+            .await?;
+        let more = cut(&mut repositories, limit);
+        Ok(RepositoryPage { repositories, more })
+    }
+}
+
+fn page_limit(limit: Option<u32>) -> u32 {
+    limit.unwrap_or(PAGE_LIMIT).min(PAGE_LIMIT)
+}
+
+/// Shortens a list that was read one longer than the page; whether the page is not the last one.
+fn cut<T>(list: &mut Vec<T>, limit: u32) -> bool {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = list.len() > limit && limit > 0;
+    list.truncate(limit);
+    more
+}

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use berth_metadata::{MetadataError, MetadataStore, UploadRecord};
+use berth_spec::SessionId;
+use berth_upload::{RecordsError, SessionRecord, SessionRecords};
+
+/// Keeps the records of upload sessions in the metadata store, so that the end of an upload and the
+/// link to its blob are one transaction.
+pub struct MetadataSessionRecords(Arc<dyn MetadataStore>);
+
+impl MetadataSessionRecords {
+    /// Records in this store.
+    pub fn new(metadata: Arc<dyn MetadataStore>) -> Self {
+        Self(metadata)
+    }
+}
+
+#[async_trait]
+impl SessionRecords for MetadataSessionRecords {
+    async fn create(&self, record: &SessionRecord) -> Result<(), RecordsError> {
+        self.0.create_upload(&stored(record)).await.map_err(failed)
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<SessionRecord>, RecordsError> {
+        let upload = self.0.upload(id).await.map_err(failed)?;
+        Ok(upload.map(loaded))
+    }
+
+    async fn update(&self, record: &SessionRecord) -> Result<bool, RecordsError> {
+        self.0.update_upload(&stored(record)).await.map_err(failed)
+    }
+
+    async fn remove(&self, id: SessionId) -> Result<bool, RecordsError> {
+        self.0.delete_upload(id).await.map_err(failed)
+    }
+
+    async fn expired(&self, now: SystemTime, limit: u32) -> Result<Vec<SessionId>, RecordsError> {
+        self.0.expired_uploads(now, limit).await.map_err(failed)
+    }
+}
+
+fn stored(record: &SessionRecord) -> UploadRecord {
+    UploadRecord {
+        id: record.id,
+        repository: record.repository.clone(),
+        algorithm: record.algorithm,
+        offset: record.offset,
+        hash_state: record.hash_state.clone(),
+        revision: record.revision,
+        expires_at: record.expires_at,
+    }
+}
+
+fn loaded(upload: UploadRecord) -> SessionRecord {
+    SessionRecord {
+        id: upload.id,
+        repository: upload.repository,
+        algorithm: upload.algorithm,
+        offset: upload.offset,
+        hash_state: upload.hash_state,
+        revision: upload.revision,
+        expires_at: upload.expires_at,
+    }
+}
+
+fn failed(error: MetadataError) -> RecordsError {
+    match error {
+        MetadataError::StorageFull => RecordsError::StorageFull,
+        error => RecordsError::Failed(error.into()),
+    }
+}

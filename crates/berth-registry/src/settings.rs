@@ -1,0 +1,29 @@
+use std::time::Duration;
+
+/// What the owner of a registry may choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether a `DELETE` of a tag removes the tag (end-9).
+    pub tag_deletion: bool,
+    /// The largest manifest that is taken, in bytes.
+    pub manifest_size_limit: usize,
+    /// How long an upload session lives after its last use.
+    pub upload_lifetime: Duration,
+}
+
+impl Settings {
+    /// Clients expect to be able to push manifests of this size, says the specification.
+    pub const DEFAULT_MANIFEST_SIZE_LIMIT: usize = 4 * 1024 * 1024;
+    /// A day.
+    pub const DEFAULT_UPLOAD_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tag_deletion: false,
+            manifest_size_limit: Self::DEFAULT_MANIFEST_SIZE_LIMIT,
+            upload_lifetime: Self::DEFAULT_UPLOAD_LIFETIME,
+        }
+    }
+}

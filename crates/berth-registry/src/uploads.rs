@@ -1,0 +1,116 @@
+use std::time::SystemTime;
+
+use berth_metadata::Blob;
+use berth_spec::{Algorithm, Digest, RepositoryName, SessionId};
+use berth_upload::{Content, Expired, Finished};
+
+use crate::{Registry, RegistryError};
+
+impl Registry {
+    /// Begins an upload session for a blob of this repository (end-4a, end-4c).
+    ///
+    /// # Errors
+    /// When the session cannot be recorded.
+    pub async fn begin_upload(
+        &self,
+        repository: &RepositoryName,
+        algorithm: Algorithm,
+    ) -> Result<SessionId, RegistryError> {
+        Ok(self.uploads.begin(repository, algorithm).await?)
+    }
+
+    /// How many bytes an upload session holds (end-13).
+    ///
+    /// # Errors
+    /// [`UploadError::Unknown`](crate::UploadError::Unknown) if there is no such session here.
+    pub async fn upload_status(
+        &self,
+        repository: &RepositoryName,
+        id: SessionId,
+    ) -> Result<u64, RegistryError> {
+        Ok(self.uploads.status(repository, id).await?)
+    }
+
+    /// Appends to an upload session (end-5) and answers how many bytes it then holds.
+    ///
+    /// # Errors
+    /// The many of [`UploadError`](crate::UploadError).
+    pub async fn append_upload(
+        &self,
+        repository: &RepositoryName,
+        id: SessionId,
+        content: Content,
+    ) -> Result<u64, RegistryError> {
+        Ok(self.uploads.append(repository, id, content).await?)
+    }
+
+    /// Appends the last bytes of an upload session (which may be none) and makes it a blob of this
+    /// repository (end-6). When this answers `Ok`, bytes and link are durable.
+    ///
+    /// # Errors
+    /// The many of [`UploadError`](crate::UploadError).
+    pub async fn finish_upload(
+        &self,
+        repository: &RepositoryName,
+        id: SessionId,
+        digest: &Digest,
+        content: Content,
+    ) -> Result<(), RegistryError> {
+        let finished = self.uploads.finish(repository, id, digest, content).await?;
+        self.link(repository, finished, Some(id)).await
+    }
+
+    /// Stores a whole blob of this repository at once (end-4b). When this answers `Ok`, bytes and
+    /// link are durable.
+    ///
+    /// # Errors
+    /// The many of [`UploadError`](crate::UploadError).
+    pub async fn push_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        content: Content,
+    ) -> Result<(), RegistryError> {
+        let finished = self.uploads.push_whole(digest, content).await?;
+        self.link(repository, finished, None).await
+    }
+
+    /// Gives an upload session up (end-14).
+    ///
+    /// # Errors
+    /// [`UploadError::Unknown`](crate::UploadError::Unknown) if there is no such session here.
+    pub async fn cancel_upload(
+        &self,
+        repository: &RepositoryName,
+        id: SessionId,
+    ) -> Result<(), RegistryError> {
+        Ok(self.uploads.cancel(repository, id).await?)
+    }
+
+    /// Removes the upload sessions whose time has run out. To be called every now and then.
+    ///
+    /// # Errors
+    /// When records or bytes cannot be read or removed; what was done so far stays done.
+    pub async fn expire_uploads(&self, now: SystemTime) -> Result<Expired, RegistryError> {
+        Ok(self.uploads.expire(now).await?)
+    }
+
+    /// Makes a published blob known. The staging area goes last: until the link is durable, the
+    /// session can be finished again.
+    async fn link(
+        &self,
+        repository: &RepositoryName,
+        finished: Finished,
+        session: Option<SessionId>,
+    ) -> Result<(), RegistryError> {
+        let blob = Blob {
+            digest: finished.digest().clone(),
+            size: finished.size(),
+        };
+        let linked = self.metadata.link_blob(repository, &blob, session).await;
+        if linked.is_ok() || session.is_none() {
+            self.uploads.release(finished).await;
+        }
+        Ok(linked?)
+    }
+}

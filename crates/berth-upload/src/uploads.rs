@@ -1,0 +1,449 @@
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use berth_blob::{BlobError, BlobStore};
+use berth_spec::{Algorithm, Digest, Hasher, RepositoryName, SessionId};
+use tracing::{debug, warn};
+
+use crate::active::{ActiveSessions, Claim};
+use crate::receive::{Received, receive, rehash};
+use crate::{Content, SessionRecord, SessionRecords, UploadError};
+
+/// The machine of upload sessions. Cheap to clone.
+///
+/// Work that a caller started goes on to its end even if the caller stops waiting for it: no two
+/// pieces of work ever touch the bytes of one session.
+#[derive(Clone)]
+pub struct Uploads(Arc<Machine>);
+
+struct Machine {
+    blobs: Arc<dyn BlobStore>,
+    records: Arc<dyn SessionRecords>,
+    active: ActiveSessions,
+    lifetime: Duration,
+}
+
+/// A blob that was just published and is not known to anybody yet. Nobody else can touch its
+/// session until this is dropped.
+#[derive(Debug)]
+pub struct Finished {
+    digest: Digest,
+    size: u64,
+    claim: Claim,
+}
+
+impl Finished {
+    /// The digest of the blob.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The size of the blob, in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The session that it came from.
+    pub fn session(&self) -> SessionId {
+        self.claim.id()
+    }
+}
+
+/// What [`Uploads::expire`] removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Sessions whose time had run out.
+    pub sessions: u64,
+    /// Staging areas that belong to no session: left behind by a crash.
+    pub orphans: u64,
+}
+
+impl Uploads {
+    /// Sessions over these blobs and records, which end `lifetime` after their last use.
+    pub fn new(
+        blobs: Arc<dyn BlobStore>,
+        records: Arc<dyn SessionRecords>,
+        lifetime: Duration,
+    ) -> Self {
+        Self(Arc::new(Machine {
+            blobs,
+            records,
+            active: ActiveSessions::default(),
+            lifetime,
+        }))
+    }
+
+    /// Begins a session (end-4a, end-4c) whose bytes are hashed by `algorithm`.
+    ///
+    /// # Errors
+    /// When the record cannot be stored.
+    pub async fn begin(
+        &self,
+        repository: &RepositoryName,
+        algorithm: Algorithm,
+    ) -> Result<SessionId, UploadError> {
+        let record = SessionRecord {
+            id: SessionId::random(),
+            repository: repository.clone(),
+            algorithm,
+            offset: 0,
+            hash_state: Hasher::new(algorithm).state(),
+            revision: 0,
+            expires_at: self.0.expiry(),
+        };
+        self.0.records.create(&record).await?;
+        Ok(record.id)
+    }
+
+    /// How many bytes the session holds (end-13): what would survive a crash.
+    ///
+    /// # Errors
+    /// [`UploadError::Unknown`] if there is no such session in the repository.
+    pub async fn status(
+        &self,
+        repository: &RepositoryName,
+        id: SessionId,
+    ) -> Result<u64, UploadError> {
+        Ok(self.0.load(repository, id).await?.offset)
+    }
+
+    /// Appends to a session (end-5) and answers how many bytes it then holds, all durable.
+    ///
+    /// # Errors
+    /// [`UploadError::Interrupted`] if the body broke off; the session keeps what had arrived.
+    /// After every other error the session is as it was.
+    pub async fn append(
+        &self,
+        repository: &RepositoryName,
+        id: SessionId,
+        content: Content,
+    ) -> Result<u64, UploadError> {
+        let machine = Arc::clone(&self.0);
+        let repository = repository.clone();
+        to_its_end(async move {
+            let (_claim, record) = machine.claim(&repository, id).await?;
+            let (record, _) = machine.take_in(record, content, None).await?;
+            let offset = record.offset;
+            machine.save(record).await?;
+            Ok(offset)
+        })
+        .await
+    }
+
+    /// Appends the last bytes (which may be none), checks the digest of the whole, and publishes
+    /// the blob (end-6). Its bytes are durable then; the caller makes it known, removes the
+    /// record in the same transaction, and calls [`Uploads::release`]. If that fails, the
+    /// session is as before and can be finished again.
+    ///
+    /// # Errors
+    /// As [`Uploads::append`]; [`UploadError::DigestMismatch`] if the bytes are not those of the
+    /// digest.
+    pub async fn finish(
+        &self,
+        repository: &RepositoryName,
+        id: SessionId,
+        digest: &Digest,
+        content: Content,
+    ) -> Result<Finished, UploadError> {
+        let machine = Arc::clone(&self.0);
+        let repository = repository.clone();
+        let digest = digest.clone();
+        to_its_end(async move {
+            let (claim, record) = machine.claim(&repository, id).await?;
+            let (record, other) = machine.take_in(record, content, Some(&digest)).await?;
+            let hasher = match other {
+                Some(hasher) => hasher,
+                None => Hasher::from_state(record.algorithm, &record.hash_state)?,
+            };
+            machine.publish(claim, record.offset, hasher, digest).await
+        })
+        .await
+    }
+
+    /// Stores a whole blob in one request (end-4b), without a session that could be continued.
+    /// What the caller does next is as with [`Uploads::finish`].
+    ///
+    /// # Errors
+    /// As [`Uploads::finish`]; nothing is kept.
+    pub async fn push_whole(
+        &self,
+        digest: &Digest,
+        content: Content,
+    ) -> Result<Finished, UploadError> {
+        let machine = Arc::clone(&self.0);
+        let digest = digest.clone();
+        to_its_end(async move {
+            let id = SessionId::random();
+            let claim = machine.active.claim(id).ok_or(UploadError::Busy(id))?;
+            let finished = machine.push_whole(claim, digest, content).await;
+            if finished.is_err() {
+                machine.discard(id).await;
+            }
+            finished
+        })
+        .await
+    }
+
+    /// Cleans up after a blob that was finished and is known by now.
+    pub async fn release(&self, finished: Finished) {
+        self.0.discard(finished.session()).await;
+    }
+
+    /// Gives a session up (end-14) and removes its bytes.
+    ///
+    /// # Errors
+    /// [`UploadError::Unknown`] if there is no such session in the repository, and
+    /// [`UploadError::Busy`] if another request is writing to it.
+    pub async fn cancel(
+        &self,
+        repository: &RepositoryName,
+        id: SessionId,
+    ) -> Result<(), UploadError> {
+        let (_claim, record) = self.0.claim(repository, id).await?;
+        self.0.records.remove(record.id).await?;
+        self.0.discard(record.id).await;
+        Ok(())
+    }
+
+    /// Removes the sessions whose time has run out by `now`, and staging areas that a crash left
+    /// behind. Sessions that are in use stay.
+    ///
+    /// # Errors
+    /// When records or staging areas cannot be read or removed; what was done so far stays done.
+    pub async fn expire(&self, now: SystemTime) -> Result<Expired, UploadError> {
+        Ok(Expired {
+            sessions: self.0.expire_sessions(now).await?,
+            orphans: self.0.remove_orphans().await?,
+        })
+    }
+}
+
+impl Machine {
+    fn expiry(&self) -> SystemTime {
+        SystemTime::now() + self.lifetime
+    }
+
+    async fn load(
+        &self,
+        repository: &RepositoryName,
+        id: SessionId,
+    ) -> Result<SessionRecord, UploadError> {
+        let record = self.records.load(id).await?;
+        record
+            .filter(|record| record.repository == *repository)
+            .filter(|record| record.expires_at > SystemTime::now())
+            .ok_or(UploadError::Unknown(id))
+    }
+
+    async fn claim(
+        &self,
+        repository: &RepositoryName,
+        id: SessionId,
+    ) -> Result<(Claim, SessionRecord), UploadError> {
+        // A session that does not exist is never busy, whoever else asks for it.
+        self.load(repository, id).await?;
+        let claim = self.active.claim(id).ok_or(UploadError::Busy(id))?;
+        // What was loaded before the claim may have changed until the claim.
+        let record = self.load(repository, id).await?;
+        Ok((claim, record))
+    }
+
+    /// Receives content behind what the session holds, and answers the record as it then is, not
+    /// saved yet. If the digest wanted is of another algorithm than the record, the hash by that
+    /// algorithm comes with it.
+    async fn take_in(
+        &self,
+        mut record: SessionRecord,
+        content: Content,
+        wanted: Option<&Digest>,
+    ) -> Result<(SessionRecord, Option<Hasher>), UploadError> {
+        check_range(record.offset, &content)?;
+        let other = wanted
+            .map(Digest::algorithm)
+            .filter(|algorithm| *algorithm != record.algorithm);
+        // Even without a byte to append: opening the staging area cuts off what an earlier request
+        // left there unacknowledged.
+        let hasher = Hasher::from_state(record.algorithm, &record.hash_state)?;
+        let syncing = wanted.is_none();
+        let received = self
+            .write(record.id, record.offset, hasher, content, syncing)
+            .await?;
+        record.offset += received.length;
+        record.hash_state = received.hasher.state();
+        if let Some(source) = received.interrupted {
+            let kept = record.offset;
+            self.save(record).await?;
+            return Err(UploadError::Interrupted { kept, source });
+        }
+        let Some(algorithm) = other else {
+            return Ok((record, None));
+        };
+        let bytes = match record.offset {
+            0 => return Ok((record, Some(Hasher::new(algorithm)))),
+            offset => self.blobs.read_staged(record.id, offset).await?,
+        };
+        let hasher = rehash(Hasher::new(algorithm), bytes).await?;
+        Ok((record, Some(hasher)))
+    }
+
+    /// Writes content at `offset`. It is made durable if `syncing` says so, or if it broke off
+    /// and is to be kept.
+    async fn write(
+        &self,
+        id: SessionId,
+        offset: u64,
+        hasher: Hasher,
+        content: Content,
+        syncing: bool,
+    ) -> Result<Received, UploadError> {
+        let announced = content.announced();
+        let limit = announced.unwrap_or(u64::MAX);
+        let mut writer = self.blobs.stage(id, offset).await?;
+        let received = receive(&mut *writer, hasher, content.body, limit).await?;
+        let complete = announced.is_none_or(|announced| announced == received.length);
+        if !complete && (received.interrupted.is_none() || received.length > limit) {
+            return Err(UploadError::LengthMismatch {
+                announced: limit,
+                received: received.length,
+            });
+        }
+        if syncing || received.interrupted.is_some() {
+            writer.sync().await?;
+        }
+        Ok(received)
+    }
+
+    async fn save(&self, mut record: SessionRecord) -> Result<(), UploadError> {
+        record.revision += 1;
+        record.expires_at = self.expiry();
+        if self.records.update(&record).await? {
+            return Ok(());
+        }
+        match self.records.load(record.id).await? {
+            Some(_) => Err(UploadError::Busy(record.id)),
+            None => Err(UploadError::Unknown(record.id)),
+        }
+    }
+
+    async fn push_whole(
+        &self,
+        claim: Claim,
+        digest: Digest,
+        content: Content,
+    ) -> Result<Finished, UploadError> {
+        check_range(0, &content)?;
+        let hasher = Hasher::new(digest.algorithm());
+        let received = self.write(claim.id(), 0, hasher, content, false).await?;
+        if let Some(source) = received.interrupted {
+            return Err(UploadError::Interrupted { kept: 0, source });
+        }
+        self.publish(claim, received.length, received.hasher, digest)
+            .await
+    }
+
+    async fn publish(
+        &self,
+        claim: Claim,
+        size: u64,
+        hasher: Hasher,
+        digest: Digest,
+    ) -> Result<Finished, UploadError> {
+        let actual = hasher.finish();
+        if actual != digest {
+            return Err(UploadError::DigestMismatch {
+                expected: digest,
+                actual,
+            });
+        }
+        self.blobs.publish(claim.id(), size, &digest).await?;
+        Ok(Finished {
+            digest,
+            size,
+            claim,
+        })
+    }
+
+    /// Removes a staging area that nobody needs. If that fails, [`Uploads::expire`] does it later.
+    async fn discard(&self, id: SessionId) {
+        if let Err(error) = self.blobs.discard(id).await {
+            warn!(session = %id, %error, "cannot remove the bytes of an ended upload session yet");
+        }
+    }
+
+    async fn expire_sessions(&self, now: SystemTime) -> Result<u64, UploadError> {
+        const AT_ONCE: u32 = 256;
+        let mut removed = 0;
+        loop {
+            let expired = self.records.expired(now, AT_ONCE).await?;
+            let found = expired.len();
+            let mut removed_now = 0;
+            for id in expired {
+                removed_now += u64::from(self.expire_session(id, now).await?);
+            }
+            removed += removed_now;
+            // Sessions in use are found again and again: stop when there is nothing else.
+            if found < AT_ONCE as usize || removed_now == 0 {
+                return Ok(removed);
+            }
+        }
+    }
+
+    async fn expire_session(&self, id: SessionId, now: SystemTime) -> Result<bool, UploadError> {
+        let Some(_claim) = self.active.claim(id) else {
+            return Ok(false);
+        };
+        let record = self.records.load(id).await?;
+        if record.is_none_or(|record| record.expires_at > now) {
+            return Ok(false);
+        }
+        self.records.remove(id).await?;
+        self.blobs.discard(id).await?;
+        debug!(session = %id, "upload session expired");
+        Ok(true)
+    }
+
+    async fn remove_orphans(&self) -> Result<u64, UploadError> {
+        let mut removed = 0;
+        for id in self.blobs.staged().await? {
+            // The record of a session is there before its bytes, and a blob pushed whole is
+            // claimed as long as it has bytes: with neither, nobody will come back for them.
+            let Some(_claim) = self.active.claim(id) else {
+                continue;
+            };
+            if self.records.load(id).await?.is_none() {
+                self.blobs.discard(id).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+fn check_range(offset: u64, content: &Content) -> Result<(), UploadError> {
+    let Some(range) = &content.range else {
+        return Ok(());
+    };
+    if range.start != offset {
+        return Err(UploadError::OutOfOrder {
+            offset,
+            given: range.start,
+        });
+    }
+    let announced = range.end.saturating_sub(range.start);
+    match content.length {
+        Some(received) if received != announced => Err(UploadError::LengthMismatch {
+            announced,
+            received,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Runs work on a task of its own, so that it is not cut off when the caller goes away.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, UploadError>> + Send + 'static,
+) -> Result<T, UploadError> {
+    let task = tokio::spawn(work);
+    task.await
+        .unwrap_or(Err(UploadError::Blob(BlobError::Interrupted)))
+}
