@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use berth_blob::{BlobError, BlobStore};
 use berth_spec::{Algorithm, Digest, Hasher, RepositoryName, SessionId};
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, warn};
 
 use crate::active::{ActiveSessions, Claim};
 use crate::receive::{Received, receive, rehash};
@@ -443,7 +443,7 @@ fn check_range(offset: u64, content: &Content) -> Result<(), UploadError> {
 async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, UploadError>> + Send + 'static,
 ) -> Result<T, UploadError> {
-    let task = tokio::spawn(work);
+    let task = tokio::spawn(work.in_current_span());
     task.await
         .unwrap_or(Err(UploadError::Blob(BlobError::Interrupted)))
 }

@@ -1,1 +1,53 @@
-fn main() {}
+//! berth, an OCI registry: configuration, wiring, logs and signals. What it does is in the layers
+//! below; see `docs/architecture.md`.
+#![forbid(unsafe_code)]
+
+mod config;
+mod data_folder;
+mod logs;
+mod serve;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use config::{Configured, Sources};
+
+/// An OCI registry: docker push, skopeo copy, podman pull, helm push and oras talk to it.
+#[derive(Parser)]
+#[command(name = "berth", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the registry until SIGTERM or Ctrl-C.
+    Serve(Sources),
+    /// Print the options as they would be in effect, in the form of a configuration file.
+    Config(Sources),
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("berth: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let matches = Cli::command().try_get_matches().unwrap_or_else(|error| config::exit_with(&error));
+    let cli = Cli::from_arg_matches(&matches)?;
+    let options = matches.subcommand().map(|(_, options)| options);
+    match cli.command {
+        Command::Serve(sources) => serve::serve(Configured::load(sources, options)?.config),
+        Command::Config(sources) => {
+            print!("{}", Configured::load(sources, options)?);
+            Ok(())
+        }
+    }
+}

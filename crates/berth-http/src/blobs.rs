@@ -1,0 +1,77 @@
+use berth_registry::Registry;
+use berth_spec::{Digest, RepositoryName};
+use http::{HeaderMap, Method, StatusCode, header};
+
+use crate::conditions::{entity_tag, is_not_modified, range_counts};
+use crate::errors::Failure;
+use crate::range::{Wanted, wanted};
+use crate::responses::{Answer, ResponseBody};
+
+/// Content of one digest never changes: whoever has it need not ask again for a year.
+const FOR_EVER: &str = "max-age=31536000, immutable";
+
+/// end-2: `GET` and `HEAD` of a blob.
+pub(crate) async fn get(
+    registry: &Registry,
+    method: &Method,
+    headers: &HeaderMap,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Answer, Failure> {
+    if method == Method::HEAD || is_not_modified(headers, digest) {
+        let blob = registry.blob(repository, digest).await?;
+        if is_not_modified(headers, digest) {
+            return Ok(about(StatusCode::NOT_MODIFIED, digest));
+        }
+        return Ok(content(StatusCode::OK, digest, blob.size));
+    }
+    let reader = registry.open_blob(repository, digest).await?;
+    let size = reader.size();
+    let (answer, range) = match range_of(headers, digest, size) {
+        Wanted::Whole => (content(StatusCode::OK, digest, size), 0..size),
+        Wanted::Part(range) => {
+            let answer = content(StatusCode::PARTIAL_CONTENT, digest, range.end - range.start);
+            let held = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+            (answer.header(header::CONTENT_RANGE, held), range)
+        }
+        Wanted::Unsatisfiable => {
+            let answer = about(StatusCode::RANGE_NOT_SATISFIABLE, digest);
+            return Ok(answer.header(header::CONTENT_RANGE, format!("bytes */{size}")));
+        }
+    };
+    let remaining = range.end - range.start;
+    let bytes = reader.read(range);
+    Ok(answer.body(ResponseBody::Stream { bytes, remaining }))
+}
+
+/// end-10: `DELETE` of a blob.
+pub(crate) async fn delete(
+    registry: &Registry,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Answer, Failure> {
+    registry.delete_blob(repository, digest).await?;
+    Ok(Answer::new(StatusCode::ACCEPTED).digest(digest))
+}
+
+fn range_of(headers: &HeaderMap, digest: &Digest, size: u64) -> Wanted {
+    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    match range {
+        Some(range) if range_counts(headers, digest) => wanted(range, size),
+        _ => Wanted::Whole,
+    }
+}
+
+fn about(status: StatusCode, digest: &Digest) -> Answer {
+    Answer::new(status)
+        .digest(digest)
+        .header(header::ETAG, entity_tag(digest))
+        .header(header::CACHE_CONTROL, FOR_EVER)
+        .header(header::ACCEPT_RANGES, "bytes")
+}
+
+fn content(status: StatusCode, digest: &Digest, length: u64) -> Answer {
+    about(status, digest)
+        .header(header::CONTENT_TYPE, "application/octet-stream")
+        .header(header::CONTENT_LENGTH, length)
+}

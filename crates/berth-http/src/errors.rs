@@ -1,0 +1,131 @@
+use berth_registry::{BlobError, MetadataError, RecordsError, RegistryError, UploadError};
+use berth_route::RouteError;
+use berth_spec::{Digest, ErrorBody, ErrorCode, ErrorEntry};
+use http::{HeaderName, StatusCode, header};
+use tracing::error;
+
+use crate::responses::Answer;
+
+/// Why a request was not served: everything that becomes an error answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The `Content-Range` of a chunk cannot be read.
+    #[error("Content-Range {0:?} is not of the form <first byte>-<last byte>")]
+    ContentRange(String),
+    /// The body of a manifest broke off.
+    #[error("the request ended early: {0}")]
+    Body(berth_registry::BodyError),
+}
+
+/// The one place where errors become codes of the specification.
+pub(crate) fn answer(failure: &Failure) -> Answer {
+    match failure {
+        Failure::Route(error) => {
+            let answer = with_status(error.status(), error.code(), error.to_string());
+            with_header(answer, header::ALLOW, error.allow())
+        }
+        Failure::Registry(error) => registry(error),
+        Failure::ContentRange(_) => plain(ErrorCode::BlobUploadInvalid, failure),
+        Failure::Body(_) => plain(ErrorCode::ManifestInvalid, failure),
+    }
+}
+
+fn registry(failure: &RegistryError) -> Answer {
+    match failure {
+        RegistryError::RepositoryUnknown(_) => plain(ErrorCode::NameUnknown, failure),
+        RegistryError::ManifestUnknown { .. } => plain(ErrorCode::ManifestUnknown, failure),
+        RegistryError::BlobUnknown { .. } => plain(ErrorCode::BlobUnknown, failure),
+        RegistryError::TagDeletionOff => {
+            plain(ErrorCode::Unsupported, failure).header(header::ALLOW, "GET, HEAD, PUT")
+        }
+        RegistryError::ManifestTooLarge { .. } => with_status(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::ManifestInvalid,
+            failure.to_string(),
+        ),
+        RegistryError::ContentType(_) | RegistryError::Manifest(_) => {
+            plain(ErrorCode::ManifestInvalid, failure)
+        }
+        RegistryError::ManifestDigestMismatch { .. } => plain(ErrorCode::DigestInvalid, failure),
+        RegistryError::ReferencesUnknown { missing, .. } => references_unknown(missing),
+        RegistryError::Upload(error) => upload(error),
+        RegistryError::Metadata(MetadataError::StorageFull) => storage_full(),
+        RegistryError::Blob(BlobError::StorageFull) => storage_full(),
+        RegistryError::Metadata(_) | RegistryError::Blob(_) | RegistryError::Interrupted => {
+            internal(failure)
+        }
+    }
+}
+
+fn upload(failure: &UploadError) -> Answer {
+    match failure {
+        UploadError::Unknown(_) => plain(ErrorCode::BlobUploadUnknown, failure),
+        UploadError::Busy(_) => with_status(
+            StatusCode::CONFLICT,
+            ErrorCode::BlobUploadInvalid,
+            failure.to_string(),
+        ),
+        UploadError::OutOfOrder { .. } => with_status(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            ErrorCode::BlobUploadInvalid,
+            failure.to_string(),
+        ),
+        UploadError::LengthMismatch { .. } => plain(ErrorCode::SizeInvalid, failure),
+        UploadError::DigestMismatch { .. } => plain(ErrorCode::DigestInvalid, failure),
+        UploadError::Interrupted { .. } => plain(ErrorCode::BlobUploadInvalid, failure),
+        UploadError::Blob(BlobError::StorageFull)
+        | UploadError::Records(RecordsError::StorageFull) => storage_full(),
+        UploadError::Blob(BlobError::StagedBytesMissing { .. }) | UploadError::HasherState(_) => {
+            error!(error = %failure, "an upload session has lost its bytes");
+            plain(ErrorCode::BlobUploadUnknown, failure)
+        }
+        UploadError::Blob(_) | UploadError::Records(_) => internal(failure),
+    }
+}
+
+fn references_unknown(missing: &[Digest]) -> Answer {
+    let entry = |digest: &Digest| ErrorEntry {
+        code: ErrorCode::ManifestBlobUnknown,
+        message: format!("the manifest refers to {digest}, which this repository does not have; push or mount it first"),
+        detail: Some(serde_json::json!({ "digest": digest })),
+    };
+    let body = ErrorBody { errors: missing.iter().map(entry).collect() };
+    Answer::json(ErrorCode::ManifestBlobUnknown.status(), &body)
+}
+
+fn storage_full() -> Answer {
+    error!("the disk is full: pushes fail until there is room again, pulls go on");
+    with_status(
+        StatusCode::INSUFFICIENT_STORAGE,
+        ErrorCode::Unknown,
+        "the registry's disk is full: pulls go on, pushes work again when its owner makes room".to_owned(),
+    )
+}
+
+/// A fault of the registry: the log says what it is, the client only where to look.
+fn internal(failure: &dyn std::error::Error) -> Answer {
+    error!(error = %failure, "a request failed");
+    plain(
+        ErrorCode::Unknown,
+        &"the registry failed; its log has more under the X-Request-Id of this answer",
+    )
+}
+
+fn plain(code: ErrorCode, message: &impl ToString) -> Answer {
+    with_status(code.status(), code, message.to_string())
+}
+
+fn with_status(status: StatusCode, code: ErrorCode, message: String) -> Answer {
+    Answer::json(status, &ErrorBody::new(code, message))
+}
+
+fn with_header(answer: Answer, name: HeaderName, value: Option<&'static str>) -> Answer {
+    match value {
+        Some(value) => answer.header(name, value),
+        None => answer,
+    }
+}

@@ -1,0 +1,28 @@
+use std::time::Duration;
+
+/// How patient the server is, and how much it takes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a client may take to send the head of a request, or stay idle between two.
+    pub header_timeout: Duration,
+    /// How long a client may send no byte of a body that it has announced.
+    pub body_timeout: Duration,
+    /// How long a client may take no byte of what it is sent.
+    pub write_timeout: Duration,
+    /// How long requests that are under way may go on when the server stops.
+    pub drain_timeout: Duration,
+    /// The largest head of a request, in bytes.
+    pub header_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
+            header_bytes: 64 * 1024,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use berth_registry::{BodyError, BodyStream};
+use bytes::Bytes;
+use futures_util::stream::{StreamExt, unfold};
+use http::{Request, Version, header};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+/// How much of a body that nobody wants is taken in, so that the client reads the answer instead of
+/// finding the connection reset while it sends.
+const DRAIN_BYTES: u64 = 16 * 1024 * 1024;
+/// For how long.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// The body of a request, which breaks off if the client sends nothing for too long.
+pub(crate) struct RequestBody {
+    incoming: Option<Incoming>,
+    patience: Duration,
+    worth_draining: bool,
+}
+
+/// The client announced a body and then sent nothing for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("no byte of the body arrived for {} seconds", .0.as_secs())]
+struct Stalled(Duration);
+
+impl RequestBody {
+    /// Takes the body out of a request.
+    pub(crate) fn of(request: Request<Incoming>, patience: Duration) -> (http::request::Parts, Self) {
+        let (parts, incoming) = request.into_parts();
+        let body = Self {
+            incoming: Some(incoming),
+            patience,
+            // HTTP/2 resets a stream without harm to the answer, and a client that waits for
+            // `100 Continue` has not sent anything.
+            worth_draining: parts.version < Version::HTTP_2
+                && !parts.headers.contains_key(header::EXPECT),
+        };
+        (parts, body)
+    }
+
+    /// How many bytes the body has, if that is known before they are read.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.incoming.as_ref().and_then(|incoming| incoming.size_hint().exact())
+    }
+
+    /// The next piece; `None` at the end.
+    async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
+        loop {
+            let incoming = self.incoming.as_mut()?;
+            match timeout(self.patience, incoming.frame()).await {
+                Ok(Some(Ok(frame))) => {
+                    // Trailers mean nothing here.
+                    if let Ok(bytes) = frame.into_data() {
+                        return Some(Ok(bytes));
+                    }
+                }
+                Ok(None) => {
+                    self.incoming = None;
+                    return None;
+                }
+                Ok(Some(Err(error))) => {
+                    self.incoming = None;
+                    return Some(Err(error.into()));
+                }
+                Err(_) => {
+                    self.incoming = None;
+                    return Some(Err(Stalled(self.patience).into()));
+                }
+            }
+        }
+    }
+
+    /// The pieces as they arrive.
+    pub(crate) fn stream(self) -> BodyStream {
+        unfold(self, async |mut body| {
+            let piece = body.next().await?;
+            Some((piece, body))
+        })
+        .boxed()
+    }
+
+    /// The whole body, if it has at most `limit` bytes; `None` if it has more.
+    pub(crate) async fn collect(mut self, limit: usize) -> Result<Option<Bytes>, BodyError> {
+        let too_long = |length: u64| length > limit as u64;
+        if self.length().is_some_and(too_long) {
+            return Ok(None);
+        }
+        let mut whole = Vec::new();
+        while let Some(piece) = self.next().await {
+            let piece = piece?;
+            if whole.len() + piece.len() > limit {
+                return Ok(None);
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(Some(whole.into()))
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let Some(incoming) = self.incoming.take() else {
+            return;
+        };
+        if self.worth_draining && !incoming.is_end_stream() {
+            tokio::spawn(timeout(DRAIN_TIME, drain(incoming)));
+        }
+    }
+}
+
+async fn drain(mut incoming: Incoming) {
+    let mut drained = 0;
+    while let Some(Ok(frame)) = incoming.frame().await {
+        drained += frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
+        if drained > DRAIN_BYTES {
+            return;
+        }
+    }
+}

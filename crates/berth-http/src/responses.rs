@@ -1,0 +1,143 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use berth_registry::{BlobError, ByteStream};
+use berth_spec::{Digest, media_types};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use serde::Serialize;
+
+/// `Docker-Content-Digest`: the digest of the content that the answer is about.
+pub(crate) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+/// `Docker-Distribution-Api-Version`: older clients tell a registry by it.
+pub(crate) const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+/// `Docker-Upload-UUID`: the id of an upload session, by itself.
+pub(crate) const DOCKER_UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+/// `OCI-Subject`: the subject of a pushed manifest was noted.
+pub(crate) const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+/// `OCI-Tag`: these tags were set by a push by digest.
+pub(crate) const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
+/// `OCI-Filters-Applied`: the list of referrers was filtered so.
+pub(crate) const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+/// `X-Request-Id`: names the request in the log.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The body of an answer.
+pub(crate) enum ResponseBody {
+    /// Bytes in memory, which may be none.
+    Whole(Option<Bytes>),
+    /// So many bytes of a blob.
+    Stream {
+        /// The bytes.
+        bytes: ByteStream,
+        /// How many are still to come.
+        remaining: u64,
+    },
+}
+
+impl ResponseBody {
+    pub(crate) fn empty() -> Self {
+        Self::Whole(None)
+    }
+}
+
+impl From<Bytes> for ResponseBody {
+    fn from(bytes: Bytes) -> Self {
+        Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BlobError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BlobError>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream { bytes, remaining } => bytes.poll_next_unpin(context).map(|piece| {
+                piece.map(|piece| {
+                    let piece = piece?;
+                    *remaining = remaining.saturating_sub(piece.len() as u64);
+                    Ok(Frame::data(piece))
+                })
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Stream { remaining, .. } => SizeHint::with_exact(*remaining),
+        }
+    }
+}
+
+/// An answer under construction.
+pub(crate) struct Answer(Response<ResponseBody>);
+
+impl Answer {
+    /// An answer without a body.
+    pub(crate) fn new(status: StatusCode) -> Self {
+        let mut response = Response::new(ResponseBody::empty());
+        *response.status_mut() = status;
+        Self(response)
+    }
+
+    /// An answer whose body is JSON.
+    pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Self {
+        // Everything that is answered so has text as its keys: this does not fail.
+        let json = serde_json::to_vec(value).unwrap_or_default();
+        Self::new(status)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Bytes::from(json))
+    }
+
+    /// Sets a header, replacing what it was. A value that cannot stand in a header is left out; none of
+    /// the registry's own values is such a one.
+    pub(crate) fn header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+        if let Ok(value) = value.try_into() {
+            self.0.headers_mut().insert(name, value);
+        }
+        self
+    }
+
+    /// Says what the content is.
+    pub(crate) fn digest(self, digest: &Digest) -> Self {
+        self.header(DOCKER_CONTENT_DIGEST, digest.as_str())
+    }
+
+    /// Says where the content or the session is.
+    pub(crate) fn location(self, url: String) -> Self {
+        self.header(header::LOCATION, url)
+    }
+
+    /// Says where the next page is.
+    pub(crate) fn next_page(self, url: &str) -> Self {
+        self.header(header::LINK, format!("<{url}>; rel=\"next\""))
+    }
+
+    /// Declares the body to be an image index.
+    pub(crate) fn image_index(self) -> Self {
+        self.header(header::CONTENT_TYPE, media_types::OCI_IMAGE_INDEX)
+    }
+
+    /// Gives it a body.
+    pub(crate) fn body(mut self, body: impl Into<ResponseBody>) -> Self {
+        *self.0.body_mut() = body.into();
+        self
+    }
+
+    /// The finished response.
+    pub(crate) fn into_response(self) -> Response<ResponseBody> {
+        self.0
+    }
+}

@@ -1,0 +1,112 @@
+//! The options: what they are, where they come from, and which source wins.
+
+mod options;
+mod values;
+
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
+use toml::Table;
+
+pub(crate) use options::Config;
+use options::Options;
+pub(crate) use values::LogFormat;
+
+/// Where options come from. A flag wins over the environment, that over the file, and the file over
+/// the defaults.
+#[derive(Args)]
+pub(crate) struct Sources {
+    /// A TOML file with the options below, without the dashes in front and with `_` for `-`: `tag_deletion = true`
+    #[arg(long, env = "BERTH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    options: Options,
+}
+
+/// The options in effect, and for each where it comes from.
+pub(crate) struct Configured {
+    pub(crate) config: Config,
+    origins: Vec<(String, &'static str)>,
+}
+
+impl Configured {
+    /// Reads all sources. `matches` knows which flags were given and which came from the
+    /// environment.
+    pub(crate) fn load(sources: Sources, matches: Option<&ArgMatches>) -> anyhow::Result<Self> {
+        let file = match &sources.config {
+            Some(path) => read_file(path)?,
+            None => Table::new(),
+        };
+        let given = Table::try_from(&sources.options)?;
+        let mut table = Table::try_from(Config::default())?;
+        let mut origins = Vec::new();
+        for (key, value) in &mut table {
+            let (origin, chosen) = match (given.get(key), file.get(key)) {
+                (Some(chosen), _) => (origin(key, matches), Some(chosen)),
+                (None, Some(chosen)) => ("file", Some(chosen)),
+                (None, None) => ("default", None),
+            };
+            if let Some(chosen) = chosen {
+                *value = chosen.clone();
+            }
+            origins.push((key.clone(), origin));
+        }
+        let config = table.try_into()?;
+        Ok(Self { config, origins })
+    }
+}
+
+fn origin(key: &str, matches: Option<&ArgMatches>) -> &'static str {
+    match matches.and_then(|matches| matches.value_source(key)) {
+        Some(ValueSource::EnvVariable) => "environment",
+        _ => "flag",
+    }
+}
+
+fn read_file(path: &PathBuf) -> anyhow::Result<Table> {
+    let shown = path.display();
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration file {shown}"))?;
+    // Read as options first: that is what knows the keys and checks the values.
+    let options: Options = toml::from_str(&text)
+        .with_context(|| format!("the configuration file {shown} has an option that cannot be used"))?;
+    Ok(Table::try_from(options)?)
+}
+
+impl fmt::Display for Configured {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = Table::try_from(&self.config).map_err(|_| fmt::Error)?;
+        for (key, origin) in &self.origins {
+            if let Some(value) = table.get(key) {
+                writeln!(formatter, "{key} = {value} # {origin}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ends the process with what is wrong with its arguments. If the value came from the environment,
+/// says so: clap only names the flag.
+pub(crate) fn exit_with(error: &clap::Error) -> ! {
+    if let Some(variable) = culprit_variable(error) {
+        eprintln!("berth: the value comes from the environment variable {variable}");
+    }
+    error.exit()
+}
+
+fn culprit_variable(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let flag = argument.split_whitespace().next()?;
+    let given = std::env::args().any(|given| given.starts_with(flag));
+    let name = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
+    let variable = format!("BERTH_{name}");
+    (!given && std::env::var_os(&variable).is_some()).then_some(variable)
+}

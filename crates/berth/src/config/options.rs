@@ -1,0 +1,166 @@
+use std::path::PathBuf;
+
+use berth_http::Limits;
+use berth_registry::Settings;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::values::{Listen, LogFormat, Size, Time};
+
+/// The options as one source gives them: those that it does not name are absent.
+#[derive(Args, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Options {
+    /// The folder that holds everything; made if it is missing [default: ./data]
+    #[arg(long, env = "BERTH_DATA", value_name = "FOLDER")]
+    data: Option<PathBuf>,
+
+    /// The address and port to listen on; port 0 takes any free one [default: 127.0.0.1:5000]
+    #[arg(long, env = "BERTH_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<Listen>,
+
+    /// Whether a DELETE of a tag removes the tag; otherwise it is refused, and manifests are deleted by digest [default: false]
+    #[arg(long, env = "BERTH_TAG_DELETION", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    tag_deletion: Option<bool>,
+
+    /// The largest manifest that is taken [default: 4MiB]
+    #[arg(long, env = "BERTH_MANIFEST_SIZE_LIMIT", value_name = "BYTES")]
+    manifest_size_limit: Option<Size>,
+
+    /// How long an upload session lives after its last use [default: 24h]
+    #[arg(long, env = "BERTH_UPLOAD_LIFETIME", value_name = "TIME")]
+    upload_lifetime: Option<Time>,
+
+    /// How long a client may take to send the head of a request, or stay idle between two [default: 1m]
+    #[arg(long, env = "BERTH_HEADER_TIMEOUT", value_name = "TIME")]
+    header_timeout: Option<Time>,
+
+    /// The largest head of a request [default: 64KiB]
+    #[arg(long, env = "BERTH_HEADER_SIZE_LIMIT", value_name = "BYTES")]
+    header_size_limit: Option<Size>,
+
+    /// How long a client may send nothing of a body that it has announced [default: 1m]
+    #[arg(long, env = "BERTH_BODY_TIMEOUT", value_name = "TIME")]
+    body_timeout: Option<Time>,
+
+    /// How long a client may take nothing of what it is sent [default: 1m]
+    #[arg(long, env = "BERTH_WRITE_TIMEOUT", value_name = "TIME")]
+    write_timeout: Option<Time>,
+
+    /// How long requests under way may go on after SIGTERM [default: 30s]
+    #[arg(long, env = "BERTH_DRAIN_TIMEOUT", value_name = "TIME")]
+    drain_timeout: Option<Time>,
+
+    /// How log lines look; auto is human on a terminal and JSON otherwise [default: auto]
+    #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+
+    /// What is logged: error, warn, info, debug or trace, also by crate as in "info,berth_http=debug" [default: info]
+    #[arg(long, env = "BERTH_LOG", value_name = "FILTER")]
+    log: Option<String>,
+}
+
+/// The options in effect. What each means is told at [`Options`]: the keys are the same.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: Listen,
+    tag_deletion: bool,
+    manifest_size_limit: Size,
+    upload_lifetime: Time,
+    header_timeout: Time,
+    header_size_limit: Size,
+    body_timeout: Time,
+    write_timeout: Time,
+    drain_timeout: Time,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let settings = Settings::default();
+        let limits = Limits::default();
+        Self {
+            data: PathBuf::from("./data"),
+            listen: Listen(([127, 0, 0, 1], 5000).into()),
+            tag_deletion: settings.tag_deletion,
+            manifest_size_limit: Size(settings.manifest_size_limit),
+            upload_lifetime: Time(settings.upload_lifetime),
+            header_timeout: Time(limits.header_timeout),
+            header_size_limit: Size(limits.header_bytes),
+            body_timeout: Time(limits.body_timeout),
+            write_timeout: Time(limits.write_timeout),
+            drain_timeout: Time(limits.drain_timeout),
+            log_format: LogFormat::Auto,
+            log: "info".to_owned(),
+        }
+    }
+}
+
+impl Config {
+    /// What the registry is to be told.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            tag_deletion: self.tag_deletion,
+            manifest_size_limit: self.manifest_size_limit.0,
+            upload_lifetime: self.upload_lifetime.0,
+        }
+    }
+
+    /// What the server is to be told.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            header_timeout: self.header_timeout.0,
+            body_timeout: self.body_timeout.0,
+            write_timeout: self.write_timeout.0,
+            drain_timeout: self.drain_timeout.0,
+            header_bytes: self.header_size_limit.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Command, FromArgMatches};
+    use toml::Table;
+
+    #[test]
+    fn options_and_effective_options_have_the_same_keys() {
+        let command = Options::augment_args(Command::new("berth"));
+        let mut flags: Vec<_> = command.get_arguments().map(|flag| flag.get_id().to_string()).collect();
+        flags.sort();
+        let effective = Table::try_from(Config::default()).unwrap();
+        let mut keys: Vec<_> = effective.keys().cloned().collect();
+        keys.sort();
+        assert_eq!(flags, keys);
+    }
+
+    #[test]
+    fn the_help_tells_the_defaults_and_the_variables_that_are() {
+        let defaults = Table::try_from(Config::default()).unwrap();
+        for flag in Options::augment_args(Command::new("berth")).get_arguments() {
+            let key = flag.get_id().as_str();
+            let variable = flag.get_env().unwrap().to_str().unwrap();
+            assert_eq!(variable, format!("BERTH_{}", key.to_uppercase()));
+            let help = flag.get_help().unwrap().to_string();
+            let told = help.split("[default: ").nth(1).unwrap().trim_end_matches(']');
+            let told = match defaults[key] {
+                toml::Value::Boolean(_) => toml::Value::Boolean(told.parse().unwrap()),
+                _ => toml::Value::String(told.to_owned()),
+            };
+            let mut told_table = defaults.clone();
+            told_table.insert(key.to_owned(), told);
+            let told: Config = told_table.try_into().unwrap();
+            assert_eq!(Table::try_from(told).unwrap(), defaults, "the help of {key} is wrong");
+        }
+    }
+
+    #[test]
+    fn a_switch_needs_no_value() {
+        let command = Options::augment_args(Command::new("berth"));
+        let matches = command.get_matches_from(["berth", "--tag-deletion"]);
+        assert_eq!(Options::from_arg_matches(&matches).unwrap().tag_deletion, Some(true));
+    }
+}

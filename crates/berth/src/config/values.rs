@@ -1,0 +1,165 @@
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For humans on a terminal, JSON otherwise.
+    Auto,
+    /// For humans.
+    Human,
+    /// One JSON object for each line.
+    Json,
+}
+
+/// A length of time, written as `30s`, `10m` or `24h`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Time(pub(crate) Duration);
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match humantime::parse_duration(text) {
+            Ok(Duration::ZERO) => Err("it must be longer than nothing; 30s, 10m or 24h would do".to_owned()),
+            Ok(duration) => Ok(Self(duration)),
+            Err(error) => Err(format!("{text:?} is not a length of time ({error}); 30s, 10m or 24h would do")),
+        }
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(formatter)
+    }
+}
+
+/// A number of bytes, written as `4MiB`, `64KiB` or `1000000`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(try_from = "SizeText", into = "String")]
+pub(crate) struct Size(pub(crate) usize);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number of bytes, such as \"4MiB\", \"64KiB\" or 1000000")]
+enum SizeText {
+    Number(usize),
+    Text(String),
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = |why: &dyn fmt::Display| format!("{text:?} is not a number of bytes ({why}); 4MiB, 64KiB or 1000000 would do");
+        let size: bytesize::ByteSize = text.parse().map_err(|error: String| wrong(&error))?;
+        let bytes = usize::try_from(size.as_u64()).map_err(|error| wrong(&error))?;
+        if bytes < Self::SMALLEST {
+            return Err(wrong(&format_args!("at least {} are needed", Self::SMALLEST)));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Size {
+    /// Below this, nothing sensible works: hyper needs 8 KiB for the head of a request.
+    const SMALLEST: usize = 8 * 1024;
+}
+
+impl TryFrom<SizeText> for Size {
+    type Error = String;
+
+    fn try_from(text: SizeText) -> Result<Self, Self::Error> {
+        match text {
+            SizeText::Number(number) => number.to_string().parse(),
+            SizeText::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.0)
+    }
+}
+
+/// An address and a port to listen on.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Listen(pub(crate) SocketAddr);
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| format!("{text:?} is not an IP address and a port; 127.0.0.1:5000 or [::1]:5000 would do"))
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+macro_rules! text_in_files {
+    ($($kind:ty),*) => {$(
+        impl From<$kind> for String {
+            fn from(value: $kind) -> Self {
+                value.to_string()
+            }
+        }
+    )*};
+}
+
+macro_rules! text_from_files {
+    ($($kind:ty),*) => {$(
+        impl TryFrom<String> for $kind {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+    )*};
+}
+
+text_in_files!(Time, Size, Listen);
+text_from_files!(Time, Listen);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_values_are_read_and_written_back() {
+        assert_eq!("24h".parse::<Time>(), Ok(Time(Duration::from_secs(86_400))));
+        assert_eq!("4MiB".parse::<Size>(), Ok(Size(4 << 20)));
+        assert_eq!("10000".parse::<Size>(), Ok(Size(10_000)));
+        for text in ["1day", "30s"] {
+            assert_eq!(text.parse::<Time>().unwrap().to_string(), text);
+        }
+        assert_eq!("[::1]:5000".parse::<Listen>().unwrap().to_string(), "[::1]:5000");
+    }
+
+    #[test]
+    fn bad_values_say_what_would_do() {
+        for message in [
+            "soon".parse::<Time>().unwrap_err(),
+            "0s".parse::<Time>().unwrap_err(),
+            "many".parse::<Size>().unwrap_err(),
+            "1".parse::<Size>().unwrap_err(),
+            "localhost".parse::<Listen>().unwrap_err(),
+        ] {
+            assert!(message.ends_with("would do"), "{message}");
+        }
+    }
+}

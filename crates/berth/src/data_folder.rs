@@ -1,0 +1,43 @@
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+/// The folder that holds everything, claimed for this process as long as it lives.
+pub(crate) struct DataFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Makes the folder if it is missing, and claims it.
+    pub(crate) fn claim(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        fs::create_dir_all(path).with_context(|| format!("cannot make the data folder {shown}"))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))
+            .with_context(|| format!("cannot write to the data folder {shown}"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another process serves the data folder {shown}; stop it, or choose another folder with --data"
+            ),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock the data folder {shown}"))
+            }
+        }
+    }
+
+    /// Where the database is.
+    pub(crate) fn metadata(&self) -> PathBuf {
+        self.path.join("metadata.sqlite3")
+    }
+
+    /// Where blobs and uploads are.
+    pub(crate) fn blobs(&self) -> &Path {
+        &self.path
+    }
+}
