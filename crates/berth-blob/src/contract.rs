@@ -1,0 +1,262 @@
+//! The contract of [`BlobStore`], as tests that every implementation runs.
+
+use std::ops::Range;
+
+use berth_spec::{Algorithm, Digest, SessionId};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+
+use crate::{BlobError, BlobStore, ByteStream};
+
+/// Runs the whole suite. The store must be empty.
+///
+/// # Panics
+/// When the implementation breaks the contract.
+pub async fn blob_store(store: &dyn BlobStore) {
+    what_is_published_can_be_read(store).await;
+    nothing_is_seen_before_it_is_published(store).await;
+    what_was_not_acknowledged_is_cut_off(store).await;
+    staged_bytes_must_be_there(store).await;
+    publishing_needs_the_exact_length(store).await;
+    publishing_can_be_repeated(store).await;
+    a_blob_of_another_size_is_replaced(store).await;
+    a_published_blob_never_changes(store).await;
+    the_empty_blob_needs_no_staging(store).await;
+    any_range_can_be_read(store).await;
+    an_open_blob_survives_its_deletion(store).await;
+    staging_areas_are_listed_until_discarded(store).await;
+}
+
+fn content(seed: u8, length: usize) -> Vec<u8> {
+    let byte = |index: usize| (index.wrapping_mul(31) ^ (index >> 8)).to_le_bytes()[0] ^ seed;
+    (0..length).map(byte).collect()
+}
+
+#[allow(clippy::unwrap_used)]
+async fn stage(store: &dyn BlobStore, session: SessionId, offset: u64, content: &[u8]) {
+    let mut writer = store.stage(session, offset).await.unwrap();
+    for piece in content.chunks(100_000) {
+        let (left, right) = piece.split_at(piece.len() / 3);
+        let pieces = [left, b"", right].map(Bytes::copy_from_slice);
+        writer.write(pieces.to_vec()).await.unwrap();
+    }
+    writer.sync().await.unwrap();
+}
+
+#[allow(clippy::unwrap_used)]
+async fn publish(store: &dyn BlobStore, content: &[u8]) -> (SessionId, Digest) {
+    let (session, digest) = (SessionId::random(), Digest::sha256(content));
+    stage(store, session, 0, content).await;
+    store
+        .publish(session, content.len() as u64, &digest)
+        .await
+        .unwrap();
+    (session, digest)
+}
+
+#[allow(clippy::unwrap_used)]
+async fn collect(stream: ByteStream) -> Vec<u8> {
+    stream.try_collect::<Vec<Bytes>>().await.unwrap().concat()
+}
+
+#[allow(clippy::unwrap_used)]
+async fn read(store: &dyn BlobStore, digest: &Digest) -> Option<Vec<u8>> {
+    let blob = store.open(digest).await.unwrap()?;
+    let size = blob.size();
+    let bytes = collect(blob.read(0..size)).await;
+    assert_eq!(bytes.len() as u64, size);
+    Some(bytes)
+}
+
+/// The error says how many bytes there are.
+fn assert_missing<T>(result: Result<T, BlobError>, session: SessionId, has: u64, needs: u64) {
+    match result.err() {
+        Some(BlobError::StagedBytesMissing {
+            session: named,
+            expected,
+            found,
+        }) => {
+            assert_eq!((named, expected, found), (session, needs, has));
+        }
+        other => assert!(
+            other.is_none() && has == needs,
+            "bytes were not missed: {other:?}"
+        ),
+    }
+}
+
+#[allow(clippy::unwrap_used)]
+async fn what_is_published_can_be_read(store: &dyn BlobStore) {
+    for length in [0, 1, 262_143, 262_144, 262_145, 1_000_000] {
+        let content = content(1, length);
+        for algorithm in Algorithm::ALL {
+            let (session, digest) = (SessionId::random(), Digest::of(algorithm, &content));
+            assert_eq!(read(store, &digest).await, None);
+            stage(store, session, 0, &content).await;
+            store
+                .publish(session, content.len() as u64, &digest)
+                .await
+                .unwrap();
+            store.discard(session).await.unwrap();
+            assert!(
+                read(store, &digest).await.unwrap() == content,
+                "{length} bytes differ"
+            );
+        }
+    }
+}
+
+#[allow(clippy::unwrap_used)]
+async fn nothing_is_seen_before_it_is_published(store: &dyn BlobStore) {
+    let content = content(2, 1000);
+    let digest = Digest::sha256(&content);
+    let session = SessionId::random();
+    stage(store, session, 0, &content).await;
+    assert!(store.open(&digest).await.unwrap().is_none());
+    store.discard(session).await.unwrap();
+    assert!(store.open(&digest).await.unwrap().is_none());
+}
+
+#[allow(clippy::unwrap_used)]
+async fn what_was_not_acknowledged_is_cut_off(store: &dyn BlobStore) {
+    let session = SessionId::random();
+    stage(store, session, 0, b"kept, lost").await;
+    stage(store, session, 6, b"new").await;
+    assert_eq!(
+        collect(store.read_staged(session, 9).await.unwrap()).await,
+        b"kept, new"
+    );
+    assert_eq!(
+        collect(store.read_staged(session, 4).await.unwrap()).await,
+        b"kept"
+    );
+    assert_eq!(
+        collect(store.read_staged(session, 0).await.unwrap()).await,
+        b""
+    );
+    stage(store, session, 0, b"").await;
+    assert_missing(store.read_staged(session, 1).await, session, 0, 1);
+    store.discard(session).await.unwrap();
+}
+
+#[allow(clippy::unwrap_used)]
+async fn staged_bytes_must_be_there(store: &dyn BlobStore) {
+    let session = SessionId::random();
+    assert_missing(store.stage(session, 1).await, session, 0, 1);
+    assert_missing(store.read_staged(session, 1).await, session, 0, 1);
+    assert_missing(
+        store.publish(session, 1, &Digest::sha256(b"x")).await,
+        session,
+        0,
+        1,
+    );
+    assert!(!store.staged().await.unwrap().contains(&session));
+    stage(store, session, 0, b"four").await;
+    assert_missing(store.stage(session, 5).await, session, 4, 5);
+    assert_missing(store.read_staged(session, 5).await, session, 4, 5);
+    assert_eq!(
+        collect(store.read_staged(session, 4).await.unwrap()).await,
+        b"four"
+    );
+    store.discard(session).await.unwrap();
+}
+
+#[allow(clippy::unwrap_used)]
+async fn publishing_needs_the_exact_length(store: &dyn BlobStore) {
+    let (session, digest) = (SessionId::random(), Digest::sha256(b"exact"));
+    stage(store, session, 0, b"exact").await;
+    assert_missing(store.publish(session, 6, &digest).await, session, 5, 6);
+    assert_missing(store.publish(session, 4, &digest).await, session, 5, 4);
+    assert_eq!(read(store, &digest).await, None);
+    store.publish(session, 5, &digest).await.unwrap();
+    assert_eq!(read(store, &digest).await.unwrap(), b"exact");
+}
+
+#[allow(clippy::unwrap_used)]
+async fn publishing_can_be_repeated(store: &dyn BlobStore) {
+    let content = content(3, 1000);
+    let (session, digest) = publish(store, &content).await;
+    store.publish(session, 1000, &digest).await.unwrap();
+    let (other, _) = publish(store, &content).await;
+    for session in [session, other] {
+        store.discard(session).await.unwrap();
+        assert_eq!(read(store, &digest).await.unwrap(), content);
+    }
+}
+
+#[allow(clippy::unwrap_used)]
+async fn a_blob_of_another_size_is_replaced(store: &dyn BlobStore) {
+    let digest = Digest::sha256(b"as it should be");
+    let damaged = SessionId::random();
+    stage(store, damaged, 0, b"as it should").await;
+    store.publish(damaged, 12, &digest).await.unwrap();
+    let (whole, _) = publish(store, b"as it should be").await;
+    assert_eq!(read(store, &digest).await.unwrap(), b"as it should be");
+    assert!(store.staged().await.unwrap().contains(&whole));
+}
+
+#[allow(clippy::unwrap_used)]
+async fn a_published_blob_never_changes(store: &dyn BlobStore) {
+    let content = content(4, 1000);
+    let (session, digest) = publish(store, &content).await;
+    // Nobody should go on with such a session. If somebody does, the blob must not suffer.
+    stage(store, session, 500, b"other").await;
+    assert_eq!(read(store, &digest).await.unwrap(), content);
+    let staged = collect(store.read_staged(session, 505).await.unwrap()).await;
+    assert_eq!(staged, [&content[..500], b"other"].concat());
+    stage(store, session, 0, b"").await;
+    assert_eq!(read(store, &digest).await.unwrap(), content);
+}
+
+#[allow(clippy::unwrap_used)]
+async fn the_empty_blob_needs_no_staging(store: &dyn BlobStore) {
+    let (session, digest) = (SessionId::random(), Digest::of(Algorithm::Sha512, b""));
+    store.delete(&digest).await.unwrap();
+    store.publish(session, 0, &digest).await.unwrap();
+    assert_eq!(read(store, &digest).await.unwrap(), b"");
+    store.discard(session).await.unwrap();
+}
+
+#[allow(clippy::unwrap_used)]
+async fn any_range_can_be_read(store: &dyn BlobStore) {
+    const LENGTH: usize = 600_000;
+    let content = content(5, LENGTH);
+    let (_, digest) = publish(store, &content).await;
+    let ranges: [Range<usize>; 8] = [
+        0..0,
+        0..1,
+        LENGTH..LENGTH,
+        LENGTH - 1..LENGTH,
+        262_143..262_145,
+        100_000..500_000,
+        262_144..524_288,
+        0..LENGTH,
+    ];
+    for range in ranges {
+        let blob = store.open(&digest).await.unwrap().unwrap();
+        let bytes = collect(blob.read(range.start as u64..range.end as u64)).await;
+        assert!(bytes == content[range.clone()], "{range:?} differs");
+    }
+}
+
+#[allow(clippy::unwrap_used)]
+async fn an_open_blob_survives_its_deletion(store: &dyn BlobStore) {
+    let content = content(6, 1_000_000);
+    let (session, digest) = publish(store, &content).await;
+    store.discard(session).await.unwrap();
+    let blob = store.open(&digest).await.unwrap().unwrap();
+    assert!(store.delete(&digest).await.unwrap());
+    assert!(!store.delete(&digest).await.unwrap());
+    assert!(store.open(&digest).await.unwrap().is_none());
+    assert!(collect(blob.read(0..1_000_000)).await == content);
+}
+
+#[allow(clippy::unwrap_used)]
+async fn staging_areas_are_listed_until_discarded(store: &dyn BlobStore) {
+    let session = SessionId::random();
+    store.discard(session).await.unwrap();
+    drop(store.stage(session, 0).await.unwrap());
+    assert!(store.staged().await.unwrap().contains(&session));
+    store.discard(session).await.unwrap();
+    assert!(!store.staged().await.unwrap().contains(&session));
+}

@@ -1,0 +1,143 @@
+mod blocking;
+mod layout;
+mod pieces;
+mod publish;
+mod staging;
+
+use std::fs::{self, File};
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use berth_spec::{Digest, SessionId};
+
+use crate::{BlobError, BlobReader, BlobStore, ByteStream, StagedWriter};
+use blocking::blocking;
+use layout::Layout;
+use staging::FileWriter;
+
+/// Blobs in a folder: `blobs/<algorithm>/<first two hex>/<hex>`, and staging areas in
+/// `uploads/<session>`.
+///
+/// A blob is published by linking the synced staging file to its name and syncing the folder, so
+/// it is never seen in part, and a published file is never written again. All work happens on
+/// tokio's blocking threads. One process at a time may use a folder; the caller sees to that.
+#[derive(Debug)]
+pub struct FilesystemBlobs {
+    layout: Arc<Layout>,
+}
+
+impl FilesystemBlobs {
+    /// Opens the storage in `root`, creating what is missing. Blocks: call it before serving.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`] if the folders cannot be made.
+    pub fn open(root: &Path) -> Result<Self, BlobError> {
+        let layout = Arc::new(Layout::create(root)?);
+        Ok(Self { layout })
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Layout) -> Result<T, BlobError> + Send + 'static,
+    ) -> Result<T, BlobError> {
+        let layout = Arc::clone(&self.layout);
+        blocking(move || work(&layout)).await
+    }
+}
+
+#[async_trait]
+impl BlobStore for FilesystemBlobs {
+    async fn stage(
+        &self,
+        session: SessionId,
+        offset: u64,
+    ) -> Result<Box<dyn StagedWriter>, BlobError> {
+        let layout = Arc::clone(&self.layout);
+        let writer = blocking(move || FileWriter::open(layout, session, offset)).await?;
+        Ok(Box::new(writer))
+    }
+
+    async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {
+        let file = self
+            .blocking(move |layout| staging::open_for_reading(layout, session, length))
+            .await?;
+        Ok(pieces::stream(file, 0..length))
+    }
+
+    async fn publish(
+        &self,
+        session: SessionId,
+        length: u64,
+        digest: &Digest,
+    ) -> Result<(), BlobError> {
+        let digest = digest.clone();
+        self.blocking(move |layout| publish::publish(layout, session, length, &digest))
+            .await
+    }
+
+    async fn discard(&self, session: SessionId) -> Result<(), BlobError> {
+        self.blocking(move |layout| {
+            remove_if_there(&layout.staged(session))?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
+        self.blocking(Layout::sessions).await
+    }
+
+    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+        let digest = digest.clone();
+        self.blocking(move |layout| open_blob(&layout.blob(&digest)))
+            .await
+    }
+
+    async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
+        let digest = digest.clone();
+        self.blocking(move |layout| {
+            let removed = remove_if_there(&layout.blob(&digest))?;
+            if removed {
+                layout::sync_folder(&layout.folder(&digest))?;
+            }
+            Ok(removed)
+        })
+        .await
+    }
+}
+
+fn open_blob(path: &Path) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let size = file.metadata()?.len();
+    Ok(Some(Box::new(FileReader { file, size })))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+struct FileReader {
+    file: File,
+    size: u64,
+}
+
+impl BlobReader for FileReader {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read(self: Box<Self>, range: Range<u64>) -> ByteStream {
+        pieces::stream(self.file, range)
+    }
+}

@@ -1,0 +1,97 @@
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use berth_spec::{Algorithm, Digest, SessionId};
+use tracing::warn;
+
+use crate::BlobError;
+
+/// Where everything is.
+#[derive(Debug)]
+pub(super) struct Layout {
+    blobs: PathBuf,
+    uploads: PathBuf,
+}
+
+impl Layout {
+    /// Makes all folders, durably, so that publishing never has to.
+    pub(super) fn create(root: &Path) -> Result<Self, BlobError> {
+        let layout = Self {
+            blobs: root.join("blobs"),
+            uploads: root.join("uploads"),
+        };
+        fs::create_dir_all(&layout.uploads)?;
+        fs::create_dir_all(&layout.blobs)?;
+        for algorithm in Algorithm::ALL {
+            create_fan_out(&layout.blobs.join(algorithm.as_str()))?;
+        }
+        sync_folder(&layout.blobs)?;
+        sync_folder(root)?;
+        layout.remove_leftovers()?;
+        Ok(layout)
+    }
+
+    pub(super) fn folder(&self, digest: &Digest) -> PathBuf {
+        let first_two = &digest.hex()[..2];
+        self.blobs.join(digest.algorithm().as_str()).join(first_two)
+    }
+
+    pub(super) fn blob(&self, digest: &Digest) -> PathBuf {
+        self.folder(digest).join(digest.hex())
+    }
+
+    pub(super) fn uploads(&self) -> &Path {
+        &self.uploads
+    }
+
+    pub(super) fn staged(&self, session: SessionId) -> PathBuf {
+        self.uploads.join(session.to_string())
+    }
+
+    /// Where a file of this session is made that will then be renamed: no [`SessionId`] has such a
+    /// text, and what a crash leaves here is removed at the next start.
+    pub(super) fn temporary(&self, session: SessionId) -> PathBuf {
+        self.uploads.join(format!("{session}.temporary"))
+    }
+
+    /// The sessions that have a staging file.
+    pub(super) fn sessions(&self) -> Result<Vec<SessionId>, BlobError> {
+        let mut sessions = Vec::new();
+        for entry in fs::read_dir(&self.uploads)? {
+            sessions.extend(session_of(&entry?));
+        }
+        Ok(sessions)
+    }
+
+    fn remove_leftovers(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.uploads)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == "temporary") {
+                warn!(path = %path.display(), "removing what a crash left");
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn session_of(entry: &fs::DirEntry) -> Option<SessionId> {
+    entry.file_name().to_str()?.parse().ok()
+}
+
+/// Makes the folders `00` to `ff`, if the last of them is missing.
+fn create_fan_out(folder: &Path) -> io::Result<()> {
+    if folder.join("ff").is_dir() {
+        return Ok(());
+    }
+    for first_two in 0..=u8::MAX {
+        fs::create_dir_all(folder.join(format!("{first_two:02x}")))?;
+    }
+    sync_folder(folder)
+}
+
+/// Makes the entries of a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

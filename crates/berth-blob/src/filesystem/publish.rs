@@ -1,0 +1,73 @@
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use berth_spec::{Digest, SessionId};
+
+use super::layout::{Layout, sync_folder};
+use super::staging::missing;
+use crate::BlobError;
+
+/// Gives a staging file its name as a blob: sync the bytes, make the name, sync the folder.
+pub(super) fn publish(
+    layout: &Layout,
+    session: SessionId,
+    length: u64,
+    digest: &Digest,
+) -> Result<(), BlobError> {
+    let staged = layout.staged(session);
+    let file = open(&staged, length).map_err(|error| missing(error, session, length))?;
+    let found = file.metadata()?.len();
+    if found != length {
+        return Err(BlobError::StagedBytesMissing {
+            session,
+            expected: length,
+            found,
+        });
+    }
+    file.sync_data()?;
+    let blob = layout.blob(digest);
+    match fs::hard_link(&staged, &blob) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if fs::metadata(&blob)?.len() != length {
+                copy_into_place(&staged, &layout.temporary(session), &blob)?;
+            }
+        }
+        Err(error) if lacks_links(&error) => {
+            copy_into_place(&staged, &layout.temporary(session), &blob)?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    // Also when the blob was there: whoever published it may not have come this far.
+    sync_folder(&layout.folder(digest))?;
+    Ok(())
+}
+
+/// The empty blob may have never been staged.
+fn open(staged: &Path, length: u64) -> io::Result<File> {
+    match File::open(staged) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && length == 0 => {
+            File::create_new(staged)
+        }
+        opened => opened,
+    }
+}
+
+/// Whether this is how a file system without hard links refuses one.
+fn lacks_links(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Unsupported
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::TooManyLinks
+            | io::ErrorKind::CrossesDevices
+    )
+}
+
+fn copy_into_place(staged: &Path, temporary: &Path, blob: &Path) -> io::Result<()> {
+    let mut copy = File::create(temporary)?;
+    io::copy(&mut File::open(staged)?, &mut copy)?;
+    copy.sync_data()?;
+    fs::rename(temporary, blob)
+}

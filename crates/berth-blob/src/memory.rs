@@ -1,0 +1,155 @@
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use berth_spec::{Digest, SessionId};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+
+use crate::{BlobError, BlobReader, BlobStore, ByteStream, StagedWriter};
+
+/// Blobs in memory, for the tests of what uses a [`BlobStore`]. Nothing is durable.
+#[derive(Debug, Default)]
+pub struct MemoryBlobs {
+    stored: Arc<Mutex<Stored>>,
+}
+
+#[derive(Debug, Default)]
+struct Stored {
+    staged: HashMap<SessionId, Vec<u8>>,
+    blobs: HashMap<Digest, Bytes>,
+}
+
+impl Stored {
+    /// What a session has staged, if that is at least `expected` bytes.
+    fn staged(&self, session: SessionId, expected: u64) -> Result<&[u8], BlobError> {
+        let bytes = self.staged.get(&session).map_or(&[][..], Vec::as_slice);
+        let found = bytes.len() as u64;
+        if found < expected {
+            return Err(BlobError::StagedBytesMissing {
+                session,
+                expected,
+                found,
+            });
+        }
+        Ok(bytes)
+    }
+}
+
+fn lock(stored: &Mutex<Stored>) -> MutexGuard<'_, Stored> {
+    stored.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An offset into bytes that are in memory.
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+#[async_trait]
+impl BlobStore for MemoryBlobs {
+    async fn stage(
+        &self,
+        session: SessionId,
+        offset: u64,
+    ) -> Result<Box<dyn StagedWriter>, BlobError> {
+        let mut stored = lock(&self.stored);
+        stored.staged(session, offset)?;
+        let bytes = stored.staged.entry(session).or_default();
+        bytes.truncate(index(offset));
+        Ok(Box::new(MemoryWriter {
+            stored: Arc::clone(&self.stored),
+            session,
+        }))
+    }
+
+    async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {
+        let stored = lock(&self.stored);
+        let bytes = &stored.staged(session, length)?[..index(length)];
+        Ok(one_piece(Bytes::copy_from_slice(bytes)))
+    }
+
+    async fn publish(
+        &self,
+        session: SessionId,
+        length: u64,
+        digest: &Digest,
+    ) -> Result<(), BlobError> {
+        let mut stored = lock(&self.stored);
+        let bytes = stored.staged(session, length)?;
+        if bytes.len() as u64 != length {
+            return Err(BlobError::StagedBytesMissing {
+                session,
+                expected: length,
+                found: bytes.len() as u64,
+            });
+        }
+        let bytes = Bytes::copy_from_slice(bytes);
+        stored.staged.entry(session).or_default();
+        let blob = stored.blobs.entry(digest.clone()).or_default();
+        if blob.len() != bytes.len() {
+            *blob = bytes;
+        }
+        Ok(())
+    }
+
+    async fn discard(&self, session: SessionId) -> Result<(), BlobError> {
+        lock(&self.stored).staged.remove(&session);
+        Ok(())
+    }
+
+    async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
+        Ok(lock(&self.stored).staged.keys().copied().collect())
+    }
+
+    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+        let blob = lock(&self.stored).blobs.get(digest).cloned();
+        Ok(blob.map(|blob| Box::new(MemoryReader(blob)) as Box<dyn BlobReader>))
+    }
+
+    async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
+        Ok(lock(&self.stored).blobs.remove(digest).is_some())
+    }
+}
+
+struct MemoryWriter {
+    stored: Arc<Mutex<Stored>>,
+    session: SessionId,
+}
+
+#[async_trait]
+impl StagedWriter for MemoryWriter {
+    async fn write(&mut self, pieces: Vec<Bytes>) -> Result<(), BlobError> {
+        let mut stored = lock(&self.stored);
+        let staged = stored.staged.entry(self.session).or_default();
+        pieces
+            .iter()
+            .for_each(|piece| staged.extend_from_slice(piece));
+        Ok(())
+    }
+
+    async fn sync(&mut self) -> Result<(), BlobError> {
+        Ok(())
+    }
+}
+
+struct MemoryReader(Bytes);
+
+impl BlobReader for MemoryReader {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read(self: Box<Self>, range: Range<u64>) -> ByteStream {
+        let end = index(range.end);
+        if end > self.0.len() {
+            return stream::iter([Err(BlobError::Truncated)]).boxed();
+        }
+        one_piece(self.0.slice(index(range.start).min(end)..end))
+    }
+}
+
+fn one_piece(bytes: Bytes) -> ByteStream {
+    let piece = (!bytes.is_empty()).then_some(Ok(bytes));
+    stream::iter(piece).boxed()
+}

@@ -1,0 +1,14 @@
+//! Every implementation keeps the contract.
+
+use berth_blob::{FilesystemBlobs, MemoryBlobs, contract};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn filesystem() {
+    let folder = tempfile::tempdir().unwrap();
+    contract::blob_store(&FilesystemBlobs::open(folder.path()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn memory() {
+    contract::blob_store(&MemoryBlobs::default()).await;
+}

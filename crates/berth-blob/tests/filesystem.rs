@@ -1,0 +1,252 @@
+//! What is particular to the folder.
+
+use std::fs;
+use std::path::Path;
+
+use berth_blob::{BlobError, BlobReader, BlobStore, FilesystemBlobs, MemoryBlobs};
+use berth_spec::{Digest, SessionId};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use proptest::prelude::*;
+
+async fn publish(store: &dyn BlobStore, content: &'static [u8]) -> (SessionId, Digest) {
+    let (session, digest) = (SessionId::random(), Digest::sha256(content));
+    let mut writer = store.stage(session, 0).await.unwrap();
+    writer
+        .write(vec![Bytes::from_static(content)])
+        .await
+        .unwrap();
+    writer.sync().await.unwrap();
+    store
+        .publish(session, content.len() as u64, &digest)
+        .await
+        .unwrap();
+    (session, digest)
+}
+
+fn path_of(root: &Path, digest: &Digest) -> std::path::PathBuf {
+    root.join("blobs/sha256")
+        .join(&digest.hex()[..2])
+        .join(digest.hex())
+}
+
+#[tokio::test]
+async fn files_are_where_the_documentation_says_and_survive_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FilesystemBlobs::open(folder.path()).unwrap();
+    let (session, digest) = publish(&store, b"content").await;
+    assert_eq!(
+        fs::read(path_of(folder.path(), &digest)).unwrap(),
+        b"content"
+    );
+    assert!(
+        folder
+            .path()
+            .join("uploads")
+            .join(session.to_string())
+            .is_file()
+    );
+    drop(store);
+    let store = FilesystemBlobs::open(folder.path()).unwrap();
+    assert_eq!(store.staged().await.unwrap(), [session]);
+    assert_eq!(store.open(&digest).await.unwrap().unwrap().size(), 7);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_half_copied_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(FilesystemBlobs::open(folder.path()).unwrap());
+    let leftover = folder
+        .path()
+        .join(format!("uploads/{}.temporary", SessionId::random()));
+    fs::write(&leftover, b"half").unwrap();
+    let store = FilesystemBlobs::open(folder.path()).unwrap();
+    assert!(!leftover.exists());
+    assert_eq!(store.staged().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn files_that_are_no_sessions_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FilesystemBlobs::open(folder.path()).unwrap();
+    let note = folder.path().join("uploads/README");
+    fs::write(&note, b"note").unwrap();
+    assert_eq!(store.staged().await.unwrap(), []);
+    drop(store);
+    drop(FilesystemBlobs::open(folder.path()).unwrap());
+    assert!(note.exists());
+}
+
+#[tokio::test]
+async fn a_blob_that_was_cut_short_while_open_is_an_error_not_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FilesystemBlobs::open(folder.path()).unwrap();
+    let (_, digest) = publish(&store, b"content").await;
+    let blob = store.open(&digest).await.unwrap().unwrap();
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(path_of(folder.path(), &digest))
+        .unwrap();
+    file.set_len(3).unwrap();
+    let read = blob.read(0..7).try_collect::<Vec<Bytes>>().await;
+    assert!(matches!(read, Err(BlobError::Truncated)), "{read:?}");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("blobs"), b"a file").unwrap();
+    assert!(FilesystemBlobs::open(folder.path()).is_err());
+}
+
+#[tokio::test]
+async fn reading_reads_one_piece_ahead_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FilesystemBlobs::open(folder.path()).unwrap();
+    let content: &'static [u8] = vec![7; 10 * 256 * 1024].leak();
+    let (_, digest) = publish(&store, content).await;
+    let mut stream = store
+        .open(&digest)
+        .await
+        .unwrap()
+        .unwrap()
+        .read(0..content.len() as u64);
+    stream.try_next().await.unwrap();
+    // Cut behind what may have been read: two pieces. The third must still be unread.
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(path_of(folder.path(), &digest))
+        .unwrap();
+    file.set_len(2 * 256 * 1024).unwrap();
+    assert!(stream.try_next().await.unwrap().is_some());
+    assert!(matches!(stream.try_next().await, Err(BlobError::Truncated)));
+    assert!(
+        stream.try_next().await.unwrap().is_none(),
+        "the stream went on after an error"
+    );
+}
+
+/// What may be done to a store; sessions and contents are few, so that they collide.
+#[derive(Clone, Debug)]
+enum Step {
+    Append {
+        session: usize,
+        offset: u64,
+        content: Vec<u8>,
+    },
+    Publish {
+        session: usize,
+        length: u64,
+        digest: u8,
+    },
+    Discard {
+        session: usize,
+    },
+    Delete {
+        digest: u8,
+    },
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let session = || 0..3_usize;
+    prop_oneof![
+        4 => (session(), 0..6_u64, prop::collection::vec(any::<u8>(), 0..4))
+            .prop_map(|(session, offset, content)| Step::Append { session, offset, content }),
+        3 => (session(), 0..6_u64, 0..3_u8)
+            .prop_map(|(session, length, digest)| Step::Publish { session, length, digest }),
+        1 => session().prop_map(|session| Step::Discard { session }),
+        1 => (0..3_u8).prop_map(|digest| Step::Delete { digest }),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+fn digest_of(number: u8) -> Digest {
+    Digest::sha256(&[number])
+}
+
+/// What a step answers, in a form that can be compared.
+async fn take(store: &dyn BlobStore, sessions: &[SessionId], step: &Step) -> String {
+    let outcome = match step {
+        Step::Append {
+            session,
+            offset,
+            content,
+        } => append(store, sessions[*session], *offset, content).await,
+        Step::Publish {
+            session,
+            length,
+            digest,
+        } => {
+            store
+                .publish(sessions[*session], *length, &digest_of(*digest))
+                .await
+        }
+        Step::Discard { session } => store.discard(sessions[*session]).await,
+        Step::Delete { digest } => return format!("{:?}", store.delete(&digest_of(*digest)).await),
+        Step::Reopen => Ok(()),
+    };
+    format!("{outcome:?}")
+}
+
+async fn append(
+    store: &dyn BlobStore,
+    session: SessionId,
+    offset: u64,
+    content: &[u8],
+) -> Result<(), BlobError> {
+    let mut writer = store.stage(session, offset).await?;
+    writer.write(vec![Bytes::copy_from_slice(content)]).await?;
+    writer.sync().await
+}
+
+/// All that can be seen of a store.
+async fn view(store: &dyn BlobStore, sessions: &[SessionId]) -> Vec<Option<Vec<u8>>> {
+    let mut seen = Vec::new();
+    for digest in 0..3 {
+        let blob: Option<Box<dyn BlobReader>> = store.open(&digest_of(digest)).await.unwrap();
+        seen.push(match blob {
+            Some(blob) => {
+                let size = blob.size();
+                Some(
+                    blob.read(0..size)
+                        .try_collect::<Vec<Bytes>>()
+                        .await
+                        .unwrap()
+                        .concat(),
+                )
+            }
+            None => None,
+        });
+    }
+    let mut staged = store.staged().await.unwrap();
+    staged.sort();
+    for session in sessions {
+        seen.push(staged.contains(session).then(Vec::new));
+    }
+    seen
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_folder_does_what_memory_does(steps in prop::collection::vec(step(), 1..30)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let mut filesystem = FilesystemBlobs::open(folder.path()).unwrap();
+            let memory = MemoryBlobs::default();
+            let sessions = [(); 3].map(|()| SessionId::random());
+            for step in steps {
+                if matches!(step, Step::Reopen) {
+                    filesystem = FilesystemBlobs::open(folder.path()).unwrap();
+                }
+                let expected = take(&memory, &sessions, &step).await;
+                prop_assert_eq!(take(&filesystem, &sessions, &step).await, expected, "{:?}", step);
+                prop_assert_eq!(view(&filesystem, &sessions).await, view(&memory, &sessions).await, "{:?}", step);
+            }
+            Ok(())
+        })?;
+    }
+}
