@@ -1,4 +1,5 @@
 //! Every implementation keeps the contract.
+#![allow(clippy::unwrap_used)]
 
 use berth_blob::{FilesystemBlobs, MemoryBlobs, contract};
 

@@ -1,4 +1,5 @@
 //! What is particular to the folder.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! Every URL that this crate makes parses to the route that it was made of, and nothing makes the
 //! parser panic.
+#![allow(clippy::unwrap_used)]
 
 use berth_route::{MountFrom, Page, Route, Session, StartUpload, url};
 use berth_spec::{Algorithm, Digest, Reference, RepositoryName, SessionId, Tag};

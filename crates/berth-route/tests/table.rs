@@ -1,4 +1,5 @@
 //! Requests and what they are.
+#![allow(clippy::unwrap_used)]
 
 use berth_route::{MountFrom, Page, Route, RouteError, Session, StartUpload};
 use berth_spec::{Algorithm, Digest, ErrorCode, SessionId};
