@@ -1,9 +1,44 @@
+//! Transactional metadata of an OCI registry: repositories, manifests, tags, blob links, referrers
+//! and upload sessions.
+//!
+//! A [`MetadataStore`] does each thing in one transaction that is durable when it answers.
+//! [`SqliteMetadata`] keeps it in a SQLite file, [`MemoryMetadata`] in memory, for tests. Both pass
+//! the same contract suite (feature `contract`). Bytes of blobs are not its business; the bytes of
+//! manifests are.
+//!
+//! ```
+//! use berth_metadata::{Blob, MetadataStore, SqliteMetadata};
+//! use berth_spec::{Digest, RepositoryName};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let metadata = SqliteMetadata::open(&folder.path().join("metadata.sqlite3"))?;
+//!
+//! let alpine: RepositoryName = "library/alpine".parse()?;
+//! let mirror: RepositoryName = "mirror/alpine".parse()?;
+//! let blob = Blob { digest: Digest::sha256(b"layer"), size: 5 };
+//! metadata.link_blob(&alpine, &blob, None).await?;
+//! assert_eq!(metadata.blob(&mirror, &blob.digest).await?, None);
+//!
+//! metadata.mount_blob(&mirror, Some(&alpine), &blob.digest).await?;
+//! assert_eq!(metadata.blob(&mirror, &blob.digest).await?, Some(blob));
+//! assert_eq!(metadata.repositories(None, 10).await?, [alpine, mirror]);
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "contract")]
+pub mod contract;
 mod error;
+mod memory;
+mod sqlite;
 mod store;
 
 pub use error::MetadataError;
+pub use memory::MemoryMetadata;
+pub use sqlite::SqliteMetadata;
 pub use store::{
     Blob, MetadataStore, NewManifest, PutManifest, Referrer, StoredManifest, UploadRecord,
 };

@@ -1,0 +1,251 @@
+mod blobs;
+mod connection;
+mod lists;
+mod manifests;
+mod migrations;
+mod queue;
+mod readers;
+mod repositories;
+mod schema;
+mod stored;
+mod uploads;
+mod writer;
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
+use diesel::sqlite::SqliteConnection;
+
+use crate::store::milliseconds;
+use crate::{
+    Blob, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer, StoredManifest,
+    UploadRecord,
+};
+use readers::Readers;
+use writer::Writer;
+
+/// Metadata in a SQLite file, in WAL mode.
+///
+/// One thread owns the only connection that writes, and commits what waits together
+/// (`synchronous=FULL`: durable when answered). Reads go through a pool of other connections, on
+/// tokio's blocking threads, and see what was committed before they began. One process at a time
+/// may use a file; the caller sees to that.
+pub struct SqliteMetadata {
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteMetadata {
+    /// Opens the file, creating it if it is missing, and migrates it to this version's schema.
+    /// Blocks: call it before serving.
+    ///
+    /// # Errors
+    /// [`MetadataError::Database`] if it cannot be opened, is no database, or was written by a
+    /// newer version.
+    pub fn open(path: &Path) -> Result<Self, MetadataError> {
+        let mut connection = connection::open_writer(path)?;
+        migrations::run(&mut connection)?;
+        connection::sync_folder_of(path)?;
+        Ok(Self {
+            readers: Readers::open(path)?,
+            writer: Writer::start(path, connection)?,
+        })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, MetadataError> + Send + 'static,
+    ) -> Result<T, MetadataError> {
+        self.readers.read(work).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut SqliteConnection) -> Result<T, MetadataError> + Send + 'static,
+    ) -> Result<T, MetadataError> {
+        self.writer.write(work).await
+    }
+}
+
+/// The time that rows are stamped with.
+fn now() -> i64 {
+    milliseconds(SystemTime::now())
+}
+
+#[async_trait]
+impl MetadataStore for SqliteMetadata {
+    async fn has_repository(&self, name: &RepositoryName) -> Result<bool, MetadataError> {
+        let name = name.clone();
+        self.read(move |connection| Ok(repositories::find(connection, &name)?.is_some()))
+            .await
+    }
+
+    async fn repositories(
+        &self,
+        last: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<RepositoryName>, MetadataError> {
+        let last = last.unwrap_or_default().to_owned();
+        self.read(move |connection| lists::repositories(connection, &last, limit))
+            .await
+    }
+
+    async fn link_blob(
+        &self,
+        repository: &RepositoryName,
+        blob: &Blob,
+        finished: Option<SessionId>,
+    ) -> Result<(), MetadataError> {
+        let (repository, blob) = (repository.clone(), blob.clone());
+        self.write(move |connection| {
+            blobs::link(connection, &repository, &blob)?;
+            if let Some(session) = finished {
+                uploads::delete(connection, session)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn mount_blob(
+        &self,
+        repository: &RepositoryName,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let (repository, from, digest) = (repository.clone(), from.cloned(), digest.clone());
+        self.write(move |connection| blobs::mount(connection, &repository, from.as_ref(), &digest))
+            .await
+    }
+
+    async fn blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.read(move |connection| blobs::find(connection, &repository, digest))
+            .await
+    }
+
+    async fn unlink_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, MetadataError> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.write(move |connection| blobs::unlink(connection, &repository, &digest))
+            .await
+    }
+
+    async fn put_manifest(
+        &self,
+        repository: &RepositoryName,
+        manifest: &NewManifest,
+    ) -> Result<PutManifest, MetadataError> {
+        let (repository, manifest) = (repository.clone(), manifest.clone());
+        self.write(move |connection| manifests::put(connection, &repository, &manifest))
+            .await
+    }
+
+    async fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Option<StoredManifest>, MetadataError> {
+        let (repository, reference) = (repository.clone(), reference.clone());
+        self.read(move |connection| manifests::find(connection, &repository, &reference))
+            .await
+    }
+
+    async fn delete_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, MetadataError> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.write(move |connection| manifests::delete(connection, &repository, &digest))
+            .await
+    }
+
+    async fn delete_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<bool, MetadataError> {
+        let (repository, tag) = (repository.clone(), tag.clone());
+        self.write(move |connection| manifests::delete_tag(connection, &repository, &tag))
+            .await
+    }
+
+    async fn tags(
+        &self,
+        repository: &RepositoryName,
+        last: Option<&str>,
+        limit: u32,
+    ) -> Result<Option<Vec<Tag>>, MetadataError> {
+        let repository = repository.clone();
+        let last = last.unwrap_or_default().to_owned();
+        self.read(move |connection| lists::tags(connection, &repository, &last, limit))
+            .await
+    }
+
+    async fn referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        last: Option<&Digest>,
+        limit: u32,
+    ) -> Result<Vec<Referrer>, MetadataError> {
+        let (repository, subject) = (repository.clone(), subject.clone());
+        let artifact_type = artifact_type.map(str::to_owned);
+        let last = last.map(Digest::to_string).unwrap_or_default();
+        self.read(move |connection| {
+            let artifact_type = artifact_type.as_deref();
+            lists::referrers(
+                connection,
+                &repository,
+                &subject,
+                artifact_type,
+                &last,
+                limit,
+            )
+        })
+        .await
+    }
+
+    async fn create_upload(&self, upload: &UploadRecord) -> Result<(), MetadataError> {
+        let upload = upload.clone();
+        self.write(move |connection| uploads::create(connection, &upload))
+            .await
+    }
+
+    async fn upload(&self, id: SessionId) -> Result<Option<UploadRecord>, MetadataError> {
+        self.read(move |connection| uploads::find(connection, id))
+            .await
+    }
+
+    async fn update_upload(&self, upload: &UploadRecord) -> Result<bool, MetadataError> {
+        let upload = upload.clone();
+        self.write(move |connection| uploads::update(connection, &upload))
+            .await
+    }
+
+    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError> {
+        self.write(move |connection| uploads::delete(connection, id))
+            .await
+    }
+
+    async fn expired_uploads(
+        &self,
+        now: SystemTime,
+        limit: u32,
+    ) -> Result<Vec<SessionId>, MetadataError> {
+        let now = milliseconds(now);
+        self.read(move |connection| uploads::expired(connection, now, limit))
+            .await
+    }
+}

@@ -1,0 +1,172 @@
+use berth_spec::{Digest, RepositoryName};
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+use diesel::upsert::excluded;
+
+use super::schema::{blobs, manifest_blobs, manifests, repositories, repository_blobs};
+use super::stored::{to_integer, to_number};
+use super::{now, repositories as repository_rows};
+use crate::{Blob, MetadataError};
+
+const LIVE: &str = "live";
+
+/// Records a blob and links it to a repository.
+pub(super) fn link(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    blob: &Blob,
+) -> Result<(), MetadataError> {
+    let blob_id = record(connection, blob)?;
+    link_to(connection, repository, blob_id, &blob.digest)?;
+    Ok(())
+}
+
+/// Links a blob that another repository has.
+pub(super) fn mount(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    from: Option<&RepositoryName>,
+    digest: &Digest,
+) -> Result<Option<Blob>, MetadataError> {
+    let linked = repository_blobs::table
+        .inner_join(blobs::table)
+        .inner_join(repositories::table)
+        .filter(blobs::digest.eq(digest.as_str()))
+        .select((blobs::id, blobs::size));
+    let found: Option<(i64, i64)> = match from {
+        Some(from) => linked
+            .filter(repositories::name.eq(from.as_str()))
+            .first(connection)
+            .optional()?,
+        None => linked.first(connection).optional()?,
+    };
+    let Some((blob_id, size)) = found else {
+        return Ok(None);
+    };
+    link_to(connection, repository, blob_id, digest)?;
+    Ok(Some(Blob {
+        digest: digest.clone(),
+        size: to_number(size)?,
+    }))
+}
+
+/// The blob, if the repository is linked to it.
+pub(super) fn find(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    digest: Digest,
+) -> Result<Option<Blob>, MetadataError> {
+    let size: Option<i64> = repository_blobs::table
+        .inner_join(blobs::table)
+        .inner_join(repositories::table)
+        .filter(repositories::name.eq(repository.as_str()))
+        .filter(blobs::digest.eq(digest.as_str()))
+        .select(blobs::size)
+        .first(connection)
+        .optional()?;
+    let size = size.map(to_number).transpose()?;
+    Ok(size.map(|size| Blob { digest, size }))
+}
+
+/// The row of a blob that the repository of this id is linked to.
+pub(super) fn linked_id(
+    connection: &mut SqliteConnection,
+    repository_id: i64,
+    digest: &Digest,
+) -> QueryResult<Option<i64>> {
+    repository_blobs::table
+        .inner_join(blobs::table)
+        .filter(repository_blobs::repository_id.eq(repository_id))
+        .filter(blobs::digest.eq(digest.as_str()))
+        .select(blobs::id)
+        .first(connection)
+        .optional()
+}
+
+/// Cuts the links of a repository and of its manifests to a blob.
+pub(super) fn unlink(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<bool, MetadataError> {
+    let Some(repository_id) = repository_rows::find(connection, repository)? else {
+        return Ok(false);
+    };
+    let Some(blob_id) = linked_id(connection, repository_id, digest)? else {
+        return Ok(false);
+    };
+    let link = repository_blobs::table.find((repository_id, blob_id));
+    diesel::delete(link).execute(connection)?;
+    let manifests_here = manifests::table
+        .filter(manifests::repository_id.eq(repository_id))
+        .select(manifests::id);
+    diesel::update(manifest_blobs::table)
+        .filter(manifest_blobs::blob_id.eq(blob_id))
+        .filter(manifest_blobs::manifest_id.eq_any(manifests_here))
+        .set(manifest_blobs::blob_id.eq(None::<i64>))
+        .execute(connection)?;
+    Ok(true)
+}
+
+/// The row of a blob, made or made live again where needed.
+fn record(connection: &mut SqliteConnection, blob: &Blob) -> Result<i64, MetadataError> {
+    let size = to_integer(blob.size)?;
+    let found: Option<(i64, i64, String)> = blobs::table
+        .filter(blobs::digest.eq(blob.digest.as_str()))
+        .select((blobs::id, blobs::size, blobs::state))
+        .first(connection)
+        .optional()?;
+    let Some((id, recorded, state)) = found else {
+        return Ok(diesel::insert_into(blobs::table)
+            .values((
+                blobs::digest.eq(blob.digest.as_str()),
+                blobs::size.eq(size),
+                blobs::state.eq(LIVE),
+                blobs::stored_at.eq(now()),
+            ))
+            .returning(blobs::id)
+            .get_result(connection)?);
+    };
+    if recorded != size {
+        return Err(MetadataError::SizeConflict {
+            digest: blob.digest.clone(),
+            recorded: to_number(recorded)?,
+            given: blob.size,
+        });
+    }
+    if state != LIVE {
+        diesel::update(blobs::table.find(id))
+            .set((blobs::state.eq(LIVE), blobs::condemned_at.eq(None::<i64>)))
+            .execute(connection)?;
+    }
+    Ok(id)
+}
+
+fn link_to(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    blob_id: i64,
+    digest: &Digest,
+) -> QueryResult<()> {
+    let repository_id = repository_rows::find_or_create(connection, repository)?;
+    diesel::insert_into(repository_blobs::table)
+        .values((
+            repository_blobs::repository_id.eq(repository_id),
+            repository_blobs::blob_id.eq(blob_id),
+            repository_blobs::linked_at.eq(now()),
+        ))
+        .on_conflict((repository_blobs::repository_id, repository_blobs::blob_id))
+        .do_update()
+        .set(repository_blobs::linked_at.eq(excluded(repository_blobs::linked_at)))
+        .execute(connection)?;
+    let manifests_here = manifests::table
+        .filter(manifests::repository_id.eq(repository_id))
+        .select(manifests::id);
+    diesel::update(manifest_blobs::table)
+        .filter(manifest_blobs::digest.eq(digest.as_str()))
+        .filter(manifest_blobs::blob_id.is_null())
+        .filter(manifest_blobs::manifest_id.eq_any(manifests_here))
+        .set(manifest_blobs::blob_id.eq(blob_id))
+        .execute(connection)?;
+    Ok(())
+}

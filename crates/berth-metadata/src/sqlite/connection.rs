@@ -1,0 +1,61 @@
+use std::fs::File;
+use std::path::Path;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use crate::MetadataError;
+
+/// What every connection needs. The cache is in KiB, if negative.
+const ALL: &str = "
+    PRAGMA busy_timeout = 5000;
+    PRAGMA foreign_keys = ON;
+    PRAGMA cache_size = -8192;
+";
+
+/// A committed transaction is on the disk: WAL and FULL. What the log grew to in a busy hour is
+/// given back.
+const WRITER: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA journal_size_limit = 67108864;
+";
+
+const READER: &str = "PRAGMA query_only = ON;";
+
+pub(super) fn open_writer(path: &Path) -> Result<SqliteConnection, MetadataError> {
+    let mut connection =
+        SqliteConnection::establish(&url(path)?).map_err(|error| unusable(path, &error))?;
+    connection
+        .batch_execute(ALL)
+        .and_then(|()| connection.batch_execute(WRITER))
+        .map_err(|error| unusable(path, &error))?;
+    Ok(connection)
+}
+
+/// Makes a connection one that only reads.
+pub(super) fn configure_reader(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute(ALL)?;
+    connection.batch_execute(READER)
+}
+
+/// Diesel takes paths as text.
+pub(super) fn url(path: &Path) -> Result<String, MetadataError> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| unusable(path, &"its path is not UTF-8"))
+}
+
+/// Makes the file itself durable: SQLite syncs its content.
+pub(super) fn sync_folder_of(path: &Path) -> Result<(), MetadataError> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| unusable(path, &error))
+}
+
+pub(super) fn unusable(path: &Path, error: &dyn std::fmt::Display) -> MetadataError {
+    MetadataError::Database(format!("{} cannot be used: {error}", path.display()))
+}

@@ -1,0 +1,186 @@
+use berth_spec::{Digest, RepositoryName, Tag};
+use diesel::prelude::*;
+use diesel::sqlite::{Sqlite, SqliteConnection};
+
+use super::repositories as repository_rows;
+use super::schema::{manifests, repositories, tags};
+use super::stored::{parse, to_number};
+use crate::{MetadataError, Referrer};
+
+/// Names of repositories after `last`.
+pub(super) fn repositories(
+    connection: &mut SqliteConnection,
+    last: &str,
+    limit: u32,
+) -> Result<Vec<RepositoryName>, MetadataError> {
+    let names: Vec<String> = repositories_page(last, limit).load(connection)?;
+    names.iter().map(|name| parse(name)).collect()
+}
+
+/// Tags of a repository after `last`; `None` if there is no such repository.
+pub(super) fn tags(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    last: &str,
+    limit: u32,
+) -> Result<Option<Vec<Tag>>, MetadataError> {
+    let Some(repository_id) = repository_rows::find(connection, repository)? else {
+        return Ok(None);
+    };
+    let names: Vec<String> = tags_page(repository_id, last, limit).load(connection)?;
+    names
+        .iter()
+        .map(|name| parse(name))
+        .collect::<Result<_, _>>()
+        .map(Some)
+}
+
+/// Manifests that name `subject`, after the digest `last`.
+pub(super) fn referrers(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    subject: &Digest,
+    artifact_type: Option<&str>,
+    last: &str,
+    limit: u32,
+) -> Result<Vec<Referrer>, MetadataError> {
+    let Some(repository_id) = repository_rows::find(connection, repository)? else {
+        return Ok(Vec::new());
+    };
+    let page = referrers_page(repository_id, subject, artifact_type, last, limit);
+    let rows: Vec<ReferrerRow> = page.load(connection)?;
+    rows.into_iter().map(referrer).collect()
+}
+
+/// Digest, media type, size, artifact type, annotations.
+type ReferrerRow = (String, String, i64, Option<String>, Option<String>);
+
+fn referrer(row: ReferrerRow) -> Result<Referrer, MetadataError> {
+    let (digest, media_type, size, artifact_type, annotations) = row;
+    let annotations = annotations.as_deref().unwrap_or("{}");
+    Ok(Referrer {
+        digest: parse(&digest)?,
+        media_type: parse(&media_type)?,
+        size: to_number(size)?,
+        artifact_type,
+        annotations: serde_json::from_str(annotations)
+            .map_err(|error| MetadataError::Damaged(format!("annotations of {digest}: {error}")))?,
+    })
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn repositories_page<'a>(last: &'a str, limit: u32) -> _ {
+    let limit: i64 = limit as i64;
+    repositories::table
+        .filter(repositories::name.gt(last))
+        .order(repositories::name)
+        .select(repositories::name)
+        .limit(limit)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn tags_page<'a>(repository_id: i64, last: &'a str, limit: u32) -> _ {
+    let limit: i64 = limit as i64;
+    tags::table
+        .filter(tags::repository_id.eq(repository_id))
+        .filter(tags::name.gt(last))
+        .order(tags::name)
+        .select(tags::name)
+        .limit(limit)
+}
+
+type ReferrerColumns = (
+    manifests::digest,
+    manifests::media_type,
+    manifests::size,
+    manifests::artifact_type,
+    manifests::annotations,
+);
+
+fn referrers_page<'a>(
+    repository_id: i64,
+    subject: &'a Digest,
+    artifact_type: Option<&'a str>,
+    last: &'a str,
+    limit: u32,
+) -> diesel::dsl::IntoBoxed<'a, diesel::dsl::Select<manifests::table, ReferrerColumns>, Sqlite> {
+    let columns: ReferrerColumns = (
+        manifests::digest,
+        manifests::media_type,
+        manifests::size,
+        manifests::artifact_type,
+        manifests::annotations,
+    );
+    let page = manifests::table
+        .select(columns)
+        .into_boxed()
+        .filter(manifests::repository_id.eq(repository_id))
+        .filter(manifests::subject_digest.eq(subject.as_str()))
+        .filter(manifests::digest.gt(last))
+        .order(manifests::digest)
+        .limit(i64::from(limit));
+    match artifact_type {
+        Some(artifact_type) => page.filter(manifests::artifact_type.eq(artifact_type)),
+        None => page,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::{connection, migrations};
+    use diesel::QueryableByName;
+    use diesel::query_builder::QueryFragment;
+    use diesel::sql_types::Text;
+
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    /// How SQLite finds the rows of a query. What is bound makes no difference.
+    fn plan(query: &impl QueryFragment<Sqlite>) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = connection::open_writer(&folder.path().join("plan.sqlite3")).unwrap();
+        migrations::run(&mut connection).unwrap();
+        let text = diesel::debug_query::<Sqlite, _>(query).to_string();
+        let (sql, _) = text.split_once(" -- binds").unwrap();
+        let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}"))
+            .load(&mut connection)
+            .unwrap();
+        let details: Vec<String> = steps.into_iter().map(|step| step.detail).collect();
+        details.join("; ")
+    }
+
+    #[test]
+    fn every_page_is_one_search_of_an_index_in_its_order() {
+        let subject = Digest::sha256(b"");
+        for (plan, index, start) in [
+            (
+                plan(&repositories_page("a", 10)),
+                "sqlite_autoindex_repositories_1",
+                "(name>?)",
+            ),
+            (
+                plan(&tags_page(1, "a", 10)),
+                "PRIMARY KEY",
+                "(repository_id=? AND name>?)",
+            ),
+            (
+                plan(&referrers_page(1, &subject, None, "a", 10)),
+                "manifests_of_subject ",
+                "(repository_id=? AND subject_digest=? AND digest>?)",
+            ),
+            (
+                plan(&referrers_page(1, &subject, Some("a/b"), "a", 10)),
+                "manifests_of_subject_and_type ",
+                "(repository_id=? AND subject_digest=? AND artifact_type=? AND digest>?)",
+            ),
+        ] {
+            assert!(plan.starts_with("SEARCH"), "{plan}");
+            assert!(plan.contains(index) && plan.ends_with(start), "{plan}");
+            assert!(!plan.contains(';'), "more than a search: {plan}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+use std::collections::HashSet;
+
+use berth_spec::{Digest, Reference, RepositoryName, Tag};
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+use diesel::upsert::excluded;
+
+use super::schema::{manifest_blobs, manifest_manifests, manifests, repositories, tags};
+use super::stored::{parse, to_integer};
+use super::{blobs, now, repositories as repository_rows};
+use crate::{MetadataError, NewManifest, PutManifest, StoredManifest};
+
+/// Stores a manifest, its links and its tags, if all that it needs is there.
+pub(super) fn put(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    manifest: &NewManifest,
+) -> Result<PutManifest, MetadataError> {
+    let repository_id = repository_rows::find(connection, repository)?;
+    let missing = missing(connection, repository_id, manifest)?;
+    if !missing.is_empty() {
+        return Ok(PutManifest::Missing(missing));
+    }
+    let repository_id = match repository_id {
+        Some(id) => id,
+        None => repository_rows::find_or_create(connection, repository)?,
+    };
+    let manifest_id = store(connection, repository_id, manifest)?;
+    link_blobs(connection, repository_id, manifest_id, manifest)?;
+    link_manifests(connection, manifest_id, manifest)?;
+    for tag in &manifest.tags {
+        point(connection, repository_id, tag, manifest_id)?;
+    }
+    Ok(PutManifest::Stored)
+}
+
+/// What a manifest needs and the repository lacks, each once.
+fn missing(
+    connection: &mut SqliteConnection,
+    repository_id: Option<i64>,
+    manifest: &NewManifest,
+) -> QueryResult<Vec<Digest>> {
+    let mut missing = Vec::new();
+    let mut seen = HashSet::new();
+    for digest in &manifest.required_blobs {
+        let is_new = seen.insert((digest, false));
+        if is_new && !has_blob(connection, repository_id, digest)? {
+            missing.push(digest.clone());
+        }
+    }
+    for digest in &manifest.required_manifests {
+        let is_new = seen.insert((digest, true)) && !missing.contains(digest);
+        if is_new && !has_manifest(connection, repository_id, digest)? {
+            missing.push(digest.clone());
+        }
+    }
+    Ok(missing)
+}
+
+fn has_blob(
+    connection: &mut SqliteConnection,
+    repository_id: Option<i64>,
+    digest: &Digest,
+) -> QueryResult<bool> {
+    match repository_id {
+        Some(id) => Ok(blobs::linked_id(connection, id, digest)?.is_some()),
+        None => Ok(false),
+    }
+}
+
+fn has_manifest(
+    connection: &mut SqliteConnection,
+    repository_id: Option<i64>,
+    digest: &Digest,
+) -> QueryResult<bool> {
+    let Some(repository_id) = repository_id else {
+        return Ok(false);
+    };
+    let found: Option<i64> = manifests::table
+        .filter(manifests::repository_id.eq(repository_id))
+        .filter(manifests::digest.eq(digest.as_str()))
+        .select(manifests::id)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Writes the row of the manifest, and answers its id.
+fn store(
+    connection: &mut SqliteConnection,
+    repository_id: i64,
+    manifest: &NewManifest,
+) -> Result<i64, MetadataError> {
+    let annotations = match manifest.subject {
+        Some(_) => Some(annotations_text(manifest)?),
+        None => None,
+    };
+    let id = diesel::insert_into(manifests::table)
+        .values((
+            manifests::repository_id.eq(repository_id),
+            manifests::digest.eq(manifest.digest.as_str()),
+            manifests::media_type.eq(manifest.media_type.as_str()),
+            manifests::artifact_type.eq(manifest.artifact_type.as_deref()),
+            manifests::subject_digest.eq(manifest.subject.as_ref().map(Digest::as_str)),
+            manifests::annotations.eq(annotations),
+            manifests::size.eq(to_integer(manifest.content.len() as u64)?),
+            manifests::created_at.eq(now()),
+            manifests::content.eq(manifest.content.as_ref()),
+        ))
+        .on_conflict((manifests::repository_id, manifests::digest))
+        .do_update()
+        .set((
+            manifests::media_type.eq(excluded(manifests::media_type)),
+            manifests::artifact_type.eq(excluded(manifests::artifact_type)),
+            manifests::subject_digest.eq(excluded(manifests::subject_digest)),
+            manifests::annotations.eq(excluded(manifests::annotations)),
+        ))
+        .returning(manifests::id)
+        .get_result(connection)?;
+    Ok(id)
+}
+
+fn annotations_text(manifest: &NewManifest) -> Result<String, MetadataError> {
+    serde_json::to_string(&manifest.annotations)
+        .map_err(|error| MetadataError::Database(error.to_string()))
+}
+
+fn link_blobs(
+    connection: &mut SqliteConnection,
+    repository_id: i64,
+    manifest_id: i64,
+    manifest: &NewManifest,
+) -> QueryResult<()> {
+    let old = manifest_blobs::table.filter(manifest_blobs::manifest_id.eq(manifest_id));
+    diesel::delete(old).execute(connection)?;
+    for digest in manifest
+        .required_blobs
+        .iter()
+        .chain(&manifest.optional_blobs)
+    {
+        let blob_id = blobs::linked_id(connection, repository_id, digest)?;
+        diesel::insert_into(manifest_blobs::table)
+            .values((
+                manifest_blobs::manifest_id.eq(manifest_id),
+                manifest_blobs::digest.eq(digest.as_str()),
+                manifest_blobs::blob_id.eq(blob_id),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+fn link_manifests(
+    connection: &mut SqliteConnection,
+    manifest_id: i64,
+    manifest: &NewManifest,
+) -> QueryResult<()> {
+    let old = manifest_manifests::table.filter(manifest_manifests::parent_id.eq(manifest_id));
+    diesel::delete(old).execute(connection)?;
+    for digest in &manifest.required_manifests {
+        diesel::insert_into(manifest_manifests::table)
+            .values((
+                manifest_manifests::parent_id.eq(manifest_id),
+                manifest_manifests::child_digest.eq(digest.as_str()),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+fn point(
+    connection: &mut SqliteConnection,
+    repository_id: i64,
+    tag: &Tag,
+    manifest_id: i64,
+) -> QueryResult<()> {
+    diesel::insert_into(tags::table)
+        .values((
+            tags::repository_id.eq(repository_id),
+            tags::name.eq(tag.as_str()),
+            tags::manifest_id.eq(manifest_id),
+            tags::updated_at.eq(now()),
+        ))
+        .on_conflict((tags::repository_id, tags::name))
+        .do_update()
+        .set((
+            tags::manifest_id.eq(excluded(tags::manifest_id)),
+            tags::updated_at.eq(excluded(tags::updated_at)),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(super) fn find(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Option<StoredManifest>, MetadataError> {
+    let columns = (manifests::digest, manifests::media_type, manifests::content);
+    let found: Option<(String, String, Vec<u8>)> = match reference {
+        Reference::Digest(digest) => manifests::table
+            .inner_join(repositories::table)
+            .filter(repositories::name.eq(repository.as_str()))
+            .filter(manifests::digest.eq(digest.as_str()))
+            .select(columns)
+            .first(connection)
+            .optional()?,
+        Reference::Tag(tag) => tags::table
+            .inner_join(manifests::table.inner_join(repositories::table))
+            .filter(repositories::name.eq(repository.as_str()))
+            .filter(tags::repository_id.eq(repositories::id))
+            .filter(tags::name.eq(tag.as_str()))
+            .select(columns)
+            .first(connection)
+            .optional()?,
+    };
+    let Some((digest, media_type, content)) = found else {
+        return Ok(None);
+    };
+    Ok(Some(StoredManifest {
+        digest: parse(&digest)?,
+        media_type: parse(&media_type)?,
+        content: content.into(),
+    }))
+}
+
+/// Deletes a manifest. Its tags and links go with it, by cascade.
+pub(super) fn delete(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<bool, MetadataError> {
+    let Some(repository_id) = repository_rows::find(connection, repository)? else {
+        return Ok(false);
+    };
+    let deleted = diesel::delete(manifests::table)
+        .filter(manifests::repository_id.eq(repository_id))
+        .filter(manifests::digest.eq(digest.as_str()))
+        .execute(connection)?;
+    Ok(deleted > 0)
+}
+
+pub(super) fn delete_tag(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    tag: &Tag,
+) -> Result<bool, MetadataError> {
+    let Some(repository_id) = repository_rows::find(connection, repository)? else {
+        return Ok(false);
+    };
+    let deleted =
+        diesel::delete(tags::table.find((repository_id, tag.as_str()))).execute(connection)?;
+    Ok(deleted > 0)
+}

@@ -1,0 +1,94 @@
+//! The tables, as the migrations make them.
+
+diesel::table! {
+    repositories (id) {
+        id -> BigInt,
+        name -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    blobs (id) {
+        id -> BigInt,
+        digest -> Text,
+        size -> BigInt,
+        state -> Text,
+        stored_at -> BigInt,
+        condemned_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    repository_blobs (repository_id, blob_id) {
+        repository_id -> BigInt,
+        blob_id -> BigInt,
+        linked_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    manifests (id) {
+        id -> BigInt,
+        repository_id -> BigInt,
+        digest -> Text,
+        media_type -> Text,
+        artifact_type -> Nullable<Text>,
+        subject_digest -> Nullable<Text>,
+        annotations -> Nullable<Text>,
+        size -> BigInt,
+        created_at -> BigInt,
+        content -> Binary,
+    }
+}
+
+diesel::table! {
+    manifest_blobs (manifest_id, digest) {
+        manifest_id -> BigInt,
+        digest -> Text,
+        blob_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    manifest_manifests (parent_id, child_digest) {
+        parent_id -> BigInt,
+        child_digest -> Text,
+    }
+}
+
+diesel::table! {
+    tags (repository_id, name) {
+        repository_id -> BigInt,
+        name -> Text,
+        manifest_id -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    uploads (id) {
+        id -> Text,
+        repository -> Text,
+        algorithm -> Text,
+        offset -> BigInt,
+        hash_state -> Binary,
+        revision -> BigInt,
+        updated_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::joinable!(repository_blobs -> repositories (repository_id));
+diesel::joinable!(repository_blobs -> blobs (blob_id));
+diesel::joinable!(manifests -> repositories (repository_id));
+diesel::joinable!(tags -> manifests (manifest_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    repositories,
+    blobs,
+    repository_blobs,
+    manifests,
+    manifest_blobs,
+    tags,
+);

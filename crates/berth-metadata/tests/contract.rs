@@ -1,0 +1,16 @@
+//! Every implementation keeps the contract.
+#![allow(clippy::unwrap_used)]
+
+use berth_metadata::{MemoryMetadata, SqliteMetadata, contract};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteMetadata::open(&folder.path().join("metadata.sqlite3")).unwrap();
+    contract::metadata_store(&store).await;
+}
+
+#[tokio::test]
+async fn memory() {
+    contract::metadata_store(&MemoryMetadata::default()).await;
+}
