@@ -55,7 +55,9 @@ pub(crate) async fn delete(
 }
 
 fn range_of(headers: &HeaderMap, digest: &Digest, size: u64) -> Wanted {
-    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    let range = headers
+        .get(header::RANGE)
+        .and_then(|value| value.to_str().ok());
     match range {
         Some(range) if range_counts(headers, digest) => wanted(range, size),
         _ => Wanted::Whole,

@@ -42,9 +42,15 @@ mod tests {
         let digest = Digest::sha256(b"");
         let tag = entity_tag(&digest);
         for value in [tag.clone(), format!("\"a\", W/{tag}"), "*".to_owned()] {
-            assert!(is_not_modified(&headers(header::IF_NONE_MATCH, &value), &digest), "{value}");
+            assert!(
+                is_not_modified(&headers(header::IF_NONE_MATCH, &value), &digest),
+                "{value}"
+            );
         }
-        assert!(!is_not_modified(&headers(header::IF_NONE_MATCH, "\"a\""), &digest));
+        assert!(!is_not_modified(
+            &headers(header::IF_NONE_MATCH, "\"a\""),
+            &digest
+        ));
         assert!(!is_not_modified(&HeaderMap::new(), &digest));
     }
 
@@ -54,8 +60,15 @@ mod tests {
         let tag = entity_tag(&digest);
         assert!(range_counts(&HeaderMap::new(), &digest));
         assert!(range_counts(&headers(header::IF_RANGE, &tag), &digest));
-        for value in [format!("W/{tag}"), "\"a\"".to_owned(), "Tue, 24 Nov 2026 00:00:00 GMT".to_owned()] {
-            assert!(!range_counts(&headers(header::IF_RANGE, &value), &digest), "{value}");
+        for value in [
+            format!("W/{tag}"),
+            "\"a\"".to_owned(),
+            "Tue, 24 Nov 2026 00:00:00 GMT".to_owned(),
+        ] {
+            assert!(
+                !range_counts(&headers(header::IF_RANGE, &value), &digest),
+                "{value}"
+            );
         }
     }
 }

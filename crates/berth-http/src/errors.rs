@@ -90,10 +90,14 @@ fn upload(failure: &UploadError) -> Answer {
 fn references_unknown(missing: &[Digest]) -> Answer {
     let entry = |digest: &Digest| ErrorEntry {
         code: ErrorCode::ManifestBlobUnknown,
-        message: format!("the manifest refers to {digest}, which this repository does not have; push or mount it first"),
+        message: format!(
+            "the manifest refers to {digest}, which this repository does not have; push or mount it first"
+        ),
         detail: Some(serde_json::json!({ "digest": digest })),
     };
-    let body = ErrorBody { errors: missing.iter().map(entry).collect() };
+    let body = ErrorBody {
+        errors: missing.iter().map(entry).collect(),
+    };
     Answer::json(ErrorCode::ManifestBlobUnknown.status(), &body)
 }
 
@@ -102,7 +106,8 @@ fn storage_full() -> Answer {
     with_status(
         StatusCode::INSUFFICIENT_STORAGE,
         ErrorCode::Unknown,
-        "the registry's disk is full: pulls go on, pushes work again when its owner makes room".to_owned(),
+        "the registry's disk is full: pulls go on, pushes work again when its owner makes room"
+            .to_owned(),
     )
 }
 

@@ -19,10 +19,15 @@ pub(crate) async fn tags(
     repository: &RepositoryName,
     page: &Page,
 ) -> Result<Answer, Failure> {
-    let found = registry.tags(repository, page.last.as_deref(), page.limit).await?;
+    let found = registry
+        .tags(repository, page.last.as_deref(), page.limit)
+        .await?;
     let answer = Answer::json(
         StatusCode::OK,
-        &TagList { name: repository, tags: &found.tags },
+        &TagList {
+            name: repository,
+            tags: &found.tags,
+        },
     );
     Ok(match found.tags.last() {
         Some(last) if found.more => {
@@ -39,8 +44,15 @@ struct Catalog<'a> {
 
 /// The names of the repositories.
 pub(crate) async fn catalog(registry: &Registry, page: &Page) -> Result<Answer, Failure> {
-    let found = registry.repositories(page.last.as_deref(), page.limit).await?;
-    let answer = Answer::json(StatusCode::OK, &Catalog { repositories: &found.repositories });
+    let found = registry
+        .repositories(page.last.as_deref(), page.limit)
+        .await?;
+    let answer = Answer::json(
+        StatusCode::OK,
+        &Catalog {
+            repositories: &found.repositories,
+        },
+    );
     Ok(match found.repositories.last() {
         Some(last) if found.more => answer.next_page(&url::catalog(&after(page, last.as_str()))),
         _ => answer,
@@ -70,7 +82,9 @@ pub(crate) async fn referrers(
     artifact_type: Option<&str>,
     last: Option<&Digest>,
 ) -> Result<Answer, Failure> {
-    let page = registry.referrers(repository, subject, artifact_type, last).await?;
+    let page = registry
+        .referrers(repository, subject, artifact_type, last)
+        .await?;
     let index = ImageIndex {
         schema_version: 2,
         media_type: media_types::OCI_IMAGE_INDEX,

@@ -54,7 +54,13 @@ pub(crate) async fn put(
         .get(header::CONTENT_TYPE)
         .map(|value| String::from_utf8_lossy(value.as_bytes()));
     let pushed = registry
-        .push_manifest(repository, reference, tags, content_type.as_deref(), content)
+        .push_manifest(
+            repository,
+            reference,
+            tags,
+            content_type.as_deref(),
+            content,
+        )
         .await?;
     let mut answer = Answer::new(StatusCode::CREATED)
         .digest(&pushed.digest)

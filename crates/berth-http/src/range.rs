@@ -13,7 +13,11 @@ pub(crate) enum Wanted {
 
 /// Reads a `Range` header. Several ranges at once are ignored, as section 14.2 allows.
 pub(crate) fn wanted(header: &str, size: u64) -> Wanted {
-    let Some((start, end)) = header.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+    let Some((start, end)) = header
+        .trim()
+        .strip_prefix("bytes=")
+        .and_then(|range| range.split_once('-'))
+    else {
         return Wanted::Whole;
     };
     let (start, end) = (start.trim(), end.trim());
@@ -37,7 +41,9 @@ fn part(start: u64, end: u64, size: u64) -> Wanted {
 /// `bytes <first>-<last>/<size>`, as RFC 9110 has it. `None` if it is neither.
 pub(crate) fn chunk(header: &str) -> Option<Range<u64>> {
     let range = header.trim();
-    let range = range.strip_prefix("bytes").map_or(range, |rest| rest.trim_start_matches([' ', '=']));
+    let range = range
+        .strip_prefix("bytes")
+        .map_or(range, |rest| rest.trim_start_matches([' ', '=']));
     let range = range.split('/').next()?;
     let (first, last) = range.split_once('-')?;
     let (first, last) = (number(first)?, number(last)?);
@@ -92,7 +98,17 @@ mod tests {
         assert_eq!(chunk("0-9"), Some(0..10));
         assert_eq!(chunk("bytes 5-9/*"), Some(5..10));
         assert_eq!(chunk("bytes=5-9"), Some(5..10));
-        for header in ["", "-", "5", "5-", "-5", "9-5", "a-b", "0-18446744073709551615", "0 - 9"] {
+        for header in [
+            "",
+            "-",
+            "5",
+            "5-",
+            "-5",
+            "9-5",
+            "a-b",
+            "0-18446744073709551615",
+            "0 - 9",
+        ] {
             assert_eq!(chunk(header), None, "{header}");
         }
     }

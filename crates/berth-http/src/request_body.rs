@@ -29,7 +29,10 @@ struct Stalled(Duration);
 
 impl RequestBody {
     /// Takes the body out of a request.
-    pub(crate) fn of(request: Request<Incoming>, patience: Duration) -> (http::request::Parts, Self) {
+    pub(crate) fn of(
+        request: Request<Incoming>,
+        patience: Duration,
+    ) -> (http::request::Parts, Self) {
         let (parts, incoming) = request.into_parts();
         let body = Self {
             incoming: Some(incoming),
@@ -44,7 +47,9 @@ impl RequestBody {
 
     /// How many bytes the body has, if that is known before they are read.
     pub(crate) fn length(&self) -> Option<u64> {
-        self.incoming.as_ref().and_then(|incoming| incoming.size_hint().exact())
+        self.incoming
+            .as_ref()
+            .and_then(|incoming| incoming.size_hint().exact())
     }
 
     /// The next piece; `None` at the end.

@@ -43,7 +43,11 @@ pub(crate) struct LoggedBody {
 
 impl LoggedBody {
     pub(crate) fn new(body: ResponseBody, line: RequestLine) -> Self {
-        Self { body, sent: 0, line }
+        Self {
+            body,
+            sent: 0,
+            line,
+        }
     }
 }
 

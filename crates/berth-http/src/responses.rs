@@ -10,9 +10,11 @@ use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
 
 /// `Docker-Content-Digest`: the digest of the content that the answer is about.
-pub(crate) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+pub(crate) const DOCKER_CONTENT_DIGEST: HeaderName =
+    HeaderName::from_static("docker-content-digest");
 /// `Docker-Distribution-Api-Version`: older clients tell a registry by it.
-pub(crate) const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+pub(crate) const API_VERSION: HeaderName =
+    HeaderName::from_static("docker-distribution-api-version");
 /// `Docker-Upload-UUID`: the id of an upload session, by itself.
 pub(crate) const DOCKER_UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 /// `OCI-Subject`: the subject of a pushed manifest was noted.

@@ -40,8 +40,14 @@ pub async fn serve(
         }
     }
     drop(listener);
-    info!(connections = connections.count(), "stopping: requests under way may end");
-    if timeout(limits.drain_timeout, connections.shutdown()).await.is_err() {
+    info!(
+        connections = connections.count(),
+        "stopping: requests under way may end"
+    );
+    if timeout(limits.drain_timeout, connections.shutdown())
+        .await
+        .is_err()
+    {
         warn!("some requests had not ended in time and were cut off");
     }
 }

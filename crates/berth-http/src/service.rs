@@ -26,7 +26,11 @@ pub(crate) async fn serve_request(
     let route = Route::parse(&parts.method, parts.uri.path(), parts.uri.query());
     let name = route.as_ref().map_or("none", Route::name);
     let outcome = match route {
-        Ok(route) => dispatch(registry, &parts, &route, body).instrument(span.clone()).await,
+        Ok(route) => {
+            dispatch(registry, &parts, &route, body)
+                .instrument(span.clone())
+                .await
+        }
         Err(error) => Err(error.into()),
     };
     let answer = outcome.unwrap_or_else(|failure| span.in_scope(|| errors::answer(&failure)));
@@ -51,24 +55,35 @@ async fn dispatch(
     route: &Route,
     body: RequestBody,
 ) -> Result<Answer, Failure> {
-    let Parts { method, headers, .. } = parts;
+    let Parts {
+        method, headers, ..
+    } = parts;
     match route {
         Route::Base => Ok(base()),
         Route::Catalog(page) => lists::catalog(registry, page).await,
         Route::ListTags { repository, page } => lists::tags(registry, repository, page).await,
-        Route::ListReferrers { repository, subject, artifact_type, last } => {
+        Route::ListReferrers {
+            repository,
+            subject,
+            artifact_type,
+            last,
+        } => {
             let artifact_type = artifact_type.as_deref();
             lists::referrers(registry, repository, subject, artifact_type, last.as_ref()).await
         }
-        Route::GetManifest { repository, reference } => {
-            manifests::get(registry, method, headers, repository, reference).await
-        }
-        Route::PutManifest { repository, reference, tags } => {
-            manifests::put(registry, headers, repository, reference, tags, body).await
-        }
-        Route::DeleteManifest { repository, reference } => {
-            manifests::delete(registry, repository, reference).await
-        }
+        Route::GetManifest {
+            repository,
+            reference,
+        } => manifests::get(registry, method, headers, repository, reference).await,
+        Route::PutManifest {
+            repository,
+            reference,
+            tags,
+        } => manifests::put(registry, headers, repository, reference, tags, body).await,
+        Route::DeleteManifest {
+            repository,
+            reference,
+        } => manifests::delete(registry, repository, reference).await,
         Route::GetBlob { repository, digest } => {
             blobs::get(registry, method, headers, repository, digest).await
         }

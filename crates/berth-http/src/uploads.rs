@@ -59,7 +59,9 @@ async fn begin(
 
 /// end-13: `GET` of an upload session.
 pub(crate) async fn status(registry: &Registry, session: &Session) -> Result<Answer, Failure> {
-    let offset = registry.upload_status(&session.repository, session.id).await?;
+    let offset = registry
+        .upload_status(&session.repository, session.id)
+        .await?;
     Ok(progress(StatusCode::NO_CONTENT, session, offset))
 }
 
@@ -71,7 +73,9 @@ pub(crate) async fn append(
     body: RequestBody,
 ) -> Result<Answer, Failure> {
     let content = content(headers, body)?;
-    let appended = registry.append_upload(&session.repository, session.id, content).await;
+    let appended = registry
+        .append_upload(&session.repository, session.id, content)
+        .await;
     match appended {
         Ok(offset) => Ok(progress(StatusCode::ACCEPTED, session, offset)),
         Err(error) => refuse(session, error),
@@ -98,7 +102,9 @@ pub(crate) async fn finish(
 
 /// end-14: `DELETE` of an upload session.
 pub(crate) async fn cancel(registry: &Registry, session: &Session) -> Result<Answer, Failure> {
-    registry.cancel_upload(&session.repository, session.id).await?;
+    registry
+        .cancel_upload(&session.repository, session.id)
+        .await?;
     Ok(Answer::new(StatusCode::NO_CONTENT))
 }
 

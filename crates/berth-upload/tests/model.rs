@@ -69,7 +69,11 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 fn algorithm(long: bool) -> Algorithm {
-    if long { Algorithm::Sha512 } else { Algorithm::Sha256 }
+    if long {
+        Algorithm::Sha512
+    } else {
+        Algorithm::Sha256
+    }
 }
 
 impl Sent {
@@ -90,7 +94,11 @@ impl Sent {
     }
 
     fn content(&self, offset: u64) -> Content {
-        let pieces = self.pieces.clone().into_iter().map(|piece| Ok(Bytes::from(piece)));
+        let pieces = self
+            .pieces
+            .clone()
+            .into_iter()
+            .map(|piece| Ok(Bytes::from(piece)));
         let end = self.breaks_off.then(|| Err("the connection broke".into()));
         Content {
             range: self.content_range(offset),
@@ -133,7 +141,11 @@ impl World {
     async fn run(&mut self, operation: &Operation) {
         match operation {
             Operation::Begin(session, long) => {
-                let id = self.uploads.begin(&self.repository, algorithm(*long)).await.unwrap();
+                let id = self
+                    .uploads
+                    .begin(&self.repository, algorithm(*long))
+                    .await
+                    .unwrap();
                 self.sessions.insert(*session, (id, Vec::new()));
             }
             Operation::Append(session, sent) => self.append(*session, sent).await,
@@ -177,7 +189,10 @@ impl World {
             false => Digest::of(algorithm(long), b"something else"),
         };
         let content = sent.content(bytes.len() as u64);
-        let finished = self.uploads.finish(&self.repository, *id, &digest, content).await;
+        let finished = self
+            .uploads
+            .finish(&self.repository, *id, &digest, content)
+            .await;
         let (kept, succeeds) = sent.expected();
         if !succeeds {
             assert!(finished.is_err());
@@ -189,14 +204,21 @@ impl World {
             return;
         }
         let finished = finished.unwrap();
-        assert_eq!((finished.digest(), finished.size()), (&digest, whole.len() as u64));
+        assert_eq!(
+            (finished.digest(), finished.size()),
+            (&digest, whole.len() as u64)
+        );
         self.records.remove(*id).await.unwrap();
         self.uploads.release(finished).await;
         let id = *id;
         self.sessions.remove(&session);
         self.is_gone(id).await;
         let reader = self.blobs.open(&digest).await.unwrap().unwrap();
-        let stored: Vec<Bytes> = reader.read(0..whole.len() as u64).try_collect().await.unwrap();
+        let stored: Vec<Bytes> = reader
+            .read(0..whole.len() as u64)
+            .try_collect()
+            .await
+            .unwrap();
         assert_eq!(stored.concat(), whole);
     }
 
@@ -215,11 +237,17 @@ impl World {
 }
 
 fn machine(blobs: &Arc<dyn BlobStore>, records: &Arc<dyn SessionRecords>) -> Uploads {
-    Uploads::new(Arc::clone(blobs), Arc::clone(records), Duration::from_secs(3600))
+    Uploads::new(
+        Arc::clone(blobs),
+        Arc::clone(records),
+        Duration::from_secs(3600),
+    )
 }
 
 fn run(blobs: Arc<dyn BlobStore>, operations: &[Operation]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let mut world = World::new(blobs);
         for operation in operations {

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use berth_blob::{BlobStore, MemoryBlobs};
 use berth_spec::{Algorithm, Digest, RepositoryName, SessionId};
 use berth_upload::{
-    BodyError, Content, Expired, MemorySessionRecords, SessionRecords, UploadError, Uploads, contract,
+    BodyError, Content, Expired, MemorySessionRecords, SessionRecords, UploadError, Uploads,
+    contract,
 };
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, channel::mpsc};
@@ -36,17 +37,27 @@ type Sender = mpsc::Sender<Result<Bytes, BodyError>>;
 /// A body that goes on as long as the sender says.
 fn open_body() -> (Sender, Content) {
     let (sender, receiver) = mpsc::channel(0);
-    let content = Content { range: None, length: None, body: receiver.boxed() };
+    let content = Content {
+        range: None,
+        length: None,
+        body: receiver.boxed(),
+    };
     (sender, content)
 }
 
 impl World {
     async fn begin(&self) -> SessionId {
-        self.uploads.begin(&self.repository, Algorithm::Sha256).await.unwrap()
+        self.uploads
+            .begin(&self.repository, Algorithm::Sha256)
+            .await
+            .unwrap()
     }
 
     /// Starts an append that does not end before its sender is dropped.
-    async fn appending(&self, id: SessionId) -> (Sender, tokio::task::JoinHandle<Result<u64, UploadError>>) {
+    async fn appending(
+        &self,
+        id: SessionId,
+    ) -> (Sender, tokio::task::JoinHandle<Result<u64, UploadError>>) {
         let (mut sender, content) = open_body();
         let (uploads, repository) = (self.uploads.clone(), self.repository.clone());
         let append = tokio::spawn(async move { uploads.append(&repository, id, content).await });
@@ -67,18 +78,30 @@ async fn of_two_writers_one_wins_and_the_other_is_told() {
     let world = world();
     let id = world.begin().await;
     let (sender, append) = world.appending(id).await;
-    let second = world.uploads.append(&world.repository, id, Content::from_bytes("other")).await;
+    let second = world
+        .uploads
+        .append(&world.repository, id, Content::from_bytes("other"))
+        .await;
     assert!(matches!(second, Err(UploadError::Busy(busy)) if busy == id));
     let digest = Digest::sha256(b"");
-    let finish = world.uploads.finish(&world.repository, id, &digest, Content::empty()).await;
+    let finish = world
+        .uploads
+        .finish(&world.repository, id, &digest, Content::empty())
+        .await;
     assert!(matches!(finish, Err(UploadError::Busy(_))));
     let cancel = world.uploads.cancel(&world.repository, id).await;
     assert!(matches!(cancel, Err(UploadError::Busy(_))));
-    assert_eq!(world.uploads.status(&world.repository, id).await.unwrap(), 0);
+    assert_eq!(
+        world.uploads.status(&world.repository, id).await.unwrap(),
+        0
+    );
     drop(sender);
     assert_eq!(append.await.unwrap().unwrap(), 13);
     let digest = Digest::sha256(b"first second ");
-    let finished = world.uploads.finish(&world.repository, id, &digest, Content::empty()).await;
+    let finished = world
+        .uploads
+        .finish(&world.repository, id, &digest, Content::empty())
+        .await;
     assert_eq!(finished.unwrap().size(), 13);
 }
 
@@ -89,14 +112,28 @@ async fn an_append_goes_on_when_its_caller_stops_waiting() {
     let (mut sender, append) = world.appending(id).await;
     append.abort();
     assert!(append.await.unwrap_err().is_cancelled());
-    let during = world.uploads.append(&world.repository, id, Content::from_bytes("other")).await;
+    let during = world
+        .uploads
+        .append(&world.repository, id, Content::from_bytes("other"))
+        .await;
     assert!(matches!(during, Err(UploadError::Busy(_))));
-    sender.send(Err("the connection broke".into())).await.unwrap();
+    sender
+        .send(Err("the connection broke".into()))
+        .await
+        .unwrap();
     drop(sender);
-    while world.uploads.append(&world.repository, id, Content::empty()).await.is_err() {
+    while world
+        .uploads
+        .append(&world.repository, id, Content::empty())
+        .await
+        .is_err()
+    {
         tokio::task::yield_now().await;
     }
-    assert_eq!(world.uploads.status(&world.repository, id).await.unwrap(), 13);
+    assert_eq!(
+        world.uploads.status(&world.repository, id).await.unwrap(),
+        13
+    );
 }
 
 #[tokio::test]
@@ -105,13 +142,18 @@ async fn a_body_longer_than_its_range_is_refused_before_its_end() {
     let id = world.begin().await;
     let (mut sender, content) = open_body();
     let content = content.at(0..3);
-    let endless = tokio::spawn(async move {
-        while sender.send(Ok(Bytes::from("more"))).await.is_ok() {}
-    });
+    let endless =
+        tokio::spawn(async move { while sender.send(Ok(Bytes::from("more"))).await.is_ok() {} });
     let appended = world.uploads.append(&world.repository, id, content).await;
-    assert!(matches!(appended, Err(UploadError::LengthMismatch { announced: 3, .. })));
+    assert!(matches!(
+        appended,
+        Err(UploadError::LengthMismatch { announced: 3, .. })
+    ));
     endless.await.unwrap();
-    assert_eq!(world.uploads.status(&world.repository, id).await.unwrap(), 0);
+    assert_eq!(
+        world.uploads.status(&world.repository, id).await.unwrap(),
+        0
+    );
 }
 
 #[tokio::test]
@@ -119,8 +161,14 @@ async fn a_session_belongs_to_its_repository() {
     let world = world();
     let id = world.begin().await;
     let other: RepositoryName = "library/debian".parse().unwrap();
-    assert!(matches!(world.uploads.status(&other, id).await, Err(UploadError::Unknown(_))));
-    assert!(matches!(world.uploads.cancel(&other, id).await, Err(UploadError::Unknown(_))));
+    assert!(matches!(
+        world.uploads.status(&other, id).await,
+        Err(UploadError::Unknown(_))
+    ));
+    assert!(matches!(
+        world.uploads.cancel(&other, id).await,
+        Err(UploadError::Unknown(_))
+    ));
     let append = world.uploads.append(&other, id, Content::empty()).await;
     assert!(matches!(append, Err(UploadError::Unknown(_))));
 }
@@ -129,16 +177,38 @@ async fn a_session_belongs_to_its_repository() {
 async fn idle_sessions_expire_and_orphans_go() {
     let world = world();
     let id = world.begin().await;
-    world.uploads.append(&world.repository, id, Content::from_bytes("bytes")).await.unwrap();
+    world
+        .uploads
+        .append(&world.repository, id, Content::from_bytes("bytes"))
+        .await
+        .unwrap();
     let orphan = SessionId::random();
     world.blobs.stage(orphan, 0).await.unwrap();
     let now = SystemTime::now();
     let nothing_expired = world.uploads.expire(now).await.unwrap();
-    assert_eq!(nothing_expired, Expired { sessions: 0, orphans: 1 });
-    assert_eq!(world.uploads.status(&world.repository, id).await.unwrap(), 5);
+    assert_eq!(
+        nothing_expired,
+        Expired {
+            sessions: 0,
+            orphans: 1
+        }
+    );
+    assert_eq!(
+        world.uploads.status(&world.repository, id).await.unwrap(),
+        5
+    );
     let expired = world.uploads.expire(now + 2 * LIFETIME).await.unwrap();
-    assert_eq!(expired, Expired { sessions: 1, orphans: 0 });
-    assert!(matches!(world.uploads.status(&world.repository, id).await, Err(UploadError::Unknown(_))));
+    assert_eq!(
+        expired,
+        Expired {
+            sessions: 1,
+            orphans: 0
+        }
+    );
+    assert!(matches!(
+        world.uploads.status(&world.repository, id).await,
+        Err(UploadError::Unknown(_))
+    ));
     assert_eq!(world.blobs.staged().await.unwrap(), []);
 }
 
@@ -147,31 +217,52 @@ async fn a_session_in_use_does_not_expire() {
     let world = world();
     let id = world.begin().await;
     let (sender, append) = world.appending(id).await;
-    let expired = world.uploads.expire(SystemTime::now() + 2 * LIFETIME).await.unwrap();
+    let expired = world
+        .uploads
+        .expire(SystemTime::now() + 2 * LIFETIME)
+        .await
+        .unwrap();
     assert_eq!(expired, Expired::default());
     drop(sender);
     append.await.unwrap().unwrap();
-    assert_eq!(world.uploads.status(&world.repository, id).await.unwrap(), 13);
+    assert_eq!(
+        world.uploads.status(&world.repository, id).await.unwrap(),
+        13
+    );
 }
 
 #[tokio::test]
 async fn a_session_past_its_time_is_unknown_before_it_is_removed() {
     let world = world();
     let uploads = Uploads::new(world.blobs.clone(), world.records.clone(), Duration::ZERO);
-    let id = uploads.begin(&world.repository, Algorithm::Sha256).await.unwrap();
+    let id = uploads
+        .begin(&world.repository, Algorithm::Sha256)
+        .await
+        .unwrap();
     assert!(world.records.load(id).await.unwrap().is_some());
-    assert!(matches!(uploads.status(&world.repository, id).await, Err(UploadError::Unknown(_))));
+    assert!(matches!(
+        uploads.status(&world.repository, id).await,
+        Err(UploadError::Unknown(_))
+    ));
 }
 
 #[tokio::test]
 async fn a_finish_whose_blob_was_not_made_known_can_be_done_again() {
     let world = world();
     let id = world.begin().await;
-    world.uploads.append(&world.repository, id, Content::from_bytes("hello ")).await.unwrap();
+    world
+        .uploads
+        .append(&world.repository, id, Content::from_bytes("hello "))
+        .await
+        .unwrap();
     let digest = Digest::sha256(b"hello world");
     for _ in 0..2 {
         let last = Content::from_bytes("world").at(6..11);
-        let finished = world.uploads.finish(&world.repository, id, &digest, last).await.unwrap();
+        let finished = world
+            .uploads
+            .finish(&world.repository, id, &digest, last)
+            .await
+            .unwrap();
         assert_eq!(finished.session(), id);
         drop(finished);
     }
@@ -181,12 +272,22 @@ async fn a_finish_whose_blob_was_not_made_known_can_be_done_again() {
 async fn bytes_left_by_an_unacknowledged_request_do_not_get_into_the_blob() {
     let world = world();
     let id = world.begin().await;
-    world.uploads.append(&world.repository, id, Content::from_bytes("kept")).await.unwrap();
+    world
+        .uploads
+        .append(&world.repository, id, Content::from_bytes("kept"))
+        .await
+        .unwrap();
     let mut writer = world.blobs.stage(id, 4).await.unwrap();
-    writer.write(vec![Bytes::from("written before a crash")]).await.unwrap();
+    writer
+        .write(vec![Bytes::from("written before a crash")])
+        .await
+        .unwrap();
     drop(writer);
     let digest = Digest::sha256(b"kept");
-    let finished = world.uploads.finish(&world.repository, id, &digest, Content::empty()).await;
+    let finished = world
+        .uploads
+        .finish(&world.repository, id, &digest, Content::empty())
+        .await;
     assert_eq!(finished.unwrap().size(), 4);
 }
 
@@ -194,10 +295,17 @@ async fn bytes_left_by_an_unacknowledged_request_do_not_get_into_the_blob() {
 async fn a_whole_blob_leaves_nothing_behind_when_it_fails() {
     let world = world();
     let digest = Digest::sha256(b"whole");
-    let wrong = world.uploads.push_whole(&digest, Content::from_bytes("half")).await;
+    let wrong = world
+        .uploads
+        .push_whole(&digest, Content::from_bytes("half"))
+        .await;
     assert!(matches!(wrong, Err(UploadError::DigestMismatch { .. })));
     assert_eq!(world.blobs.staged().await.unwrap(), []);
-    let finished = world.uploads.push_whole(&digest, Content::from_bytes("whole")).await.unwrap();
+    let finished = world
+        .uploads
+        .push_whole(&digest, Content::from_bytes("whole"))
+        .await
+        .unwrap();
     world.uploads.release(finished).await;
     assert_eq!(world.blobs.staged().await.unwrap(), []);
     assert_eq!(world.blobs.open(&digest).await.unwrap().unwrap().size(), 5);

@@ -74,8 +74,9 @@ fn read_file(path: &PathBuf) -> anyhow::Result<Table> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration file {shown}"))?;
     // Read as options first: that is what knows the keys and checks the values.
-    let options: Options = toml::from_str(&text)
-        .with_context(|| format!("the configuration file {shown} has an option that cannot be used"))?;
+    let options: Options = toml::from_str(&text).with_context(|| {
+        format!("the configuration file {shown} has an option that cannot be used")
+    })?;
     Ok(Table::try_from(options)?)
 }
 
@@ -106,7 +107,10 @@ fn culprit_variable(error: &clap::Error) -> Option<String> {
     };
     let flag = argument.split_whitespace().next()?;
     let given = std::env::args().any(|given| given.starts_with(flag));
-    let name = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
+    let name = flag
+        .trim_start_matches('-')
+        .replace('-', "_")
+        .to_uppercase();
     let variable = format!("BERTH_{name}");
     (!given && std::env::var_os(&variable).is_some()).then_some(variable)
 }

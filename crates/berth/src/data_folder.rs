@@ -21,7 +21,10 @@ impl DataFolder {
             .open(path.join("lock"))
             .with_context(|| format!("cannot write to the data folder {shown}"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
             Err(TryLockError::WouldBlock) => bail!(
                 "another process serves the data folder {shown}; stop it, or choose another folder with --data"
             ),

@@ -40,7 +40,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    let matches = Cli::command().try_get_matches().unwrap_or_else(|error| config::exit_with(&error));
+    let matches = Cli::command()
+        .try_get_matches()
+        .unwrap_or_else(|error| config::exit_with(&error));
     let cli = Cli::from_arg_matches(&matches)?;
     let options = matches.subcommand().map(|(_, options)| options);
     match cli.command {

@@ -40,7 +40,11 @@ fn open(folder: &DataFolder, config: &Config) -> anyhow::Result<Registry> {
         .with_context(|| format!("cannot open the metadata in {shown}"))?;
     let blobs = FilesystemBlobs::open(folder.blobs())
         .with_context(|| format!("cannot open the blobs in {shown}"))?;
-    Ok(Registry::new(Arc::new(metadata), Arc::new(blobs), config.settings()))
+    Ok(Registry::new(
+        Arc::new(metadata),
+        Arc::new(blobs),
+        config.settings(),
+    ))
 }
 
 async fn listen(registry: Registry, config: &Config) -> anyhow::Result<()> {
@@ -68,7 +72,9 @@ fn greet(address: SocketAddr, config: &Config) {
     );
     info!(%address, %data, "listening");
     if !address.ip().is_loopback() {
-        warn!("everyone who reaches {address} can push, pull and delete: there is no authentication yet");
+        warn!(
+            "everyone who reaches {address} can push, pull and delete: there is no authentication yet"
+        );
     }
 }
 

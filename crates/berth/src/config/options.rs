@@ -129,7 +129,10 @@ mod tests {
     #[test]
     fn options_and_effective_options_have_the_same_keys() {
         let command = Options::augment_args(Command::new("berth"));
-        let mut flags: Vec<_> = command.get_arguments().map(|flag| flag.get_id().to_string()).collect();
+        let mut flags: Vec<_> = command
+            .get_arguments()
+            .map(|flag| flag.get_id().to_string())
+            .collect();
         flags.sort();
         let effective = Table::try_from(Config::default()).unwrap();
         let mut keys: Vec<_> = effective.keys().cloned().collect();
@@ -145,7 +148,11 @@ mod tests {
             let variable = flag.get_env().unwrap().to_str().unwrap();
             assert_eq!(variable, format!("BERTH_{}", key.to_uppercase()));
             let help = flag.get_help().unwrap().to_string();
-            let told = help.split("[default: ").nth(1).unwrap().trim_end_matches(']');
+            let told = help
+                .split("[default: ")
+                .nth(1)
+                .unwrap()
+                .trim_end_matches(']');
             let told = match defaults[key] {
                 toml::Value::Boolean(_) => toml::Value::Boolean(told.parse().unwrap()),
                 _ => toml::Value::String(told.to_owned()),
@@ -153,7 +160,11 @@ mod tests {
             let mut told_table = defaults.clone();
             told_table.insert(key.to_owned(), told);
             let told: Config = told_table.try_into().unwrap();
-            assert_eq!(Table::try_from(told).unwrap(), defaults, "the help of {key} is wrong");
+            assert_eq!(
+                Table::try_from(told).unwrap(),
+                defaults,
+                "the help of {key} is wrong"
+            );
         }
     }
 
@@ -161,6 +172,9 @@ mod tests {
     fn a_switch_needs_no_value() {
         let command = Options::augment_args(Command::new("berth"));
         let matches = command.get_matches_from(["berth", "--tag-deletion"]);
-        assert_eq!(Options::from_arg_matches(&matches).unwrap().tag_deletion, Some(true));
+        assert_eq!(
+            Options::from_arg_matches(&matches).unwrap().tag_deletion,
+            Some(true)
+        );
     }
 }

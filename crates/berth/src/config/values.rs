@@ -28,9 +28,13 @@ impl FromStr for Time {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match humantime::parse_duration(text) {
-            Ok(Duration::ZERO) => Err("it must be longer than nothing; 30s, 10m or 24h would do".to_owned()),
+            Ok(Duration::ZERO) => {
+                Err("it must be longer than nothing; 30s, 10m or 24h would do".to_owned())
+            }
             Ok(duration) => Ok(Self(duration)),
-            Err(error) => Err(format!("{text:?} is not a length of time ({error}); 30s, 10m or 24h would do")),
+            Err(error) => Err(format!(
+                "{text:?} is not a length of time ({error}); 30s, 10m or 24h would do"
+            )),
         }
     }
 }
@@ -47,7 +51,10 @@ impl fmt::Display for Time {
 pub(crate) struct Size(pub(crate) usize);
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a number of bytes, such as \"4MiB\", \"64KiB\" or 1000000")]
+#[serde(
+    untagged,
+    expecting = "expected a number of bytes, such as \"4MiB\", \"64KiB\" or 1000000"
+)]
 enum SizeText {
     Number(usize),
     Text(String),
@@ -57,11 +64,16 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = |why: &dyn fmt::Display| format!("{text:?} is not a number of bytes ({why}); 4MiB, 64KiB or 1000000 would do");
+        let wrong = |why: &dyn fmt::Display| {
+            format!("{text:?} is not a number of bytes ({why}); 4MiB, 64KiB or 1000000 would do")
+        };
         let size: bytesize::ByteSize = text.parse().map_err(|error: String| wrong(&error))?;
         let bytes = usize::try_from(size.as_u64()).map_err(|error| wrong(&error))?;
         if bytes < Self::SMALLEST {
-            return Err(wrong(&format_args!("at least {} are needed", Self::SMALLEST)));
+            return Err(wrong(&format_args!(
+                "at least {} are needed",
+                Self::SMALLEST
+            )));
         }
         Ok(Self(bytes))
     }
@@ -98,9 +110,11 @@ impl FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| format!("{text:?} is not an IP address and a port; 127.0.0.1:5000 or [::1]:5000 would do"))
+        text.parse().map(Self).map_err(|_| {
+            format!(
+                "{text:?} is not an IP address and a port; 127.0.0.1:5000 or [::1]:5000 would do"
+            )
+        })
     }
 }
 
@@ -147,7 +161,10 @@ mod tests {
         for text in ["1day", "30s"] {
             assert_eq!(text.parse::<Time>().unwrap().to_string(), text);
         }
-        assert_eq!("[::1]:5000".parse::<Listen>().unwrap().to_string(), "[::1]:5000");
+        assert_eq!(
+            "[::1]:5000".parse::<Listen>().unwrap().to_string(),
+            "[::1]:5000"
+        );
     }
 
     #[test]
