@@ -10,7 +10,8 @@ use berth_upload::{
     contract,
 };
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt, channel::mpsc};
+use futures_channel::mpsc;
+use futures_util::{SinkExt, StreamExt};
 
 const LIFETIME: Duration = Duration::from_secs(3600);
 
