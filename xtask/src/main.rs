@@ -1,1 +1,45 @@
-fn main() {}
+//! The chores of this workspace: `cargo xtask help` lists them.
+#![forbid(unsafe_code)]
+
+mod clients;
+mod command;
+mod conformance;
+mod layers;
+mod server;
+mod tests;
+mod tools;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The chores of this workspace.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Runs everything that CI runs: tools, layers, format, lints, documentation, tests,
+    /// conformance, clients
+    Test,
+    /// Installs what the tests need: skopeo, crane, oras and the conformance suite
+    Setup,
+    /// Proves that dependencies only point down the layers
+    Layers,
+    /// Runs the official OCI conformance suite against the release build
+    Conformance,
+    /// Runs skopeo, crane and oras against the release build
+    Clients,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().chore {
+        Chore::Test => tests::run_all(),
+        Chore::Setup => tools::install(),
+        Chore::Layers => layers::check(),
+        Chore::Conformance => conformance::run(),
+        Chore::Clients => clients::run(),
+    }
+}

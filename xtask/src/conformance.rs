@@ -1,0 +1,114 @@
+//! The official conformance suite of the OCI Distribution Specification.
+
+use anyhow::{Result, bail};
+
+use crate::command::{command, output};
+use crate::server::Server;
+use crate::tools;
+
+/// What is off unless asked for. `OCI_DATA_SPARSE` stays off: it pushes manifests whose blobs are
+/// missing, which this registry refuses, as the specification allows.
+const SWITCHES: [&str; 4] = [
+    "OCI_API_BLOBS_DIGEST_HEADER",
+    "OCI_API_BLOBS_UPLOAD_CANCEL",
+    "OCI_API_MANIFESTS_DIGEST_HEADER",
+    "OCI_API_MANIFESTS_TAG_PARAM",
+];
+
+/// Runs the suite for each version of the specification, with tag deletion off and on.
+pub(crate) fn run() -> Result<()> {
+    tools::install()?;
+    for version in ["1.1", "dev"] {
+        for tag_deletion in [false, true] {
+            run_once(version, tag_deletion)?;
+        }
+    }
+    Ok(())
+}
+
+fn run_once(version: &str, tag_deletion: bool) -> Result<()> {
+    let server = Server::start(&["--tag-deletion", &tag_deletion.to_string()])?;
+    let results = tempfile::tempdir()?;
+    let mut suite = command(&tools::path("conformance").to_string_lossy(), &[]);
+    suite
+        .env("OCI_VERSION", version)
+        .env("OCI_REGISTRY", &server.address)
+        .env("OCI_TLS", "disabled")
+        .env("OCI_RESULTS_DIR", results.path())
+        .envs(SWITCHES.map(|switch| (switch, "true")));
+    let report = String::from_utf8(output(&mut suite)?)?;
+    println!("OCI conformance, version {version}, tag_deletion = {tag_deletion}\n{report}");
+    let surprises = surprises(&report, tag_deletion);
+    if !surprises.is_empty() {
+        bail!("conformance, version {version}, tag_deletion = {tag_deletion}: {surprises:#?}");
+    }
+    Ok(())
+}
+
+/// The lines of a report that are not as they must be.
+fn surprises(report: &str, tag_deletion: bool) -> Vec<String> {
+    let mut surprises = Vec::new();
+    let mut passed = 0;
+    for (name, result) in report.lines().filter_map(entry) {
+        let is_expected = match (name, result) {
+            ("FAIL" | "Error", count) => count == "0",
+            // How many tests of each kind: what they are is in the lines that follow.
+            (_, count) if count.parse::<u32>().is_ok() => true,
+            ("Tag delete" | "Tag delete atomic", "Skip") => !tag_deletion,
+            ("Sparse Manifests", "Disabled") => true,
+            (_, "Pass") => {
+                passed += 1;
+                true
+            }
+            _ => false,
+        };
+        if !is_expected {
+            surprises.push(format!("{name}: {result}"));
+        }
+    }
+    // The suite passes 28 interfaces and 23 kinds of data; a report that is cut short is no pass.
+    if passed < 49 {
+        surprises.push(format!("only {passed} lines of the report say Pass"));
+    }
+    surprises
+}
+
+/// `Tag listing...................:       Pass`
+fn entry(line: &str) -> Option<(&str, &str)> {
+    let (name, result) = line.strip_prefix("  ")?.split_once("..:")?;
+    Some((name.trim_end_matches('.'), result.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(tag_delete: &str, other: &str) -> String {
+        let passes = "  Blob get......................:       Pass\n".repeat(50);
+        format!(
+            "  FAIL..........................:          0\n  Skip..........................:         12\n{passes}\
+             \n  Tag delete....................:       {tag_delete}\n  Sparse Manifests..............:   Disabled\n{other}"
+        )
+    }
+
+    #[test]
+    fn only_tag_deletion_may_be_skipped_and_only_when_it_is_off() {
+        assert!(surprises(&report("Skip", ""), false).is_empty());
+        assert!(surprises(&report("Pass", ""), true).is_empty());
+        assert_eq!(surprises(&report("Skip", ""), true), ["Tag delete: Skip"]);
+    }
+
+    #[test]
+    fn failures_skips_and_short_reports_are_found() {
+        for line in [
+            "Referrers.....................:       Skip",
+            "Ping..........................:       FAIL",
+            "Error.........................:          2",
+            "Blob mount....................:   Disabled",
+        ] {
+            let found = surprises(&report("Pass", &format!("  {line}\n")), true);
+            assert_eq!(found.len(), 1, "{line}");
+        }
+        assert_eq!(surprises("", true).len(), 1);
+    }
+}
