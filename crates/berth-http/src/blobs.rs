@@ -3,7 +3,7 @@ use berth_spec::{Digest, RepositoryName};
 use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::conditions::{entity_tag, is_not_modified, range_counts};
-use crate::errors::Failure;
+use crate::errors::{self, Failure};
 use crate::range::{Wanted, wanted};
 use crate::responses::{Answer, ResponseBody};
 
@@ -35,8 +35,9 @@ pub(crate) async fn get(
             (answer.header(header::CONTENT_RANGE, held), range)
         }
         Wanted::Unsatisfiable => {
-            let answer = about(StatusCode::RANGE_NOT_SATISFIABLE, digest);
-            return Ok(answer.header(header::CONTENT_RANGE, format!("bytes */{size}")));
+            let failure = Failure::RangeUnsatisfiable { size };
+            let held = format!("bytes */{size}");
+            return Ok(errors::answer(&failure).header(header::CONTENT_RANGE, held));
         }
     };
     let remaining = range.end - range.start;

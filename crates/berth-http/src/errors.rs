@@ -16,6 +16,9 @@ pub(crate) enum Failure {
     /// The `Content-Range` of a chunk cannot be read.
     #[error("Content-Range {0:?} is not of the form <first byte>-<last byte>")]
     ContentRange(String),
+    /// The `Range` of a blob asks for bytes that it does not have.
+    #[error("the blob has {size} bytes, and none of the range asked for")]
+    RangeUnsatisfiable { size: u64 },
     /// The body of a manifest broke off.
     #[error("the request ended early: {0}")]
     Body(berth_registry::BodyError),
@@ -30,6 +33,11 @@ pub(crate) fn answer(failure: &Failure) -> Answer {
         }
         Failure::Registry(error) => registry(error),
         Failure::ContentRange(_) => plain(ErrorCode::BlobUploadInvalid, failure),
+        Failure::RangeUnsatisfiable { .. } => with_status(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            ErrorCode::SizeInvalid,
+            failure.to_string(),
+        ),
         Failure::Body(_) => plain(ErrorCode::ManifestInvalid, failure),
     }
 }

@@ -83,15 +83,18 @@ impl Body for LoggedBody {
 impl Drop for LoggedBody {
     fn drop(&mut self) {
         let _entered = self.line.span.enter();
-        let complete = self.body.size_hint().exact() == Some(0);
+        let is_sent = self.body.size_hint().exact() == Some(0);
+        // To the microsecond: what is finer is noise, and long to read.
+        let microseconds = self.line.started.elapsed().as_micros();
+        let milliseconds = microseconds as f64 / 1000.0;
         info!(
             method = %self.line.method,
             route = self.line.route,
             path = self.line.path,
             status = self.line.status.as_u16(),
             bytes = self.sent,
-            milliseconds = self.line.started.elapsed().as_secs_f64() * 1000.0,
-            complete,
+            milliseconds,
+            complete = is_sent || self.line.method == Method::HEAD,
             "request"
         );
     }

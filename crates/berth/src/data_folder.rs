@@ -1,4 +1,5 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -13,7 +14,7 @@ impl DataFolder {
     /// Makes the folder if it is missing, and claims it.
     pub(crate) fn claim(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        fs::create_dir_all(path).with_context(|| format!("cannot make the data folder {shown}"))?;
+        make_durably(path).with_context(|| format!("cannot make the data folder {shown}"))?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -42,5 +43,22 @@ impl DataFolder {
     /// Where blobs and uploads are.
     pub(crate) fn blobs(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Makes a folder and those above it. The entry of each new one is synced, or a power cut could
+/// take the whole folder along, with all that was synced in it.
+fn make_durably(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = match path.parent() {
+        Some(above) if above != Path::new("") => above,
+        _ => Path::new("."),
+    };
+    make_durably(above)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => File::open(above)?.sync_all(),
     }
 }
