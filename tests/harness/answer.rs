@@ -57,7 +57,10 @@ impl Answer {
 
     /// The message of the first error.
     pub(crate) fn message(&self) -> String {
-        self.json()["errors"][0]["message"].as_str().unwrap().to_owned()
+        self.json()["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// The URL of the next page, if there is one.

@@ -97,7 +97,13 @@ impl Berth {
     /// Asks the process to end.
     pub(crate) fn terminate(&self) {
         let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Waits for the process to end, and answers how it did and what it logged.
@@ -108,7 +114,8 @@ impl Berth {
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("http://{}{path}", self.address))
+        self.client
+            .request(method, format!("http://{}{path}", self.address))
     }
 
     pub(crate) fn send(&self, method: &str, path: &str) -> Answer {
@@ -119,7 +126,12 @@ impl Berth {
     /// Sends a request with one header.
     pub(crate) fn send_with(&self, method: &str, path: &str, header: (&str, &str)) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        Answer::of(self.request(method, path).header(header.0, header.1).send().unwrap())
+        Answer::of(
+            self.request(method, path)
+                .header(header.0, header.1)
+                .send()
+                .unwrap(),
+        )
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -139,21 +151,40 @@ impl Berth {
     }
 
     pub(crate) fn patch(&self, path: &str, body: impl Into<Vec<u8>>) -> Answer {
-        Answer::of(self.request(Method::PATCH, path).body(body.into()).send().unwrap())
+        Answer::of(
+            self.request(Method::PATCH, path)
+                .body(body.into())
+                .send()
+                .unwrap(),
+        )
     }
 
     /// `PATCH` with a `Content-Range`.
     pub(crate) fn patch_range(&self, path: &str, range: &str, body: impl Into<Vec<u8>>) -> Answer {
-        let request = self.request(Method::PATCH, path).header("content-range", range);
+        let request = self
+            .request(Method::PATCH, path)
+            .header("content-range", range);
         Answer::of(request.body(body.into()).send().unwrap())
     }
 
     pub(crate) fn put(&self, path: &str, body: impl Into<Vec<u8>>) -> Answer {
-        Answer::of(self.request(Method::PUT, path).body(body.into()).send().unwrap())
+        Answer::of(
+            self.request(Method::PUT, path)
+                .body(body.into())
+                .send()
+                .unwrap(),
+        )
     }
 
-    pub(crate) fn put_manifest(&self, path: &str, media_type: &str, body: impl Into<Vec<u8>>) -> Answer {
-        let request = self.request(Method::PUT, path).header("content-type", media_type);
+    pub(crate) fn put_manifest(
+        &self,
+        path: &str,
+        media_type: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        let request = self
+            .request(Method::PUT, path)
+            .header("content-type", media_type);
         Answer::of(request.body(body.into()).send().unwrap())
     }
 }
@@ -165,11 +196,18 @@ impl Drop for Berth {
     }
 }
 
-/// How many bytes of memory a process has in use.
-pub(crate) fn resident_bytes(process_id: u32) -> u64 {
-    let status = std::fs::read_to_string(Path::new("/proc").join(process_id.to_string()).join("status"));
+/// The most memory that a process has had in use, in bytes.
+pub(crate) fn peak_memory(process_id: u32) -> u64 {
+    let status = std::fs::read_to_string(
+        Path::new("/proc")
+            .join(process_id.to_string())
+            .join("status"),
+    );
     let status = status.unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
     let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kibibytes * 1024
 }

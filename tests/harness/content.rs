@@ -43,7 +43,9 @@ impl Image {
 
     /// An image whose manifest has these fields too.
     pub(crate) fn with(seed: u64, fields: &Value) -> Self {
-        let config = json!({ "architecture": "amd64", "os": "linux", "seed": seed }).to_string().into_bytes();
+        let config = json!({ "architecture": "amd64", "os": "linux", "seed": seed })
+            .to_string()
+            .into_bytes();
         let layer = noise(seed, 1000);
         let mut manifest = json!({
             "schemaVersion": 2,
@@ -56,7 +58,11 @@ impl Image {
         }
         // As a human would write it: no client's own form of JSON.
         let manifest = serde_json::to_string_pretty(&manifest).unwrap() + "\n";
-        Self { manifest: manifest.into_bytes(), config, layer }
+        Self {
+            manifest: manifest.into_bytes(),
+            config,
+            layer,
+        }
     }
 
     pub(crate) fn digest(&self) -> String {
@@ -94,7 +100,9 @@ pub(crate) trait Push {
 
 impl Push for Berth {
     fn begin(&self, repository: &str) -> String {
-        let answer = self.post(&format!("/v2/{repository}/blobs/uploads/")).is(202);
+        let answer = self
+            .post(&format!("/v2/{repository}/blobs/uploads/"))
+            .is(202);
         answer.header("location").to_owned()
     }
 
@@ -114,6 +122,7 @@ impl Push for Berth {
     fn push(&self, repository: &str, tag: &str, image: &Image) -> Answer {
         self.push_blobs_of(repository, image);
         let path = format!("/v2/{repository}/manifests/{tag}");
-        self.put_manifest(&path, OCI_MANIFEST, image.manifest.clone()).is(201)
+        self.put_manifest(&path, OCI_MANIFEST, image.manifest.clone())
+            .is(201)
     }
 }

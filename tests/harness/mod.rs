@@ -7,8 +7,9 @@ mod content;
 mod raw;
 
 pub(crate) use answer::Answer;
-pub(crate) use berth::Berth;
+pub(crate) use berth::{Berth, peak_memory};
 pub(crate) use content::{
-    DOCKER_MANIFEST, Image, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Push, digest, index, noise,
+    DOCKER_MANIFEST, Image, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Push, descriptor,
+    digest, index, noise,
 };
 pub(crate) use raw::Connection;

@@ -1,5 +1,5 @@
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use super::Berth;
@@ -13,8 +13,12 @@ impl Connection {
     pub(crate) fn open(berth: &Berth) -> Self {
         let stream = TcpStream::connect(&berth.address).unwrap();
         // Only so that a test that fails does not hang.
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        Self { stream: BufReader::new(stream) }
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        Self {
+            stream: BufReader::new(stream),
+        }
     }
 
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
@@ -38,7 +42,9 @@ impl Connection {
     /// The status and the body of the next answer, which must have a length.
     pub(crate) fn answer(&mut self) -> (u16, String) {
         let (status, headers) = self.answer_head();
-        let length = headers.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = headers
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
         let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
         self.stream.read_exact(&mut body).unwrap();
         (status, String::from_utf8(body).unwrap())
@@ -55,6 +61,11 @@ impl Connection {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), head)
     }
 
+    /// Says that nothing more will be sent.
+    pub(crate) fn finish(&mut self) {
+        let _ = self.stream.get_ref().shutdown(Shutdown::Write);
+    }
+
     /// Whether the server closes the connection without saying anything more.
     pub(crate) fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
@@ -69,5 +80,12 @@ impl Connection {
         let mut rest = Vec::new();
         let _ = self.stream.read_to_end(&mut rest);
         String::from_utf8_lossy(&rest).into_owned()
+    }
+
+    /// How many bytes come until the server closes the connection.
+    pub(crate) fn rest_length(&mut self) -> usize {
+        let mut rest = Vec::new();
+        let _ = self.stream.read_to_end(&mut rest);
+        rest.len()
     }
 }

@@ -405,15 +405,17 @@ impl Machine {
     async fn remove_orphans(&self) -> Result<u64, UploadError> {
         let mut removed = 0;
         for id in self.blobs.staged().await? {
+            // Not claimed before this: a request that comes for the session must not find it busy.
+            if self.records.load(id).await?.is_some() {
+                continue;
+            }
             // The record of a session is there before its bytes, and a blob pushed whole is
             // claimed as long as it has bytes: with neither, nobody will come back for them.
             let Some(_claim) = self.active.claim(id) else {
                 continue;
             };
-            if self.records.load(id).await?.is_none() {
-                self.blobs.discard(id).await?;
-                removed += 1;
-            }
+            self.blobs.discard(id).await?;
+            removed += 1;
         }
         Ok(removed)
     }
