@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -113,14 +114,7 @@ fn of_two_writers_one_wins_and_the_other_is_told() {
     let mut slow = Connection::open(&berth);
     slow.head(&format!("PATCH {session}"), &[("Content-Length", "1000")]);
     slow.write(&content[..500]);
-    // The server has the first writer's head when it begins to write what came with it.
-    let staged = berth
-        .data()
-        .join("uploads")
-        .join(session.rsplit('/').next().unwrap());
-    while !staged.exists() {
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_until_written_to(&berth, &session);
     let answer = berth
         .patch(&session, [7; 10])
         .is_error(409, "BLOB_UPLOAD_INVALID");
@@ -200,10 +194,7 @@ fn after_a_restart_the_bytes_before_are_not_hashed_again() {
     let session = berth.begin("hash-state");
     berth.patch(&session, &content[..1000]).is(202);
     // Only a server that reads these bytes again would notice that they changed.
-    let staged = berth
-        .data()
-        .join("uploads")
-        .join(session.rsplit('/').next().unwrap());
+    let staged = staged(&berth, &session);
     let berth = berth.kill_and_restart();
     std::fs::write(&staged, vec![0; 1000]).unwrap();
     berth
@@ -232,6 +223,7 @@ fn a_connection_cut_in_the_middle_leaves_a_truthful_session() {
             connection.write(format!("{length:x}\r\n", length = content.len()));
         }
         connection.write(&content[..1_234_567]);
+        wait_until_written_to(&berth, &session);
         drop(connection);
         let kept = settled(&berth, &session);
         assert!(kept > 0 && kept <= 1_234_567, "{kept}");
@@ -244,6 +236,19 @@ fn a_connection_cut_in_the_middle_leaves_a_truthful_session() {
         berth.put(&format!("{session}?digest={digest}"), []).is(201);
         assert!(berth.get(&format!("/v2/cut/blobs/{digest}")).is(200).body == content);
         berth.delete(&format!("/v2/cut/blobs/{digest}")).is(202);
+    }
+}
+
+/// The file that has the bytes of a session.
+fn staged(berth: &Berth, session: &str) -> PathBuf {
+    let id = session.rsplit('/').next().unwrap();
+    berth.data().join("uploads").join(id)
+}
+
+/// Waits until a request that was sent on another connection writes to the session.
+fn wait_until_written_to(berth: &Berth, session: &str) {
+    while !staged(berth, session).exists() {
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
