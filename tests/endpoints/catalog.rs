@@ -51,5 +51,5 @@ fn any_n_and_any_last_are_taken() {
     }
     berth
         .get("/v2/_catalog?n=some")
-        .is_error(400, "UNSUPPORTED");
+        .fails_with(400, "UNSUPPORTED");
 }

@@ -7,9 +7,9 @@ fn only_this_repository_loses_the_blob() {
     berth.push_blob("keep", b"shared");
     let path = format!("/v2/delete/blobs/{digest}");
     assert!(berth.delete(&path).is(202).body.is_empty());
-    berth.get(&path).is_error(404, "BLOB_UNKNOWN");
+    berth.get(&path).fails_with(404, "BLOB_UNKNOWN");
     berth.head(&path).is(404);
-    berth.delete(&path).is_error(404, "BLOB_UNKNOWN");
+    berth.delete(&path).fails_with(404, "BLOB_UNKNOWN");
     assert_eq!(
         berth.get(&format!("/v2/keep/blobs/{digest}")).is(200).body,
         b"shared"
@@ -53,7 +53,7 @@ fn a_manifest_stays_and_can_only_be_pushed_again_with_its_blob() {
             image.manifest.clone(),
         )
     };
-    put().is_error(400, "MANIFEST_BLOB_UNKNOWN");
+    put().fails_with(400, "MANIFEST_BLOB_UNKNOWN");
     berth.push_blob("delete", &image.layer);
     put().is(201);
 }
@@ -64,12 +64,12 @@ fn what_is_not_there_is_not_found() {
     let absent = digest(b"absent");
     berth
         .delete(&format!("/v2/nowhere/blobs/{absent}"))
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
     berth.push_blob("delete", b"");
     berth
         .delete(&format!("/v2/delete/blobs/{absent}"))
-        .is_error(404, "BLOB_UNKNOWN");
+        .fails_with(404, "BLOB_UNKNOWN");
     berth
         .delete("/v2/delete/blobs/sha256:abc")
-        .is_error(400, "DIGEST_INVALID");
+        .fails_with(400, "DIGEST_INVALID");
 }

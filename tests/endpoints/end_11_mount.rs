@@ -57,7 +57,7 @@ fn what_cannot_be_mounted_is_uploaded() {
             .is(201);
         berth.delete(&format!("/v2/target/blobs/{digest}")).is(202);
     }
-    mount(&berth, "mount=sha256:abc&from=source").is_error(400, "DIGEST_INVALID");
+    mount(&berth, "mount=sha256:abc&from=source").fails_with(400, "DIGEST_INVALID");
 }
 
 #[test]

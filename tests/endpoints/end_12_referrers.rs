@@ -123,7 +123,7 @@ fn end_12a_without_referrers_is_an_empty_list() {
     assert_eq!(empty.json()["manifests"], json!([]));
     berth
         .get("/v2/refer/referrers/latest")
-        .is_error(400, "DIGEST_INVALID");
+        .fails_with(400, "DIGEST_INVALID");
     // Only referrers of the same repository count.
     let subject = Image::new(9);
     berth.push("elsewhere", "sbom", &artifact(10, &subject, json!({})));

@@ -12,11 +12,15 @@ fn a_cancelled_session_and_its_bytes_are_gone() {
             .count(),
         0
     );
-    berth.get(&session).is_error(404, "BLOB_UPLOAD_UNKNOWN");
+    berth.get(&session).fails_with(404, "BLOB_UPLOAD_UNKNOWN");
     berth
         .patch(&session, [1; 10])
-        .is_error(404, "BLOB_UPLOAD_UNKNOWN");
+        .fails_with(404, "BLOB_UPLOAD_UNKNOWN");
     let finish = format!("{session}?digest={}", digest(&[1; 10]));
-    berth.put(&finish, []).is_error(404, "BLOB_UPLOAD_UNKNOWN");
-    berth.delete(&session).is_error(404, "BLOB_UPLOAD_UNKNOWN");
+    berth
+        .put(&finish, [])
+        .fails_with(404, "BLOB_UPLOAD_UNKNOWN");
+    berth
+        .delete(&session)
+        .fails_with(404, "BLOB_UPLOAD_UNKNOWN");
 }

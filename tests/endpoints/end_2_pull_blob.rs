@@ -60,7 +60,7 @@ fn a_range_that_the_blob_does_not_have_is_refused_with_its_size() {
         "bytes=-0".to_owned(),
         "bytes=9-5".to_owned(),
     ] {
-        let answer = range(&berth, &path, &asked).is_error(416, "SIZE_INVALID");
+        let answer = range(&berth, &path, &asked).fails_with(416, "SIZE_INVALID");
         assert_eq!(answer.header("content-range"), format!("bytes */{LENGTH}"));
     }
 }
@@ -123,11 +123,11 @@ fn a_blob_is_readable_only_through_a_repository_linked_to_it() {
     berth.push_blob("other", b"something else");
     berth
         .get(&format!("/v2/other/blobs/{digest}"))
-        .is_error(404, "BLOB_UNKNOWN");
+        .fails_with(404, "BLOB_UNKNOWN");
     berth.head(&format!("/v2/other/blobs/{digest}")).is(404);
     berth
         .get(&format!("/v2/nowhere/blobs/{digest}"))
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
     berth.get(&path).is(200);
 }
 
@@ -137,7 +137,7 @@ fn the_empty_blob_is_a_blob() {
     let path = format!("/v2/a/blobs/{}", berth.push_blob("a", b""));
     assert_eq!(berth.get(&path).is(200).header("content-length"), "0");
     assert_eq!(berth.head(&path).is(200).header("content-length"), "0");
-    let answer = range(&berth, &path, "bytes=0-0").is_error(416, "SIZE_INVALID");
+    let answer = range(&berth, &path, "bytes=0-0").fails_with(416, "SIZE_INVALID");
     assert_eq!(answer.header("content-range"), "bytes */0");
 }
 
@@ -154,10 +154,10 @@ fn malformed_digests_are_refused() {
     ] {
         berth
             .get(&format!("/v2/a/blobs/{digest}"))
-            .is_error(400, "DIGEST_INVALID");
+            .fails_with(400, "DIGEST_INVALID");
     }
     let upper = digest(b"").to_uppercase().replace("SHA256", "sha256");
     berth
         .get(&format!("/v2/a/blobs/{upper}"))
-        .is_error(400, "DIGEST_INVALID");
+        .fails_with(400, "DIGEST_INVALID");
 }

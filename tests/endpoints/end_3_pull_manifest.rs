@@ -55,7 +55,7 @@ fn what_is_not_there_is_not_found_with_the_code_that_says_what() {
     for reference in ["v2", "V1", &absent, "-not-a-tag", &"a".repeat(129)] {
         berth
             .get(&format!("/v2/there/manifests/{reference}"))
-            .is_error(404, "MANIFEST_UNKNOWN");
+            .fails_with(404, "MANIFEST_UNKNOWN");
         assert!(
             berth
                 .head(&format!("/v2/there/manifests/{reference}"))
@@ -67,9 +67,9 @@ fn what_is_not_there_is_not_found_with_the_code_that_says_what() {
     for reference in ["v1", &absent] {
         berth
             .get(&format!("/v2/nowhere/manifests/{reference}"))
-            .is_error(404, "NAME_UNKNOWN");
+            .fails_with(404, "NAME_UNKNOWN");
     }
     berth
         .get("/v2/there/manifests/sha256:abc")
-        .is_error(400, "DIGEST_INVALID");
+        .fails_with(400, "DIGEST_INVALID");
 }

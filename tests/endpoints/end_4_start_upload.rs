@@ -29,7 +29,7 @@ fn end_4a_makes_no_repository() {
     berth.begin("abandoned");
     berth
         .get("/v2/abandoned/tags/list")
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
     assert_eq!(
         berth.get("/v2/_catalog").json()["repositories"],
         serde_json::json!([])
@@ -53,20 +53,20 @@ fn end_4b_refuses_other_bytes_and_keeps_nothing() {
     let berth = Berth::start();
     let digest = digest(b"what it should be");
     let answer =
-        post_whole(&berth, "whole", &digest, b"what it is").is_error(400, "DIGEST_INVALID");
+        post_whole(&berth, "whole", &digest, b"what it is").fails_with(400, "DIGEST_INVALID");
     assert!(answer.message().contains(&digest));
     berth
         .get(&format!("/v2/whole/blobs/{digest}"))
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
     assert_eq!(
         std::fs::read_dir(berth.data().join("uploads"))
             .unwrap()
             .count(),
         0
     );
-    post_whole(&berth, "whole", "sha256:abc", b"").is_error(400, "DIGEST_INVALID");
+    post_whole(&berth, "whole", "sha256:abc", b"").fails_with(400, "DIGEST_INVALID");
     post_whole(&berth, "whole", "md5:d41d8cd98f00b204e9800998ecf8427e", b"")
-        .is_error(400, "DIGEST_INVALID");
+        .fails_with(400, "DIGEST_INVALID");
 }
 
 #[test]
@@ -103,5 +103,5 @@ fn end_4c_begins_a_session_of_the_algorithm() {
     }
     berth
         .post("/v2/a/blobs/uploads/?digest-algorithm=md5")
-        .is_error(400, "DIGEST_INVALID");
+        .fails_with(400, "DIGEST_INVALID");
 }

@@ -73,7 +73,7 @@ fn a_chunk_out_of_order_is_refused_with_where_to_go_on() {
     ] {
         let answer = berth
             .patch_range(&session, range, chunk)
-            .is_error(416, "BLOB_UPLOAD_INVALID");
+            .fails_with(416, "BLOB_UPLOAD_INVALID");
         assert_eq!(answer.header("range"), "0-499");
         assert_eq!(answer.header("location"), session);
         assert!(answer.message().contains("500"), "{}", answer.message());
@@ -93,14 +93,14 @@ fn ranges_that_lie_or_cannot_be_read_change_nothing() {
     let session = berth.begin("lies");
     berth
         .patch_range(&session, "0-9", [0; 5])
-        .is_error(400, "SIZE_INVALID");
+        .fails_with(400, "SIZE_INVALID");
     berth
         .patch_range(&session, "0-3", [0; 5])
-        .is_error(400, "SIZE_INVALID");
+        .fails_with(400, "SIZE_INVALID");
     for range in ["nonsense", "9-0", "-5", "5-"] {
         berth
             .patch_range(&session, range, [0; 5])
-            .is_error(400, "BLOB_UPLOAD_INVALID");
+            .fails_with(400, "BLOB_UPLOAD_INVALID");
     }
     assert_eq!(berth.get(&session).is(204).header("range"), "0-0");
     berth.patch_range(&session, "bytes 0-4/*", [0; 5]).is(202);
@@ -117,15 +117,19 @@ fn of_two_writers_one_wins_and_the_other_is_told() {
     wait_until_written_to(&berth, &session);
     let answer = berth
         .patch(&session, [7; 10])
-        .is_error(409, "BLOB_UPLOAD_INVALID");
+        .fails_with(409, "BLOB_UPLOAD_INVALID");
     assert!(
         answer.message().contains("another request"),
         "{}",
         answer.message()
     );
     let wanted = format!("{session}?digest={}", digest(&content));
-    berth.put(&wanted, []).is_error(409, "BLOB_UPLOAD_INVALID");
-    berth.delete(&session).is_error(409, "BLOB_UPLOAD_INVALID");
+    berth
+        .put(&wanted, [])
+        .fails_with(409, "BLOB_UPLOAD_INVALID");
+    berth
+        .delete(&session)
+        .fails_with(409, "BLOB_UPLOAD_INVALID");
     slow.write(&content[500..]);
     assert_eq!(slow.answer().0, 202);
     berth.put(&wanted, []).is(201);
@@ -277,14 +281,14 @@ fn a_session_of_another_repository_or_none_is_unknown() {
         "/v2/mine/blobs/uploads/00000000-0000-4000-8000-000000000000",
         "/v2/mine/blobs/uploads/x",
     ] {
-        berth.get(path).is_error(404, "BLOB_UPLOAD_UNKNOWN");
+        berth.get(path).fails_with(404, "BLOB_UPLOAD_UNKNOWN");
         berth
             .patch(path, [0; 5])
-            .is_error(404, "BLOB_UPLOAD_UNKNOWN");
+            .fails_with(404, "BLOB_UPLOAD_UNKNOWN");
         berth
             .put(&format!("{path}?digest={}", digest(b"")), [])
-            .is_error(404, "BLOB_UPLOAD_UNKNOWN");
-        berth.delete(path).is_error(404, "BLOB_UPLOAD_UNKNOWN");
+            .fails_with(404, "BLOB_UPLOAD_UNKNOWN");
+        berth.delete(path).fails_with(404, "BLOB_UPLOAD_UNKNOWN");
     }
     berth.patch(&session, [0; 5]).is(202);
 }
@@ -296,6 +300,6 @@ fn an_idle_session_expires() {
     thread::sleep(Duration::from_millis(400));
     berth
         .patch(&session, [0; 5])
-        .is_error(404, "BLOB_UPLOAD_UNKNOWN");
-    berth.get(&session).is_error(404, "BLOB_UPLOAD_UNKNOWN");
+        .fails_with(404, "BLOB_UPLOAD_UNKNOWN");
+    berth.get(&session).fails_with(404, "BLOB_UPLOAD_UNKNOWN");
 }

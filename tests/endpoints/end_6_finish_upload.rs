@@ -20,7 +20,7 @@ fn put_takes_everything_a_last_chunk_or_nothing() {
         assert_eq!(location, format!("/v2/{repository}/blobs/{digest}"));
         assert_eq!(answer.header("docker-content-digest"), digest);
         assert!(berth.get(location).is(200).body == content);
-        berth.get(&session).is_error(404, "BLOB_UPLOAD_UNKNOWN");
+        berth.get(&session).fails_with(404, "BLOB_UPLOAD_UNKNOWN");
     }
 }
 
@@ -37,7 +37,7 @@ fn a_last_chunk_may_have_a_range_which_must_be_right() {
             .header("content-range", range);
         crate::harness::Answer::of(request.body(content[600..].to_vec()).send().unwrap())
     };
-    let answer = put("700-1099").is_error(416, "BLOB_UPLOAD_INVALID");
+    let answer = put("700-1099").fails_with(416, "BLOB_UPLOAD_INVALID");
     assert_eq!(answer.header("range"), "0-599");
     put("600-999").is(201);
 }
@@ -50,7 +50,7 @@ fn a_wrong_digest_keeps_the_session_for_the_right_one() {
     berth.patch(&session, &content[..500]).is(202);
     let wrong = digest(b"something else");
     let answer = berth.put(&format!("{session}?digest={wrong}"), &content[500..]);
-    let answer = answer.is_error(400, "DIGEST_INVALID");
+    let answer = answer.fails_with(400, "DIGEST_INVALID");
     assert!(
         answer.message().contains(&digest(&content)),
         "{}",
@@ -58,7 +58,7 @@ fn a_wrong_digest_keeps_the_session_for_the_right_one() {
     );
     berth
         .get(&format!("/v2/wrong/blobs/{wrong}"))
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
     assert_eq!(berth.get(&session).is(204).header("range"), "0-499");
     berth
         .put(
@@ -72,7 +72,7 @@ fn a_wrong_digest_keeps_the_session_for_the_right_one() {
 fn the_digest_must_be_there_and_well_formed() {
     let berth = Berth::start();
     let session = berth.begin("digest");
-    berth.put(&session, []).is_error(400, "DIGEST_INVALID");
+    berth.put(&session, []).fails_with(400, "DIGEST_INVALID");
     for digest in [
         "",
         "sha256:abc",
@@ -81,7 +81,7 @@ fn the_digest_must_be_there_and_well_formed() {
     ] {
         berth
             .put(&format!("{session}?digest={digest}"), [])
-            .is_error(400, "DIGEST_INVALID");
+            .fails_with(400, "DIGEST_INVALID");
     }
     berth.get(&session).is(204);
 }

@@ -50,7 +50,7 @@ fn end_7a_by_a_digest_that_is_not_its_own_is_refused() {
     let image = Image::new(3);
     berth.push_blobs_of("push", &image);
     let other = digest(b"other");
-    let answer = put(&berth, &other, &image.manifest).is_error(400, "DIGEST_INVALID");
+    let answer = put(&berth, &other, &image.manifest).fails_with(400, "DIGEST_INVALID");
     assert!(
         answer.message().contains(&image.digest()),
         "{}",
@@ -58,10 +58,10 @@ fn end_7a_by_a_digest_that_is_not_its_own_is_refused() {
     );
     berth
         .get(&format!("{HERE}/{other}"))
-        .is_error(404, "MANIFEST_UNKNOWN");
+        .fails_with(404, "MANIFEST_UNKNOWN");
     berth
         .get(&format!("{HERE}/{}", image.digest()))
-        .is_error(404, "MANIFEST_UNKNOWN");
+        .fails_with(404, "MANIFEST_UNKNOWN");
 }
 
 #[test]
@@ -101,13 +101,13 @@ fn end_7b_sets_all_tags_or_none() {
     let image = Image::new(6);
     berth.push_blobs_of("push", &image);
     let path = format!("{}?tag=good&tag=-bad", image.digest());
-    put(&berth, &path, &image.manifest).is_error(400, "MANIFEST_INVALID");
+    put(&berth, &path, &image.manifest).fails_with(400, "MANIFEST_INVALID");
     berth
         .get(&format!("{HERE}/good"))
-        .is_error(404, "MANIFEST_UNKNOWN");
+        .fails_with(404, "MANIFEST_UNKNOWN");
     berth
         .get(&format!("{HERE}/{}", image.digest()))
-        .is_error(404, "MANIFEST_UNKNOWN");
+        .fails_with(404, "MANIFEST_UNKNOWN");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_tag_that_breaks_the_grammar_is_refused() {
     let image = Image::new(7);
     berth.push_blobs_of("push", &image);
     for tag in ["-v1", ".v1", "v1+x", &"a".repeat(129)] {
-        put(&berth, tag, &image.manifest).is_error(400, "MANIFEST_INVALID");
+        put(&berth, tag, &image.manifest).fails_with(400, "MANIFEST_INVALID");
     }
     put(&berth, &"a".repeat(128), &image.manifest).is(201);
     put(&berth, "_A-z.0", &image.manifest).is(201);
@@ -134,20 +134,20 @@ fn each_missing_blob_is_named_and_nothing_is_stored() {
             .collect()
     };
     let (config, layer) = (digest(&image.config), digest(&image.layer));
-    let answer = put(&berth, "v1", &image.manifest).is_error(400, "MANIFEST_BLOB_UNKNOWN");
+    let answer = put(&berth, "v1", &image.manifest).fails_with(400, "MANIFEST_BLOB_UNKNOWN");
     assert_eq!(named(&answer), [config.clone(), layer.clone()]);
     berth
         .get("/v2/push/tags/list")
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
 
     // Blobs of other repositories do not count.
     berth.push_blobs_of("elsewhere", &image);
     berth.push_blob("push", &image.config);
-    let answer = put(&berth, "v1", &image.manifest).is_error(400, "MANIFEST_BLOB_UNKNOWN");
+    let answer = put(&berth, "v1", &image.manifest).fails_with(400, "MANIFEST_BLOB_UNKNOWN");
     assert_eq!(named(&answer), [layer]);
     berth
         .get(&format!("{HERE}/v1"))
-        .is_error(404, "MANIFEST_UNKNOWN");
+        .fails_with(404, "MANIFEST_UNKNOWN");
     berth.push_blob("push", &image.layer);
     put(&berth, "v1", &image.manifest).is(201);
 }
@@ -160,7 +160,7 @@ fn each_missing_child_of_an_index_is_named() {
     berth.push("push", "first", &first);
     berth.push("elsewhere", "second", &second);
     let answer = berth.put_manifest(&format!("{HERE}/all"), OCI_INDEX, both.clone());
-    let answer = answer.is_error(400, "MANIFEST_BLOB_UNKNOWN");
+    let answer = answer.fails_with(400, "MANIFEST_BLOB_UNKNOWN");
     assert_eq!(answer.json()["errors"].as_array().unwrap().len(), 1);
     assert_eq!(
         answer.json()["errors"][0]["detail"]["digest"],
@@ -200,7 +200,7 @@ fn the_content_type_and_the_media_type_must_agree() {
     let path = format!("{HERE}/v1");
     for media_type in [DOCKER_MANIFEST, OCI_INDEX, "application/json", "nonsense"] {
         let answer = berth.put_manifest(&path, media_type, image.manifest.clone());
-        answer.is_error(400, "MANIFEST_INVALID");
+        answer.fails_with(400, "MANIFEST_INVALID");
     }
     berth
         .put_manifest(
@@ -225,7 +225,7 @@ fn a_manifest_without_a_media_type_is_what_the_header_says() {
     let path = format!("{HERE}/v1");
     berth
         .put(&path, image.manifest.clone())
-        .is_error(400, "MANIFEST_INVALID");
+        .fails_with(400, "MANIFEST_INVALID");
     berth
         .put_manifest(&path, DOCKER_MANIFEST, image.manifest.clone())
         .is(201);
@@ -251,12 +251,12 @@ fn manifests_of_unknown_and_obsolete_types_are_refused() {
     ] {
         let manifest = json!({ "schemaVersion": 2, "mediaType": media_type }).to_string();
         let answer = berth.put_manifest(&format!("{HERE}/v1"), media_type, manifest);
-        let answer = answer.is_error(400, "MANIFEST_INVALID");
+        let answer = answer.fails_with(400, "MANIFEST_INVALID");
         assert!(answer.message().contains(said), "{}", answer.message());
     }
     berth
         .get("/v2/push/tags/list")
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
 }
 
 #[test]
@@ -283,11 +283,11 @@ fn what_is_no_manifest_is_refused() {
         ),
         changed("manifests", json!([])),
     ] {
-        put(&berth, "v1", manifest.as_bytes()).is_error(400, "MANIFEST_INVALID");
+        put(&berth, "v1", manifest.as_bytes()).fails_with(400, "MANIFEST_INVALID");
     }
     berth
         .get("/v2/push/tags/list")
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn a_manifest_beyond_the_limit_is_too_large() {
         berth.get(&format!("{HERE}/largest")).is(200).body.len(),
         limit
     );
-    let answer = put(&berth, "v1", &of_length(limit + 1)).is_error(413, "MANIFEST_INVALID");
+    let answer = put(&berth, "v1", &of_length(limit + 1)).fails_with(413, "MANIFEST_INVALID");
     assert!(
         answer.message().contains(&limit.to_string()),
         "{}",
@@ -322,7 +322,7 @@ fn a_manifest_beyond_the_limit_is_too_large() {
     let small = Berth::start_with(&["--manifest-size-limit", "10KiB"]);
     small.push_blob("push", &config);
     put(&small, "v1", &of_length(10 * 1024)).is(201);
-    put(&small, "v1", &of_length(10 * 1024 + 1)).is_error(413, "MANIFEST_INVALID");
+    put(&small, "v1", &of_length(10 * 1024 + 1)).fails_with(413, "MANIFEST_INVALID");
 }
 
 #[test]

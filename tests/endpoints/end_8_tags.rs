@@ -44,7 +44,7 @@ fn end_8a_knows_empty_repositories_from_none() {
     );
     berth
         .get("/v2/nowhere/tags/list")
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn end_8b_takes_any_n_and_any_last() {
     for n in ["-1", "x", "", "1.5"] {
         berth
             .get(&format!("{LIST}?n={n}"))
-            .is_error(400, "UNSUPPORTED");
+            .fails_with(400, "UNSUPPORTED");
     }
     // `last` need not be there, nor be a tag.
     assert_eq!(tags(&berth, "?last=b"), json!(["c", "e"]));

@@ -13,13 +13,13 @@ fn by_digest_takes_the_tags_along() {
     assert!(berth.delete(&path).is(202).body.is_empty());
     for reference in ["v1", "v2", &doomed.digest()] {
         let path = format!("/v2/delete/manifests/{reference}");
-        berth.get(&path).is_error(404, "MANIFEST_UNKNOWN");
+        berth.get(&path).fails_with(404, "MANIFEST_UNKNOWN");
     }
     assert_eq!(
         berth.get("/v2/delete/tags/list").json()["tags"],
         json!(["v3"])
     );
-    berth.delete(&path).is_error(404, "MANIFEST_UNKNOWN");
+    berth.delete(&path).fails_with(404, "MANIFEST_UNKNOWN");
     // Its blobs stay, so it can be pushed again at once.
     let again = berth.put_manifest(
         "/v2/delete/manifests/v1",
@@ -50,7 +50,7 @@ fn by_tag_is_refused_unless_the_owner_allows_it() {
     berth.push("delete", "v1", &Image::new(4));
     let answer = berth
         .delete("/v2/delete/manifests/v1")
-        .is_error(405, "UNSUPPORTED");
+        .fails_with(405, "UNSUPPORTED");
     assert!(
         answer.message().contains("tag_deletion = true"),
         "{}",
@@ -69,10 +69,10 @@ fn by_tag_untags_where_the_owner_allows_it() {
     berth.delete("/v2/delete/manifests/v1").is(202);
     berth
         .get("/v2/delete/manifests/v1")
-        .is_error(404, "MANIFEST_UNKNOWN");
+        .fails_with(404, "MANIFEST_UNKNOWN");
     berth
         .delete("/v2/delete/manifests/v1")
-        .is_error(404, "MANIFEST_UNKNOWN");
+        .fails_with(404, "MANIFEST_UNKNOWN");
     assert_eq!(
         berth.get("/v2/delete/manifests/v2").is(200).body,
         image.manifest
@@ -88,12 +88,12 @@ fn what_is_not_there_is_not_found() {
     let absent = digest(b"absent");
     berth
         .delete(&format!("/v2/nowhere/manifests/{absent}"))
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
     berth.push_blob("delete", b"");
     berth
         .delete(&format!("/v2/delete/manifests/{absent}"))
-        .is_error(404, "MANIFEST_UNKNOWN");
+        .fails_with(404, "MANIFEST_UNKNOWN");
     berth
         .delete("/v2/delete/manifests/sha256:abc")
-        .is_error(400, "DIGEST_INVALID");
+        .fails_with(400, "DIGEST_INVALID");
 }

@@ -2,7 +2,7 @@
 //! plain HTTP. A module for each endpoint, named after it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../harness/mod.rs"]
 mod harness;
 

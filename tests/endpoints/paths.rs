@@ -31,7 +31,7 @@ fn components_of_a_name_may_be_words_of_the_api() {
 fn the_manifest_v1_of_a_blobs_uploads_is_no_upload_session() {
     let berth = Berth::start();
     let answer = berth.get("/v2/a/blobs/uploads/manifests/v1");
-    let answer = answer.is_error(404, "NAME_UNKNOWN");
+    let answer = answer.fails_with(404, "NAME_UNKNOWN");
     assert!(
         answer.message().contains("a/blobs/uploads"),
         "{}",
@@ -60,14 +60,14 @@ fn other_paths_and_empty_parts_are_not_found() {
         "/v2/_catalog/",
         "/metrics",
     ] {
-        berth.get(path).is_error(404, "NAME_UNKNOWN");
+        berth.get(path).fails_with(404, "NAME_UNKNOWN");
     }
     berth
         .put("/v2/a/manifests/", "{}")
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
     berth
         .post("/v2/blobs/uploads/")
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn names_that_break_the_grammar_are_refused() {
     }
     berth
         .get(&format!("/v2/{}/manifests/v1", "a".repeat(255)))
-        .is_error(404, "NAME_UNKNOWN");
+        .fails_with(404, "NAME_UNKNOWN");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn percent_encoding_is_decoded_once() {
     let twice = digest.replace(':', "%253A");
     berth
         .get(&format!("/v2/a/b/blobs/{twice}"))
-        .is_error(400, "DIGEST_INVALID");
+        .fails_with(400, "DIGEST_INVALID");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_method_that_a_resource_does_not_take_is_refused_with_what_it_takes() {
             if allow.split(", ").any(|allowed| allowed == method) {
                 continue;
             }
-            let answer = berth.send(method, &path).is_error(405, "UNSUPPORTED");
+            let answer = berth.send(method, &path).fails_with(405, "UNSUPPORTED");
             assert_eq!(answer.header("allow"), allow, "{method} {path}");
         }
         if !allow.contains("HEAD") {

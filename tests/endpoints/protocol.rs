@@ -57,7 +57,7 @@ fn http_2_is_served_to_those_who_know() {
     assert!(berth.get(&format!("/v2/h2/blobs/{digest}")).is(200).body == content);
     berth
         .get("/v2/h2/manifests/v2")
-        .is_error(404, "MANIFEST_UNKNOWN");
+        .fails_with(404, "MANIFEST_UNKNOWN");
 }
 
 #[test]
@@ -186,5 +186,5 @@ fn a_manifest_whose_body_breaks_off_is_not_stored() {
     connection.rest();
     berth
         .get("/v2/cut/manifests/v1")
-        .is_error(404, "MANIFEST_UNKNOWN");
+        .fails_with(404, "MANIFEST_UNKNOWN");
 }

@@ -12,11 +12,16 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn of(response: Response) -> Self {
-        Self {
+        Self::whole(response).unwrap()
+    }
+
+    /// `None` if the answer breaks off.
+    pub(crate) fn whole(response: Response) -> Option<Self> {
+        Some(Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
-            body: response.bytes().unwrap().to_vec(),
-        }
+            body: response.bytes().ok()?.to_vec(),
+        })
     }
 
     /// A header that must be there.
@@ -42,7 +47,7 @@ impl Answer {
     }
 
     /// The answer must be an error of the specification: status, code, and a message for a human.
-    pub(crate) fn is_error(self, status: u16, code: &str) -> Self {
+    pub(crate) fn fails_with(self, status: u16, code: &str) -> Self {
         let answer = self.is(status);
         assert_eq!(answer.header("content-type"), "application/json");
         let errors = answer.json();

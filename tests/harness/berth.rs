@@ -33,6 +33,21 @@ impl Berth {
         Self::serve(Arc::new(tempfile::tempdir().unwrap()), options)
     }
 
+    /// Serves a new folder on a disk of its own, which is in memory and gone with the process.
+    pub(crate) fn start_on_a_disk_of(mebibytes: u32) -> Self {
+        const MOUNT: &str = r#"mount -t tmpfs -o size="$1" disk "$2" && shift 2 && exec "$@""#;
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let mut command = Command::new("unshare");
+        command
+            .args(["--map-root-user", "--mount", "sh", "-c", MOUNT, "sh"])
+            .arg(format!("{mebibytes}m"))
+            .arg(data)
+            .arg(env!("CARGO_BIN_EXE_berth"));
+        Self::spawn(command, Arc::new(folder), Vec::new())
+    }
+
     /// Kills the process, as a power cut would, and serves the same folder again.
     pub(crate) fn kill_and_restart(mut self) -> Self {
         self.kill();
@@ -51,7 +66,12 @@ impl Berth {
     }
 
     fn serve(folder: Arc<TempDir>, options: Vec<String>) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_berth"))
+        let command = Command::new(env!("CARGO_BIN_EXE_berth"));
+        Self::spawn(command, folder, options)
+    }
+
+    fn spawn(mut command: Command, folder: Arc<TempDir>, options: Vec<String>) -> Self {
+        let mut process = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder.path().join("data"))
             .args(&options)
@@ -111,6 +131,12 @@ impl Berth {
         let status = self.process.wait().unwrap();
         let log = self.log.take().unwrap().join().unwrap();
         (status, log)
+    }
+
+    /// Waits for the process to end with this code, and serves its folder again.
+    pub(crate) fn wait_and_restart(mut self, code: i32) -> Self {
+        assert_eq!(self.process.wait().unwrap().code(), Some(code));
+        self.restart()
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -1,4 +1,5 @@
 //! The rules of the registry, each over the in-memory stores and over SQLite and a folder.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

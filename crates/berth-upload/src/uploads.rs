@@ -200,8 +200,7 @@ impl Uploads {
         id: SessionId,
     ) -> Result<(), UploadError> {
         let (_claim, record) = self.0.claim(repository, id).await?;
-        self.0.records.remove(record.id).await?;
-        self.0.discard(record.id).await;
+        self.0.end(record.id).await?;
         Ok(())
     }
 
@@ -267,7 +266,14 @@ impl Machine {
         let syncing = wanted.is_none();
         let received = self
             .write(record.id, record.offset, hasher, content, syncing)
-            .await?;
+            .await;
+        let received = match received {
+            Ok(received) => received,
+            Err(error) => {
+                self.cut_back(&record).await;
+                return Err(error);
+            }
+        };
         record.offset += received.length;
         record.hash_state = received.hasher.state();
         if let Some(source) = received.interrupted {
@@ -363,6 +369,22 @@ impl Machine {
         })
     }
 
+    /// Gives the room of bytes that were not taken back at once: when the disk is full, that is
+    /// what others wait for.
+    async fn cut_back(&self, record: &SessionRecord) {
+        if let Err(error) = self.blobs.stage(record.id, record.offset).await {
+            warn!(session = %record.id, %error, "cannot cut off what was not taken of a request");
+        }
+    }
+
+    /// Ends a session without a blob. Its bytes go first: on a full disk, that makes the room to
+    /// remove its record.
+    async fn end(&self, id: SessionId) -> Result<(), UploadError> {
+        self.discard(id).await;
+        self.records.remove(id).await?;
+        Ok(())
+    }
+
     /// Removes a staging area that nobody needs. If that fails, [`Uploads::expire`] does it later.
     async fn discard(&self, id: SessionId) {
         if let Err(error) = self.blobs.discard(id).await {
@@ -396,8 +418,7 @@ impl Machine {
         if record.is_none_or(|record| record.expires_at > now) {
             return Ok(false);
         }
-        self.records.remove(id).await?;
-        self.blobs.discard(id).await?;
+        self.end(id).await?;
         debug!(session = %id, "upload session expired");
         Ok(true)
     }

@@ -1,5 +1,6 @@
 //! The machine against a model: random operations on several sessions, with broken bodies, wrong
 //! ranges, wrong digests and restarts in between. After each, the machine and the model agree.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 use std::ops::Range;

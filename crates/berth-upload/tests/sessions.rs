@@ -1,4 +1,5 @@
 //! What the model does not reach: two requests at once, time, crashes, and the records' contract.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

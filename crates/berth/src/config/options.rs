@@ -5,7 +5,7 @@ use berth_registry::Settings;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::values::{Listen, LogFormat, Size, Time};
+use super::values::{Listen, LogFormat, Size, Time, switch};
 
 /// The options as one source gives them: those that it does not name are absent.
 #[derive(Args, Debug, Default, Deserialize, Serialize)]
@@ -21,6 +21,7 @@ pub(super) struct Options {
 
     /// Whether a DELETE of a tag removes the tag; otherwise it is refused, and manifests are deleted by digest [default: false]
     #[arg(long, env = "BERTH_TAG_DELETION", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[serde(default, deserialize_with = "switch")]
     tag_deletion: Option<bool>,
 
     /// The largest manifest that is taken [default: 4MiB]

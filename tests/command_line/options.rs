@@ -1,0 +1,182 @@
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::{run, text};
+
+const OPTIONS: [&str; 12] = [
+    "data",
+    "listen",
+    "tag_deletion",
+    "manifest_size_limit",
+    "upload_lifetime",
+    "header_timeout",
+    "header_size_limit",
+    "body_timeout",
+    "write_timeout",
+    "drain_timeout",
+    "log_format",
+    "log",
+];
+
+/// The options in effect, as `berth config` prints them.
+fn config(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = run(&[&["config"], arguments].concat(), variables);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// What berth says about options that it refuses.
+fn refusal(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = run(&[&["config"], arguments].concat(), variables);
+    assert!(!output.status.success(), "{}", text(&output.stdout));
+    text(&output.stderr)
+}
+
+fn file(content: &str) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("berth.toml");
+    fs::write(&path, content).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn the_help_explains_every_option() {
+    let output = run(&["serve", "--help"], &[]);
+    assert!(output.status.success());
+    let help = text(&output.stdout);
+    for option in OPTIONS {
+        let flag = format!("--{}", option.replace('_', "-"));
+        let (_, after) = help.split_once(&flag).expect(option);
+        let variable = format!("BERTH_{}", option.to_uppercase());
+        assert!(after.contains(&format!("[env: {variable}")), "{option}");
+    }
+    assert_eq!(help.matches("[default: ").count(), OPTIONS.len());
+    assert!(help.contains("--config <FILE>"));
+    assert!(text(&run(&["--help"], &[]).stdout).contains("serve"));
+}
+
+#[test]
+fn the_defaults_are_those_of_the_readme() {
+    let shown = config(&[], &[]);
+    for line in [
+        "data = \"./data\" # default",
+        "listen = \"127.0.0.1:5000\" # default",
+        "tag_deletion = false # default",
+        "manifest_size_limit = \"4194304\" # default",
+        "upload_lifetime = \"1day\" # default",
+    ] {
+        assert!(
+            shown.lines().any(|shown| shown == line),
+            "no {line} in\n{shown}"
+        );
+    }
+    assert_eq!(shown.lines().count(), OPTIONS.len());
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+    let (_folder, path) =
+        file("upload_lifetime = \"1h\"\nbody_timeout = \"2s\"\nheader_timeout = \"3s\"\n");
+    let variables = [
+        ("BERTH_CONFIG", path.as_str()),
+        ("BERTH_UPLOAD_LIFETIME", "2h"),
+        ("BERTH_BODY_TIMEOUT", "4s"),
+    ];
+    let shown = config(&["--upload-lifetime", "3h"], &variables);
+    for line in [
+        "upload_lifetime = \"3h\" # flag",
+        "body_timeout = \"4s\" # environment",
+        "header_timeout = \"3s\" # file",
+        "write_timeout = \"1m\" # default",
+    ] {
+        assert!(
+            shown.lines().any(|shown| shown == line),
+            "no {line} in\n{shown}"
+        );
+    }
+}
+
+#[test]
+fn what_config_prints_is_a_file_that_says_the_same() {
+    let flags = [
+        "--tag-deletion",
+        "--listen",
+        "[::1]:0",
+        "--data",
+        "/a \"b\"",
+        "--log",
+        "debug",
+    ];
+    let shown = config(&flags, &[]);
+    let (_folder, path) = file(&shown);
+    let again = config(&["--config", &path], &[]);
+    let values = |shown: &str| -> Vec<String> {
+        shown
+            .lines()
+            .map(|line| line.rsplit_once(" # ").unwrap().0.to_owned())
+            .collect()
+    };
+    assert_eq!(values(&again), values(&shown));
+    assert!(
+        again.lines().all(|line| line.ends_with("# file")),
+        "{again}"
+    );
+}
+
+#[test]
+fn a_bad_value_says_which_key_why_and_what_would_do() {
+    for (key, value, remedy) in [
+        ("listen", "localhost", "127.0.0.1:5000"),
+        ("upload_lifetime", "soon", "24h"),
+        ("drain_timeout", "0s", "24h"),
+        ("manifest_size_limit", "many", "4MiB"),
+        ("header_size_limit", "1", "64KiB"),
+        ("log_format", "xml", "json"),
+        ("tag_deletion", "maybe", "true"),
+    ] {
+        let flag = format!("--{}", key.replace('_', "-"));
+        let by_flag = refusal(&[&flag, value], &[]);
+        assert!(by_flag.contains(&flag), "{by_flag}");
+        let variable = format!("BERTH_{}", key.to_uppercase());
+        let by_variable = refusal(&[], &[(&variable, value)]);
+        assert!(by_variable.contains(&variable), "{by_variable}");
+        let (_folder, path) = file(&format!("{key} = \"{value}\"\n"));
+        let by_file = refusal(&["--config", &path], &[]);
+        assert!(
+            by_file.contains(&path) && by_file.contains(key),
+            "{by_file}"
+        );
+        for said in [by_flag, by_variable, by_file] {
+            assert!(said.contains(remedy), "{said}");
+        }
+    }
+}
+
+#[test]
+fn unknown_keys_and_unreadable_files_are_refused() {
+    let (_folder, path) = file("tag_deletions = true\n");
+    let said = refusal(&["--config", &path], &[]);
+    assert!(
+        said.contains("tag_deletions") && said.contains("tag_deletion`"),
+        "{said}"
+    );
+    let (_folder, path) = file("listen =\n");
+    assert!(refusal(&["--config", &path], &[]).contains(&path));
+    assert!(refusal(&["--config", "/does/not/exist.toml"], &[]).contains("/does/not/exist.toml"));
+    assert!(refusal(&["--tag-deletions"], &[]).contains("--tag-deletion"));
+}
+
+#[test]
+fn a_bad_log_filter_is_refused_when_serving() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let output = run(&["serve", "--data", data, "--log", "berth=loud"], &[]);
+    assert!(!output.status.success());
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("berth=loud") && said.contains("would do"),
+        "{said}"
+    );
+}

@@ -1,0 +1,158 @@
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use crate::harness::{Berth, Connection, Push, digest, noise};
+use crate::{run, text};
+
+#[test]
+fn a_second_process_on_the_same_folder_is_refused() {
+    let berth = Berth::start();
+    let digest = berth.push_blob("kept", b"content");
+    let data = berth.data();
+    let output = run(
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            data.to_str().unwrap(),
+        ],
+        &[],
+    );
+    assert!(!output.status.success());
+    let said = text(&output.stderr);
+    assert!(said.contains("another process serves"), "{said}");
+    assert!(
+        said.contains(data.to_str().unwrap()) && said.contains("--data"),
+        "{said}"
+    );
+    assert_eq!(
+        berth.get(&format!("/v2/kept/blobs/{digest}")).is(200).body,
+        b"content"
+    );
+    // The lock of a process that was killed is no lock.
+    let berth = berth.kill_and_restart();
+    berth.get(&format!("/v2/kept/blobs/{digest}")).is(200);
+}
+
+#[test]
+fn a_port_in_use_and_a_folder_that_cannot_be_made_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let data = folder.path().join("data");
+    let output = run(
+        &[
+            "serve",
+            "--listen",
+            &address,
+            "--data",
+            data.to_str().unwrap(),
+        ],
+        &[],
+    );
+    assert!(!output.status.success());
+    let said = text(&output.stderr);
+    assert!(
+        said.contains(&address) && said.contains("--listen"),
+        "{said}"
+    );
+
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let below = file.join("data");
+    let output = run(
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            below.to_str().unwrap(),
+        ],
+        &[],
+    );
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains(below.to_str().unwrap()));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("metadata.sqlite3"),
+        "no database ".repeat(1000),
+    )
+    .unwrap();
+    let data = folder.path().to_str().unwrap();
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--data", data], &[]);
+    assert!(!output.status.success());
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("metadata.sqlite3") && said.contains("not a database"),
+        "{said}"
+    );
+}
+
+#[test]
+fn sigterm_lets_requests_end_and_exits_0() {
+    let berth = Berth::start();
+    let content = noise(1, 1_000_000);
+    let session = berth.begin("drain");
+    let mut push = Connection::open(&berth);
+    let finish = format!("PUT {session}?digest={}", digest(&content));
+    push.head(
+        &finish,
+        &[("Content-Length", "1000000"), ("Expect", "100-continue")],
+    );
+    // The request is under way once the server asks for its body.
+    assert_eq!(push.answer_head().0, 100);
+    let mut idle = Connection::open(&berth);
+    idle.head("GET /v2/", &[]);
+    assert_eq!(idle.answer().0, 200);
+
+    berth.terminate();
+    assert!(idle.is_closed());
+    push.write(&content);
+    assert_eq!(push.answer().0, 201);
+    assert!(push.is_closed());
+    let berth = berth.wait_and_restart(0);
+    let pulled = berth.get(&format!("/v2/drain/blobs/{}", digest(&content)));
+    assert!(pulled.is(200).body == content);
+}
+
+#[test]
+fn sigterm_does_not_wait_for_ever() {
+    let berth = Berth::start_with(&["--drain-timeout", "300ms"]);
+    let session = berth.begin("drain");
+    let mut push = Connection::open(&berth);
+    push.head(
+        &format!("PATCH {session}"),
+        &[("Content-Length", "10"), ("Expect", "100-continue")],
+    );
+    assert_eq!(push.answer_head().0, 100);
+    berth.terminate();
+    let asked = Instant::now();
+    let (status, _) = berth.wait();
+    assert_eq!(status.code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn nobody_new_is_served_after_sigterm() {
+    let berth = Berth::start();
+    let session = berth.begin("drain");
+    let mut push = Connection::open(&berth);
+    push.head(
+        &format!("PATCH {session}"),
+        &[("Content-Length", "5"), ("Expect", "100-continue")],
+    );
+    assert_eq!(push.answer_head().0, 100);
+    berth.terminate();
+    while std::net::TcpStream::connect(&berth.address).is_ok() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    push.write("hello");
+    assert_eq!(push.answer().0, 202);
+    assert_eq!(berth.wait().0.code(), Some(0));
+}
