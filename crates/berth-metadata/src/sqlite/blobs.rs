@@ -43,6 +43,7 @@ pub(super) fn mount(
     let Some((blob_id, size)) = found else {
         return Ok(None);
     };
+    make_live(connection, blob_id)?;
     link_to(connection, repository, blob_id, digest)?;
     Ok(Some(Blob {
         digest: digest.clone(),
@@ -111,12 +112,12 @@ pub(super) fn unlink(
 /// The row of a blob, made or made live again where needed.
 fn record(connection: &mut SqliteConnection, blob: &Blob) -> Result<i64, MetadataError> {
     let size = to_integer(blob.size)?;
-    let found: Option<(i64, i64, String)> = blobs::table
+    let found: Option<(i64, i64)> = blobs::table
         .filter(blobs::digest.eq(blob.digest.as_str()))
-        .select((blobs::id, blobs::size, blobs::state))
+        .select((blobs::id, blobs::size))
         .first(connection)
         .optional()?;
-    let Some((id, recorded, state)) = found else {
+    let Some((id, recorded)) = found else {
         return Ok(diesel::insert_into(blobs::table)
             .values((
                 blobs::digest.eq(blob.digest.as_str()),
@@ -134,12 +135,16 @@ fn record(connection: &mut SqliteConnection, blob: &Blob) -> Result<i64, Metadat
             given: blob.size,
         });
     }
-    if state != LIVE {
-        diesel::update(blobs::table.find(id))
-            .set((blobs::state.eq(LIVE), blobs::condemned_at.eq(None::<i64>)))
-            .execute(connection)?;
-    }
+    make_live(connection, id)?;
     Ok(id)
+}
+
+fn make_live(connection: &mut SqliteConnection, blob_id: i64) -> QueryResult<()> {
+    diesel::update(blobs::table.find(blob_id))
+        .filter(blobs::state.ne(LIVE))
+        .set((blobs::state.eq(LIVE), blobs::condemned_at.eq(None::<i64>)))
+        .execute(connection)?;
+    Ok(())
 }
 
 fn link_to(

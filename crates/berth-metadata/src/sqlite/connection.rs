@@ -59,3 +59,35 @@ pub(super) fn sync_folder_of(path: &Path) -> Result<(), MetadataError> {
 pub(super) fn unusable(path: &Path, error: &dyn std::fmt::Display) -> MetadataError {
     MetadataError::Database(format!("{} cannot be used: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diesel::sql_types::{BigInt, Text};
+
+    #[derive(QueryableByName)]
+    struct Settings {
+        #[diesel(sql_type = Text)]
+        journal_mode: String,
+        #[diesel(sql_type = BigInt)]
+        synchronous: i64,
+        #[diesel(sql_type = BigInt)]
+        foreign_keys: i64,
+    }
+
+    #[test]
+    fn what_is_committed_is_synced_and_foreign_keys_hold() {
+        const FULL: i64 = 2;
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = open_writer(&folder.path().join("metadata.sqlite3")).unwrap();
+        let settings: Settings = diesel::sql_query(
+            "SELECT journal_mode, synchronous, foreign_keys
+             FROM pragma_journal_mode, pragma_synchronous, pragma_foreign_keys",
+        )
+        .get_result(&mut writer)
+        .unwrap();
+        assert_eq!(settings.journal_mode, "wal");
+        assert_eq!(settings.synchronous, FULL);
+        assert_eq!(settings.foreign_keys, 1);
+    }
+}

@@ -1,0 +1,239 @@
+//! Whatever is done to both, SQLite and the store in memory answer the same.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use berth_metadata::{Blob, MemoryMetadata, MetadataStore, NewManifest, SqliteMetadata};
+use berth_spec::{Digest, Reference, RepositoryName, Tag, media_types};
+use bytes::Bytes;
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Change {
+    LinkBlob {
+        repository: u8,
+        blob: u8,
+    },
+    MountBlob {
+        repository: u8,
+        from: Option<u8>,
+        blob: u8,
+    },
+    UnlinkBlob {
+        repository: u8,
+        blob: u8,
+    },
+    PutManifest {
+        repository: u8,
+        manifest: Box<NewManifest>,
+    },
+    DeleteManifest {
+        repository: u8,
+        manifest: u8,
+    },
+    DeleteTag {
+        repository: u8,
+        tag: u8,
+    },
+}
+
+// Few of each, so that changes meet.
+const REPOSITORIES: u8 = 3;
+const BLOBS: u8 = 4;
+const MANIFESTS: u8 = 5;
+const TAGS: u8 = 4;
+
+fn repository(number: u8) -> RepositoryName {
+    ["a", "a/b", "a-b"][usize::from(number)].parse().unwrap()
+}
+
+fn tag(number: u8) -> Tag {
+    ["v1", "V1", "v1.0", "_"][usize::from(number)]
+        .parse()
+        .unwrap()
+}
+
+fn blob(number: u8) -> Digest {
+    Digest::sha256(&[b'b', number])
+}
+
+fn manifest(number: u8) -> Digest {
+    Digest::sha256(&[b'm', number])
+}
+
+fn some<T: std::fmt::Debug>(numbers: u8, of: impl Fn(u8) -> T) -> impl Strategy<Value = Vec<T>> {
+    prop::collection::vec((0..numbers).prop_map(of), 0..3)
+}
+
+fn manifests() -> impl Strategy<Value = Box<NewManifest>> {
+    let references = (
+        some(BLOBS, blob),
+        some(BLOBS, blob),
+        some(MANIFESTS, manifest),
+    );
+    let about = (
+        prop::option::of((0..MANIFESTS).prop_map(manifest)),
+        prop::option::of(prop::sample::select(vec![
+            "a/b".to_owned(),
+            "a/c".to_owned(),
+        ])),
+    );
+    (0..MANIFESTS, references, about, some(TAGS, tag)).prop_map(
+        |(
+            number,
+            (required_blobs, optional_blobs, required_manifests),
+            (subject, artifact_type),
+            tags,
+        )| {
+            Box::new(NewManifest {
+                digest: manifest(number),
+                media_type: media_types::OCI_IMAGE_MANIFEST.parse().unwrap(),
+                artifact_type,
+                subject,
+                annotations: BTreeMap::from([("number".to_owned(), number.to_string())]),
+                content: Bytes::from(vec![b'm', number]),
+                required_blobs,
+                optional_blobs,
+                required_manifests,
+                tags,
+            })
+        },
+    )
+}
+
+fn changes() -> impl Strategy<Value = Change> {
+    let repositories = 0..REPOSITORIES;
+    let some_repository = prop::option::of(0..REPOSITORIES);
+    prop_oneof![
+        3 => (repositories.clone(), 0..BLOBS)
+            .prop_map(|(repository, blob)| Change::LinkBlob { repository, blob }),
+        2 => (repositories.clone(), some_repository, 0..BLOBS)
+            .prop_map(|(repository, from, blob)| Change::MountBlob { repository, from, blob }),
+        1 => (repositories.clone(), 0..BLOBS)
+            .prop_map(|(repository, blob)| Change::UnlinkBlob { repository, blob }),
+        5 => (repositories.clone(), manifests())
+            .prop_map(|(repository, manifest)| Change::PutManifest { repository, manifest }),
+        1 => (repositories.clone(), 0..MANIFESTS)
+            .prop_map(|(repository, manifest)| Change::DeleteManifest { repository, manifest }),
+        1 => (repositories, 0..TAGS)
+            .prop_map(|(repository, tag)| Change::DeleteTag { repository, tag }),
+    ]
+}
+
+/// Makes a change, and tells the answer.
+async fn apply(store: &dyn MetadataStore, change: &Change) -> String {
+    match change {
+        Change::LinkBlob {
+            repository: here,
+            blob: number,
+        } => {
+            let blob = Blob {
+                digest: blob(*number),
+                size: u64::from(*number),
+            };
+            format!(
+                "{:?}",
+                store.link_blob(&repository(*here), &blob, None).await
+            )
+        }
+        Change::MountBlob {
+            repository: here,
+            from,
+            blob: number,
+        } => {
+            let (here, from, digest) = (repository(*here), from.map(repository), blob(*number));
+            let mounted = store.mount_blob(&here, from.as_ref(), &digest).await;
+            format!("{mounted:?}")
+        }
+        Change::UnlinkBlob {
+            repository: here,
+            blob: number,
+        } => {
+            format!(
+                "{:?}",
+                store.unlink_blob(&repository(*here), &blob(*number)).await
+            )
+        }
+        Change::PutManifest {
+            repository: here,
+            manifest,
+        } => {
+            format!(
+                "{:?}",
+                store.put_manifest(&repository(*here), manifest).await
+            )
+        }
+        Change::DeleteManifest {
+            repository: here,
+            manifest: number,
+        } => {
+            format!(
+                "{:?}",
+                store
+                    .delete_manifest(&repository(*here), &manifest(*number))
+                    .await
+            )
+        }
+        Change::DeleteTag {
+            repository: here,
+            tag: number,
+        } => {
+            format!(
+                "{:?}",
+                store.delete_tag(&repository(*here), &tag(*number)).await
+            )
+        }
+    }
+}
+
+/// All that can be read.
+async fn everything(store: &dyn MetadataStore) -> Vec<String> {
+    let mut all = vec![format!("{:?}", store.repositories(None, 10).await)];
+    for here in (0..REPOSITORIES).map(repository) {
+        all.push(format!("{:?}", store.tags(&here, None, 10).await));
+        all.push(format!("{:?}", store.tags(&here, Some("a"), 1).await));
+        for number in 0..BLOBS {
+            all.push(format!("{:?}", store.blob(&here, &blob(number)).await));
+        }
+        for number in 0..MANIFESTS {
+            let digest = manifest(number);
+            all.push(format!(
+                "{:?}",
+                store.referrers(&here, &digest, None, None, 10).await
+            ));
+            let filtered = store.referrers(&here, &digest, Some("a/b"), None, 1).await;
+            all.push(format!("{filtered:?}"));
+            all.push(format!(
+                "{:?}",
+                store.manifest(&here, &Reference::Digest(digest)).await
+            ));
+        }
+        for number in 0..TAGS {
+            all.push(format!(
+                "{:?}",
+                store.manifest(&here, &Reference::Tag(tag(number))).await
+            ));
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sqlite_and_memory_agree(changes in prop::collection::vec(changes(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = SqliteMetadata::open(&folder.path().join("metadata.sqlite3")).unwrap();
+        let memory = MemoryMetadata::default();
+        runtime.block_on(async {
+            for change in &changes {
+                let answers = (apply(&sqlite, change).await, apply(&memory, change).await);
+                prop_assert_eq!(answers.0, answers.1, "{:?}", change);
+            }
+            prop_assert_eq!(everything(&sqlite).await, everything(&memory).await);
+            Ok(())
+        })?;
+    }
+}
