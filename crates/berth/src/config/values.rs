@@ -31,12 +31,20 @@ impl FromStr for Time {
             Ok(Duration::ZERO) => {
                 Err("it must be longer than nothing; 30s, 10m or 24h would do".to_owned())
             }
+            Ok(duration) if duration > Self::LONGEST => {
+                Err("it must be at most 100 years; 30s, 10m or 24h would do".to_owned())
+            }
             Ok(duration) => Ok(Self(duration)),
             Err(error) => Err(format!(
                 "{text:?} is not a length of time ({error}); 30s, 10m or 24h would do"
             )),
         }
     }
+}
+
+impl Time {
+    /// Beyond any use, and far from where adding it to a clock overflows.
+    const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 }
 
 impl fmt::Display for Time {
@@ -183,6 +191,7 @@ mod tests {
         for message in [
             "soon".parse::<Time>().unwrap_err(),
             "0s".parse::<Time>().unwrap_err(),
+            "101years".parse::<Time>().unwrap_err(),
             "many".parse::<Size>().unwrap_err(),
             "1".parse::<Size>().unwrap_err(),
             "localhost".parse::<Listen>().unwrap_err(),
