@@ -1,4 +1,5 @@
 mod blobs;
+mod cache;
 mod connection;
 mod lists;
 mod manifests;
@@ -12,6 +13,7 @@ mod uploads;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -23,6 +25,7 @@ use crate::{
     Blob, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer, StoredManifest,
     UploadRecord,
 };
+use cache::{ManifestCache, Stale};
 use readers::Readers;
 use writer::Writer;
 
@@ -30,11 +33,13 @@ use writer::Writer;
 ///
 /// One thread owns the only connection that writes, and commits what waits together
 /// (`synchronous=FULL`: durable when answered). Reads go through a pool of other connections, on
-/// tokio's blocking threads, and see what was committed before they began. One process at a time
-/// may use a file; the caller sees to that.
+/// tokio's blocking threads, and see what was committed before they began. Manifests that were read
+/// lately are kept in memory, at most 16 MiB. One process at a time may use a file; the caller
+/// sees to that.
 pub struct SqliteMetadata {
     readers: Readers,
     writer: Writer,
+    cache: Arc<ManifestCache>,
 }
 
 impl SqliteMetadata {
@@ -51,6 +56,7 @@ impl SqliteMetadata {
         Ok(Self {
             readers: Readers::open(path)?,
             writer: Writer::start(path, connection)?,
+            cache: Arc::new(ManifestCache::new()),
         })
     }
 
@@ -65,7 +71,44 @@ impl SqliteMetadata {
         &self,
         work: impl FnMut(&mut SqliteConnection) -> Result<T, MetadataError> + Send + 'static,
     ) -> Result<T, MetadataError> {
-        self.writer.write(work).await
+        self.writer.write(work, |_| ()).await
+    }
+
+    /// As [`SqliteMetadata::write`], for what the cache may keep. `stale` tells from the answer which
+    /// keys that is.
+    async fn write_kept<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut SqliteConnection) -> Result<T, MetadataError> + Send + 'static,
+        stale: impl FnOnce(&T) -> Stale + Send + 'static,
+    ) -> Result<T, MetadataError> {
+        let cache = Arc::clone(&self.cache);
+        let done = move |answer: &Result<T, MetadataError>| {
+            cache.forget(&answer.as_ref().map_or(Stale::Everything, stale));
+        };
+        self.writer.write(work, done).await
+    }
+}
+
+impl SqliteMetadata {
+    async fn find_manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Option<StoredManifest>, MetadataError> {
+        let (repository, reference) = (repository.clone(), reference.clone());
+        self.read(move |connection| manifests::find(connection, &repository, &reference))
+            .await
+    }
+
+    async fn digest_of(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Option<Digest>, MetadataError> {
+        let (repository_name, tag_name) = (repository.clone(), tag.clone());
+        let read = self
+            .read(move |connection| manifests::digest_of(connection, &repository_name, &tag_name));
+        self.cache.digest_of(repository, tag, read).await
     }
 }
 
@@ -146,8 +189,16 @@ impl MetadataStore for SqliteMetadata {
         manifest: &NewManifest,
     ) -> Result<PutManifest, MetadataError> {
         let (repository, manifest) = (repository.clone(), manifest.clone());
-        self.write(move |connection| manifests::put(connection, &repository, &manifest))
-            .await
+        let stale = Stale::Keys {
+            repository: repository.clone(),
+            digest: Some(manifest.digest.clone()),
+            tags: manifest.tags.clone(),
+        };
+        self.write_kept(
+            move |connection| manifests::put(connection, &repository, &manifest),
+            |_| stale,
+        )
+        .await
     }
 
     async fn manifest(
@@ -155,9 +206,23 @@ impl MetadataStore for SqliteMetadata {
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<Option<StoredManifest>, MetadataError> {
-        let (repository, reference) = (repository.clone(), reference.clone());
-        self.read(move |connection| manifests::find(connection, &repository, &reference))
-            .await
+        if let Some(manifest) = self.cache.get(repository, reference) {
+            return Ok(Some(manifest));
+        }
+        let digest = match reference {
+            Reference::Digest(digest) => Some(digest.clone()),
+            Reference::Tag(tag) => self.digest_of(repository, tag).await?,
+        };
+        let Some(digest) = digest else {
+            return Ok(None);
+        };
+        let by_digest = Reference::Digest(digest.clone());
+        let read = self.find_manifest(repository, &by_digest);
+        match self.cache.manifest(repository, &digest, read).await? {
+            // The tag may have been moved, and its old manifest deleted, between the two reads.
+            None if by_digest != *reference => self.find_manifest(repository, reference).await,
+            found => Ok(found),
+        }
     }
 
     async fn delete_manifest(
@@ -166,8 +231,18 @@ impl MetadataStore for SqliteMetadata {
         digest: &Digest,
     ) -> Result<bool, MetadataError> {
         let (repository, digest) = (repository.clone(), digest.clone());
-        self.write(move |connection| manifests::delete(connection, &repository, &digest))
-            .await
+        let (repository_of_stale, stale_digest) = (repository.clone(), digest.clone());
+        let tags = self
+            .write_kept(
+                move |connection| manifests::delete(connection, &repository, &digest),
+                |tags: &Option<Vec<Tag>>| Stale::Keys {
+                    repository: repository_of_stale,
+                    digest: Some(stale_digest),
+                    tags: tags.clone().unwrap_or_default(),
+                },
+            )
+            .await?;
+        Ok(tags.is_some())
     }
 
     async fn delete_tag(
@@ -176,8 +251,16 @@ impl MetadataStore for SqliteMetadata {
         tag: &Tag,
     ) -> Result<bool, MetadataError> {
         let (repository, tag) = (repository.clone(), tag.clone());
-        self.write(move |connection| manifests::delete_tag(connection, &repository, &tag))
-            .await
+        let stale = Stale::Keys {
+            repository: repository.clone(),
+            digest: None,
+            tags: vec![tag.clone()],
+        };
+        self.write_kept(
+            move |connection| manifests::delete_tag(connection, &repository, &tag),
+            |_| stale,
+        )
+        .await
     }
 
     async fn tags(

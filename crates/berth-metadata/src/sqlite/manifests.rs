@@ -73,16 +73,23 @@ fn has_manifest(
     repository_id: Option<i64>,
     digest: &Digest,
 ) -> QueryResult<bool> {
-    let Some(repository_id) = repository_id else {
-        return Ok(false);
-    };
-    let found: Option<i64> = manifests::table
+    match repository_id {
+        Some(id) => Ok(find_id(connection, id, digest)?.is_some()),
+        None => Ok(false),
+    }
+}
+
+fn find_id(
+    connection: &mut SqliteConnection,
+    repository_id: i64,
+    digest: &Digest,
+) -> QueryResult<Option<i64>> {
+    manifests::table
         .filter(manifests::repository_id.eq(repository_id))
         .filter(manifests::digest.eq(digest.as_str()))
         .select(manifests::id)
         .first(connection)
-        .optional()?;
-    Ok(found.is_some())
+        .optional()
 }
 
 /// Writes the row of the manifest, and answers its id.
@@ -226,20 +233,43 @@ pub(super) fn find(
     }))
 }
 
-/// Deletes a manifest. Its tags and links go with it, by cascade.
+/// The digest that a tag points to.
+pub(super) fn digest_of(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    tag: &Tag,
+) -> Result<Option<Digest>, MetadataError> {
+    let digest: Option<String> = tags::table
+        .inner_join(manifests::table.inner_join(repositories::table))
+        .filter(repositories::name.eq(repository.as_str()))
+        .filter(tags::repository_id.eq(repositories::id))
+        .filter(tags::name.eq(tag.as_str()))
+        .select(manifests::digest)
+        .first(connection)
+        .optional()?;
+    digest.as_deref().map(parse).transpose()
+}
+
+/// Deletes a manifest. Its tags and links go with it, by cascade. Answers which tags these were;
+/// `None` if there was no such manifest.
 pub(super) fn delete(
     connection: &mut SqliteConnection,
     repository: &RepositoryName,
     digest: &Digest,
-) -> Result<bool, MetadataError> {
+) -> Result<Option<Vec<Tag>>, MetadataError> {
     let Some(repository_id) = repository_rows::find(connection, repository)? else {
-        return Ok(false);
+        return Ok(None);
     };
-    let deleted = diesel::delete(manifests::table)
-        .filter(manifests::repository_id.eq(repository_id))
-        .filter(manifests::digest.eq(digest.as_str()))
-        .execute(connection)?;
-    Ok(deleted > 0)
+    let Some(manifest_id) = find_id(connection, repository_id, digest)? else {
+        return Ok(None);
+    };
+    let names: Vec<String> = tags::table
+        .filter(tags::manifest_id.eq(manifest_id))
+        .select(tags::name)
+        .load(connection)?;
+    diesel::delete(manifests::table.find(manifest_id)).execute(connection)?;
+    let tags = names.iter().map(|name| parse(name));
+    tags.collect::<Result<_, _>>().map(Some)
 }
 
 pub(super) fn delete_tag(

@@ -18,22 +18,26 @@ pub(super) trait Job: Send {
     fn answer(self: Box<Self>, committed: Result<(), MetadataError>);
 }
 
-/// A [`Job`] made of a closure.
-pub(super) struct Work<T, F> {
+/// A [`Job`] made of a closure that does the work, and one that is told what came of it before
+/// anybody else is.
+pub(super) struct Work<T, F, D> {
     work: F,
+    done: D,
     outcome: Option<Result<T, MetadataError>>,
     waiting: oneshot::Sender<Result<T, MetadataError>>,
 }
 
-impl<T, F> Work<T, F>
+impl<T, F, D> Work<T, F, D>
 where
     F: FnMut(&mut SqliteConnection) -> Result<T, MetadataError>,
+    D: FnOnce(&Result<T, MetadataError>),
 {
     /// The job, and where its answer will be.
-    pub(super) fn new(work: F) -> (Self, oneshot::Receiver<Result<T, MetadataError>>) {
+    pub(super) fn new(work: F, done: D) -> (Self, oneshot::Receiver<Result<T, MetadataError>>) {
         let (waiting, answer) = oneshot::channel();
         let job = Self {
             work,
+            done,
             outcome: None,
             waiting,
         };
@@ -41,10 +45,11 @@ where
     }
 }
 
-impl<T, F> Job for Work<T, F>
+impl<T, F, D> Job for Work<T, F, D>
 where
     T: Send,
     F: FnMut(&mut SqliteConnection) -> Result<T, MetadataError> + Send,
+    D: FnOnce(&Result<T, MetadataError>) + Send,
 {
     fn run(&mut self, connection: &mut SqliteConnection) -> Result<(), MetadataError> {
         match connection.transaction(&mut self.work) {
@@ -62,6 +67,7 @@ where
             Ok(()) => self.outcome.unwrap_or_else(never_ran),
             Err(error) => Err(error),
         };
+        (self.done)(&answer);
         // Whoever waited may have gone away; the work is done all the same.
         let _ = self.waiting.send(answer);
     }

@@ -43,13 +43,15 @@ impl Writer {
     }
 
     /// Does `work` in a transaction, and answers when that is durable. `work` may be called again
-    /// after the transaction of its first call was rolled back.
+    /// after the transaction of its first call was rolled back. `done` is told the answer first, also
+    /// if nobody waits for it any more.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut SqliteConnection) -> Result<T, MetadataError> + Send + 'static,
+        done: impl FnOnce(&Result<T, MetadataError>) + Send + 'static,
     ) -> Result<T, MetadataError> {
         let stopped = || MetadataError::Database("the writer has stopped".to_owned());
-        let (job, answer) = Work::new(work);
+        let (job, answer) = Work::new(work, done);
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
         jobs.send(Box::new(job)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
