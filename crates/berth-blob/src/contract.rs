@@ -1,5 +1,6 @@
 //! The contract of [`BlobStore`], as tests that every implementation runs.
 
+use std::io::Read;
 use std::ops::Range;
 
 use berth_spec::{Algorithm, Digest, SessionId};
@@ -236,6 +237,12 @@ async fn any_range_can_be_read(store: &dyn BlobStore) {
         let blob = store.open(&digest).await.unwrap().unwrap();
         let bytes = collect(blob.read(range.start as u64..range.end as u64)).await;
         assert!(bytes == content[range.clone()], "{range:?} differs");
+    }
+    let blob = store.open(&digest).await.unwrap().unwrap();
+    if let Some(file) = blob.file() {
+        let mut bytes = Vec::new();
+        (&*file).read_to_end(&mut bytes).unwrap();
+        assert!(bytes == content, "the file differs");
     }
 }
 

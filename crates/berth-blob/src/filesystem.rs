@@ -64,7 +64,7 @@ impl BlobStore for FilesystemBlobs {
         let file = self
             .blocking(move |layout| staging::open_for_reading(layout, session, length))
             .await?;
-        Ok(pieces::stream(file, 0..length))
+        Ok(pieces::stream(Arc::new(file), 0..length))
     }
 
     async fn publish(
@@ -116,6 +116,7 @@ fn open_blob(path: &Path) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
         Err(error) => return Err(error.into()),
     };
     let size = file.metadata()?.len();
+    let file = Arc::new(file);
     Ok(Some(Box::new(FileReader { file, size })))
 }
 
@@ -128,7 +129,7 @@ fn remove_if_there(path: &Path) -> io::Result<bool> {
 }
 
 struct FileReader {
-    file: File,
+    file: Arc<File>,
     size: u64,
 }
 
@@ -139,5 +140,9 @@ impl BlobReader for FileReader {
 
     fn read(self: Box<Self>, range: Range<u64>) -> ByteStream {
         pieces::stream(self.file, range)
+    }
+
+    fn file(&self) -> Option<Arc<File>> {
+        Some(Arc::clone(&self.file))
     }
 }

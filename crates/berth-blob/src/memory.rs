@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -146,6 +147,10 @@ impl BlobReader for MemoryReader {
             return stream::iter([Err(BlobError::Truncated)]).boxed();
         }
         one_piece(self.0.slice(index(range.start).min(end)..end))
+    }
+
+    fn file(&self) -> Option<Arc<File>> {
+        None
     }
 }
 

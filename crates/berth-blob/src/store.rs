@@ -1,4 +1,6 @@
+use std::fs::File;
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use berth_spec::{Digest, SessionId};
@@ -88,4 +90,8 @@ pub trait BlobReader: Send + Sync {
     /// The bytes of `range`, which must lie within the size, in pieces of bounded size, each read
     /// only when it is asked for (one may be read ahead).
     fn read(self: Box<Self>, range: Range<u64>) -> ByteStream;
+
+    /// The open file that holds the blob and nothing else, if there is one: a shorter way out than
+    /// [`BlobReader::read`]. Nobody writes to it any more.
+    fn file(&self) -> Option<Arc<File>>;
 }

@@ -1,18 +1,27 @@
-use berth_registry::Registry;
+use std::ops::Range;
+
+use berth_registry::{BlobReader, Registry};
+use berth_sendfile::FileMaps;
 use berth_spec::{Digest, RepositoryName};
 use http::{HeaderMap, Method, StatusCode, header};
+use tracing::debug;
 
 use crate::conditions::{entity_tag, is_not_modified, range_counts};
 use crate::errors::{self, Failure};
+use crate::mapped_body::MappedBody;
 use crate::range::{Wanted, wanted};
 use crate::responses::{Answer, ResponseBody};
 
 /// Content of one digest never changes: whoever has it need not ask again for a year.
 const FOR_EVER: &str = "max-age=31536000, immutable";
 
-/// end-2: `GET` and `HEAD` of a blob.
+/// From so many bytes on, mapping a file costs less than reading it.
+const MAPPED_FROM: u64 = 64 * 1024;
+
+/// end-2: `GET` and `HEAD` of a blob. With `maps`, large ones are sent from their file.
 pub(crate) async fn get(
     registry: &Registry,
+    maps: Option<&FileMaps>,
     method: &Method,
     headers: &HeaderMap,
     repository: &RepositoryName,
@@ -40,9 +49,21 @@ pub(crate) async fn get(
             return Ok(errors::answer(&failure).header(header::CONTENT_RANGE, held));
         }
     };
+    Ok(answer.body(bytes(reader, range, maps)))
+}
+
+fn bytes(reader: Box<dyn BlobReader>, range: Range<u64>, maps: Option<&FileMaps>) -> ResponseBody {
     let remaining = range.end - range.start;
+    if let Some(maps) = maps.filter(|_| remaining >= MAPPED_FROM)
+        && let Some(file) = reader.file()
+    {
+        match MappedBody::new(maps, file, range.clone()) {
+            Ok(body) => return ResponseBody::Mapped(body),
+            Err(error) => debug!(%error, "a blob cannot be mapped, and is read instead"),
+        }
+    }
     let bytes = reader.read(range);
-    Ok(answer.body(ResponseBody::Stream { bytes, remaining }))
+    ResponseBody::Stream { bytes, remaining }
 }
 
 /// end-10: `DELETE` of a blob.

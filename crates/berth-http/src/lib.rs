@@ -29,6 +29,7 @@ mod errors;
 mod limits;
 mod lists;
 mod manifests;
+mod mapped_body;
 mod range;
 mod request_body;
 mod request_log;

@@ -9,6 +9,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
 
+use crate::mapped_body::MappedBody;
+
 /// `Docker-Content-Digest`: the digest of the content that the answer is about.
 pub(crate) const DOCKER_CONTENT_DIGEST: HeaderName =
     HeaderName::from_static("docker-content-digest");
@@ -37,6 +39,8 @@ pub(crate) enum ResponseBody {
         /// How many are still to come.
         remaining: u64,
     },
+    /// Bytes of a blob, from its file.
+    Mapped(MappedBody),
 }
 
 impl ResponseBody {
@@ -68,6 +72,9 @@ impl Body for ResponseBody {
                     Ok(Frame::data(piece))
                 })
             }),
+            Self::Mapped(body) => body
+                .poll_piece(context)
+                .map(|piece| piece.map(|piece| Ok(Frame::data(piece?)))),
         }
     }
 
@@ -79,6 +86,7 @@ impl Body for ResponseBody {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Stream { remaining, .. } => SizeHint::with_exact(*remaining),
+            Self::Mapped(body) => SizeHint::with_exact(body.remaining()),
         }
     }
 }

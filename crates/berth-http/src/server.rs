@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_registry::Registry;
+use berth_sendfile::SendfileStream;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -68,13 +69,16 @@ fn connect(
         debug!(%error, "the connection is gone already");
         return;
     }
+    let stream = SendfileStream::new(stream);
+    let maps = stream.maps();
     let stream = StallGuard::new(stream, limits.header_timeout, limits.write_timeout);
     let registry = registry.clone();
     let service_limits = Arc::clone(limits);
     let service = service_fn(move |request| {
         let registry = registry.clone();
         let limits = Arc::clone(&service_limits);
-        async move { Ok::<_, Infallible>(serve_request(&registry, &limits, request).await) }
+        let maps = maps.clone();
+        async move { Ok::<_, Infallible>(serve_request(&registry, &limits, &maps, request).await) }
     });
     let connection = builder(limits)
         .serve_connection(TokioIo::new(Box::pin(stream)), service)

@@ -2,8 +2,9 @@ use std::time::Instant;
 
 use berth_registry::Registry;
 use berth_route::Route;
+use berth_sendfile::FileMaps;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tracing::{Instrument, info_span};
 
@@ -17,6 +18,7 @@ use crate::{Limits, blobs, lists, manifests, uploads};
 pub(crate) async fn serve_request(
     registry: &Registry,
     limits: &Limits,
+    maps: &FileMaps,
     request: Request<Incoming>,
 ) -> Response<LoggedBody> {
     let started = Instant::now();
@@ -27,7 +29,7 @@ pub(crate) async fn serve_request(
     let name = route.as_ref().map_or("none", Route::name);
     let outcome = match route {
         Ok(route) => {
-            dispatch(registry, &parts, &route, body)
+            dispatch(registry, maps, &parts, &route, body)
                 .instrument(span.clone())
                 .await
         }
@@ -51,6 +53,7 @@ pub(crate) async fn serve_request(
 
 async fn dispatch(
     registry: &Registry,
+    maps: &FileMaps,
     parts: &Parts,
     route: &Route,
     body: RequestBody,
@@ -85,7 +88,9 @@ async fn dispatch(
             reference,
         } => manifests::delete(registry, repository, reference).await,
         Route::GetBlob { repository, digest } => {
-            blobs::get(registry, method, headers, repository, digest).await
+            // HTTP/2 has frames of its own around the bytes, so it must touch them.
+            let maps = (parts.version < Version::HTTP_2).then_some(maps);
+            blobs::get(registry, maps, method, headers, repository, digest).await
         }
         Route::DeleteBlob { repository, digest } => {
             blobs::delete(registry, repository, digest).await

@@ -8,8 +8,9 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("berth-spec", &[]),
+    ("berth-sendfile", &[]),
     ("berth-route", &["berth-spec"]),
     ("berth-metadata", &["berth-spec"]),
     ("berth-blob", &["berth-spec"]),
@@ -20,7 +21,12 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ),
     (
         "berth-http",
-        &["berth-spec", "berth-route", "berth-registry"],
+        &[
+            "berth-spec",
+            "berth-route",
+            "berth-registry",
+            "berth-sendfile",
+        ],
     ),
     (
         "berth",

@@ -17,9 +17,9 @@ type Piece = JoinHandle<Result<Bytes, BlobError>>;
 
 /// Reads a range of a file in pieces. While the reader of the stream has one piece, the next is
 /// read; never more.
-pub(super) fn stream(file: File, range: Range<u64>) -> ByteStream {
+pub(super) fn stream(file: Arc<File>, range: Range<u64>) -> ByteStream {
     let mut pieces = Pieces {
-        file: Arc::new(file),
+        file,
         rest: range,
         ahead: None,
     };
