@@ -3,6 +3,7 @@ mod layout;
 mod pieces;
 mod publish;
 mod staging;
+mod sync_behind;
 
 use std::fs::{self, File};
 use std::io;

@@ -25,7 +25,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves the registry until a signal ends it.
 pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
-    logs::start(&config)?;
+    let _logs = logs::start(&config)?;
     let folder = DataFolder::claim(&config.data)?;
     let registry = open(&folder, &config)?;
     let runtime = Runtime::new().context("cannot start the runtime")?;

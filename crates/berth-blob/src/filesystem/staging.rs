@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::blocking::blocking;
 use super::layout::{Layout, sync_folder};
+use super::sync_behind::SyncBehind;
 use crate::{BlobError, StagedWriter};
 
 /// A staging file that is open for appending.
@@ -18,6 +19,7 @@ pub(super) struct FileWriter {
     file: Option<File>,
     /// Whether the file's entry in its folder may not be durable yet.
     is_new: bool,
+    syncing: SyncBehind,
 }
 
 impl FileWriter {
@@ -54,6 +56,7 @@ impl FileWriter {
             is_new: offset == 0 || is_published,
             layout,
             file: Some(file),
+            syncing: SyncBehind::default(),
         })
     }
 
@@ -76,11 +79,17 @@ impl FileWriter {
 #[async_trait]
 impl StagedWriter for FileWriter {
     async fn write(&mut self, pieces: Vec<Bytes>) -> Result<(), BlobError> {
+        let length = pieces.iter().map(Bytes::len).sum();
         self.with_file(move |file| Ok(write_all(file, &pieces)?))
-            .await
+            .await?;
+        match &self.file {
+            Some(file) => self.syncing.written(file, length).await,
+            None => Err(BlobError::Interrupted),
+        }
     }
 
     async fn sync(&mut self) -> Result<(), BlobError> {
+        self.syncing.finish().await?;
         let layout = self.is_new.then(|| Arc::clone(&self.layout));
         self.with_file(move |file| {
             file.sync_data()?;
