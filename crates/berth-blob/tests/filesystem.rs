@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use berth_blob::{BlobError, BlobReader, BlobStore, FilesystemBlobs, MemoryBlobs};
@@ -250,4 +251,33 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[tokio::test]
+async fn folders_that_a_power_cut_took_are_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(FilesystemBlobs::open(folder.path()).unwrap());
+    let digest = Digest::sha256(b"content");
+    let lost = format!("blobs/sha256/{}", &digest.hex()[..2]);
+    fs::remove_dir(folder.path().join(lost)).unwrap();
+    let store = FilesystemBlobs::open(folder.path()).unwrap();
+    let (_, published) = publish(&store, b"content").await;
+    assert_eq!(published, digest);
+}
+
+/// After a crash between publishing and the answer, the client sends the last `PUT` again.
+#[tokio::test]
+async fn a_published_session_is_copied_only_if_something_is_appended() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FilesystemBlobs::open(folder.path()).unwrap();
+    let (session, digest) = publish(&store, b"content").await;
+    let staged = folder.path().join(format!("uploads/{session}"));
+    let names = || fs::metadata(&staged).unwrap().nlink();
+    store.stage(session, 7).await.unwrap().sync().await.unwrap();
+    store.publish(session, 7, &digest).await.unwrap();
+    assert_eq!(names(), 2);
+    let mut writer = store.stage(session, 7).await.unwrap();
+    writer.write(vec![Bytes::from_static(b"!")]).await.unwrap();
+    assert_eq!(names(), 1);
+    assert_eq!(fs::read(&staged).unwrap(), b"content!");
 }

@@ -40,5 +40,6 @@ pub use error::MetadataError;
 pub use memory::MemoryMetadata;
 pub use sqlite::SqliteMetadata;
 pub use store::{
-    Blob, MetadataStore, NewManifest, PutManifest, Referrer, StoredManifest, UploadRecord,
+    Blob, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits, StoredManifest,
+    UploadRecord,
 };

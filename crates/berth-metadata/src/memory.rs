@@ -7,8 +7,8 @@ use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
 
 use crate::store::time_of;
 use crate::{
-    Blob, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer, StoredManifest,
-    UploadRecord,
+    Blob, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits,
+    StoredManifest, UploadRecord,
 };
 
 /// Metadata in memory, for the tests of what uses a [`MetadataStore`]. Nothing is durable.
@@ -250,7 +250,7 @@ impl MetadataStore for MemoryMetadata {
         subject: &Digest,
         artifact_type: Option<&str>,
         last: Option<&Digest>,
-        limit: u32,
+        limits: ReferrerLimits,
     ) -> Result<Vec<Referrer>, MetadataError> {
         let last = last.map(Digest::as_str).unwrap_or_default();
         let stored = self.lock();
@@ -263,8 +263,16 @@ impl MetadataStore for MemoryMetadata {
             is_of_type && manifest.subject.as_ref() == Some(subject)
         };
         let referrers = repository.manifests.values().filter(is_wanted);
-        let referrers = page(referrers, |manifest| manifest.digest.as_str() > last, limit);
-        Ok(referrers.into_iter().map(referrer).collect())
+        let is_after = |manifest: &&NewManifest| manifest.digest.as_str() > last;
+        let mut bytes = 0;
+        let is_within = |referrer: &Referrer| {
+            let is_first = bytes == 0;
+            bytes += annotation_bytes(referrer).max(1);
+            is_first || bytes <= limits.annotation_bytes
+        };
+        let referrers = page(referrers, is_after, limits.count);
+        let referrers = referrers.into_iter().map(referrer);
+        Ok(referrers.take_while(is_within).collect())
     }
 
     async fn create_upload(&self, upload: &UploadRecord) -> Result<(), MetadataError> {
@@ -316,6 +324,12 @@ fn referrer(manifest: &NewManifest) -> Referrer {
         artifact_type: manifest.artifact_type.clone(),
         annotations: manifest.annotations.clone(),
     }
+}
+
+/// About as many bytes as a database keeps for the annotations.
+fn annotation_bytes(referrer: &Referrer) -> usize {
+    let texts = referrer.annotations.iter();
+    texts.map(|(key, value)| key.len() + value.len()).sum()
 }
 
 /// The record as a database keeps it: times in whole milliseconds.

@@ -4,6 +4,8 @@ mod connection;
 mod lists;
 mod manifests;
 mod migrations;
+#[cfg(test)]
+mod plan;
 mod queue;
 mod readers;
 mod repositories;
@@ -22,8 +24,8 @@ use diesel::sqlite::SqliteConnection;
 
 use crate::store::milliseconds;
 use crate::{
-    Blob, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer, StoredManifest,
-    UploadRecord,
+    Blob, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits,
+    StoredManifest, UploadRecord,
 };
 use cache::{ManifestCache, Stale};
 use readers::Readers;
@@ -281,7 +283,7 @@ impl MetadataStore for SqliteMetadata {
         subject: &Digest,
         artifact_type: Option<&str>,
         last: Option<&Digest>,
-        limit: u32,
+        limits: ReferrerLimits,
     ) -> Result<Vec<Referrer>, MetadataError> {
         let (repository, subject) = (repository.clone(), subject.clone());
         let artifact_type = artifact_type.map(str::to_owned);
@@ -294,7 +296,7 @@ impl MetadataStore for SqliteMetadata {
                 &subject,
                 artifact_type,
                 &last,
-                limit,
+                limits,
             )
         })
         .await

@@ -112,16 +112,16 @@ pub trait MetadataStore: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Option<Vec<Tag>>, MetadataError>;
 
-    /// At most `limit` manifests of the repository that name `subject` as theirs, after the digest
-    /// `last`, in byte order of their digests; only those of `artifact_type`, if given. None if
-    /// there is no such repository.
+    /// Manifests of the repository that name `subject` as theirs, after the digest `last`, in byte
+    /// order of their digests; only those of `artifact_type`, if given. As many as the limits allow,
+    /// but one at least, if there is one. None if there is no such repository.
     async fn referrers(
         &self,
         repository: &RepositoryName,
         subject: &Digest,
         artifact_type: Option<&str>,
         last: Option<&Digest>,
-        limit: u32,
+        limits: ReferrerLimits,
     ) -> Result<Vec<Referrer>, MetadataError>;
 
     /// Stores the record of a new upload session. It survives the end of the process at once, and a
@@ -200,6 +200,16 @@ pub struct StoredManifest {
     pub media_type: MediaType,
     /// The bytes as they were pushed.
     pub content: Bytes,
+}
+
+/// How much of a list of referrers is read at once: up to whichever limit is reached first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReferrerLimits {
+    /// How many referrers.
+    pub count: u32,
+    /// How many bytes their annotations may have together. A manifest of the largest size can
+    /// have almost as many.
+    pub annotation_bytes: usize,
 }
 
 /// A manifest that names another as its subject: an entry of the referrers list (end-12a).

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use berth_metadata::{Blob, MemoryMetadata, MetadataStore, NewManifest, SqliteMetadata};
+use berth_metadata::{
+    Blob, MemoryMetadata, MetadataStore, NewManifest, ReferrerLimits, SqliteMetadata,
+};
 use berth_spec::{Digest, Reference, RepositoryName, Tag, media_types};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -199,9 +201,13 @@ async fn everything(store: &dyn MetadataStore) -> Vec<String> {
             let digest = manifest(number);
             all.push(format!(
                 "{:?}",
-                store.referrers(&here, &digest, None, None, 10).await
+                store
+                    .referrers(&here, &digest, None, None, limits(10))
+                    .await
             ));
-            let filtered = store.referrers(&here, &digest, Some("a/b"), None, 1).await;
+            let filtered = store
+                .referrers(&here, &digest, Some("a/b"), None, limits(1))
+                .await;
             all.push(format!("{filtered:?}"));
             all.push(format!(
                 "{:?}",
@@ -235,5 +241,12 @@ proptest! {
             prop_assert_eq!(everything(&sqlite).await, everything(&memory).await);
             Ok(())
         })?;
+    }
+}
+
+fn limits(count: u32) -> ReferrerLimits {
+    ReferrerLimits {
+        count,
+        annotation_bytes: usize::MAX,
     }
 }

@@ -16,13 +16,15 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Blob, RegistryError> {
-        match self.metadata.blob(repository, digest).await? {
-            Some(blob) => Ok(blob),
-            None => Err(self.blob_unknown(repository, digest).await),
-        }
+        let reader = self.open_blob(repository, digest).await?;
+        Ok(Blob {
+            digest: digest.clone(),
+            size: reader.size(),
+        })
     }
 
-    /// Opens a blob of this repository for reading (end-2, `GET`).
+    /// Opens a blob of this repository for reading (end-2, `GET`). One whose bytes are missing or
+    /// cut short is unknown: a client that hears so uploads it again, which mends it.
     ///
     /// # Errors
     /// As [`Registry::blob`].
@@ -31,7 +33,9 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Box<dyn BlobReader>, RegistryError> {
-        let blob = self.blob(repository, digest).await?;
+        let Some(blob) = self.metadata.blob(repository, digest).await? else {
+            return Err(self.blob_unknown(repository, digest).await);
+        };
         match self.blobs.open(digest).await? {
             Some(reader) if reader.size() == blob.size => Ok(reader),
             found => {
@@ -69,6 +73,9 @@ impl Registry {
         from: Option<&RepositoryName>,
         digest: &Digest,
     ) -> Result<Option<Blob>, RegistryError> {
+        if self.blobs.open(digest).await?.is_none() {
+            return Ok(None);
+        }
         Ok(self.metadata.mount_blob(repository, from, digest).await?)
     }
 

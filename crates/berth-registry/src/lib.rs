@@ -40,7 +40,7 @@ mod uploads;
 
 pub use berth_blob::{BlobError, BlobReader, BlobStore, ByteStream, MemoryBlobs};
 pub use berth_metadata::{Blob, MemoryMetadata, MetadataError, MetadataStore, StoredManifest};
-pub use berth_upload::{BodyError, BodyStream, Content, Expired, RecordsError, UploadError};
+pub use berth_upload::{BodyError, BodyStream, Content, RecordsError, UploadError};
 
 pub use error::RegistryError;
 pub use lists::{RepositoryPage, TagPage};

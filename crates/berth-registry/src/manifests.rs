@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use berth_metadata::{NewManifest, PutManifest, StoredManifest};
 use berth_spec::{
     Algorithm, Descriptor, Digest, Manifest, ManifestKind, MediaType, Reference, RepositoryName,
@@ -145,6 +147,10 @@ fn parse(
         split(manifest.blobs(), Descriptor::is_non_distributable);
     let (required_manifests, listed_blobs) = split(manifest.children(), is_manifest);
     required_blobs.extend(listed_blobs);
+    // A manifest of the allowed size can name the same content thousands of times.
+    let required_blobs = each_once(required_blobs);
+    let optional_blobs = each_once(optional_blobs);
+    let required_manifests = each_once(required_manifests);
     Ok(NewManifest {
         digest,
         media_type: manifest.media_type(),
@@ -162,6 +168,13 @@ fn parse(
 /// Indexes may list blobs too: build caches do.
 fn is_manifest(descriptor: &Descriptor) -> bool {
     ManifestKind::of(&descriptor.media_type).is_some()
+}
+
+fn each_once(digests: Vec<Digest>) -> Vec<Digest> {
+    let mut seen = HashSet::new();
+    let mut digests = digests;
+    digests.retain(|digest| seen.insert(digest.clone()));
+    digests
 }
 
 fn split<'a>(

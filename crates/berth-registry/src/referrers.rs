@@ -1,4 +1,4 @@
-use berth_metadata::Referrer;
+use berth_metadata::{Referrer, ReferrerLimits};
 use berth_spec::{Descriptor, Digest, RepositoryName};
 
 use crate::{Registry, RegistryError};
@@ -7,8 +7,11 @@ use crate::{Registry, RegistryError};
 /// is an image index, which has some bytes around its descriptors.
 const PAGE_BYTES: usize = 4 * 1024 * 1024 - 1024;
 
-/// How many referrers are read from the store at a time.
-const READ_AT_ONCE: u32 = 256;
+/// How much is read from the store at a time.
+const READ_AT_ONCE: ReferrerLimits = ReferrerLimits {
+    count: 256,
+    annotation_bytes: 1024 * 1024,
+};
 
 /// A page of the referrers of a manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

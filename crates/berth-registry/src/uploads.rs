@@ -2,7 +2,8 @@ use std::time::SystemTime;
 
 use berth_metadata::Blob;
 use berth_spec::{Algorithm, Digest, RepositoryName, SessionId};
-use berth_upload::{Content, Expired, Finished};
+use berth_upload::{Content, Finished};
+use tracing::Instrument;
 
 use crate::{Registry, RegistryError};
 
@@ -56,8 +57,14 @@ impl Registry {
         digest: &Digest,
         content: Content,
     ) -> Result<(), RegistryError> {
-        let finished = self.uploads.finish(repository, id, digest, content).await?;
-        self.link(repository, finished, Some(id)).await
+        let (registry, repository) = (self.clone(), repository.clone());
+        let digest = digest.clone();
+        to_its_end(async move {
+            let uploads = &registry.uploads;
+            let finished = uploads.finish(&repository, id, &digest, content).await?;
+            registry.link(&repository, finished, Some(id)).await
+        })
+        .await
     }
 
     /// Stores a whole blob of this repository at once (end-4b). When this answers `Ok`, bytes and
@@ -71,8 +78,13 @@ impl Registry {
         digest: &Digest,
         content: Content,
     ) -> Result<(), RegistryError> {
-        let finished = self.uploads.push_whole(digest, content).await?;
-        self.link(repository, finished, None).await
+        let (registry, repository) = (self.clone(), repository.clone());
+        let digest = digest.clone();
+        to_its_end(async move {
+            let finished = registry.uploads.push_whole(&digest, content).await?;
+            registry.link(&repository, finished, None).await
+        })
+        .await
     }
 
     /// Gives an upload session up (end-14).
@@ -87,12 +99,22 @@ impl Registry {
         Ok(self.uploads.cancel(repository, id).await?)
     }
 
-    /// Removes the upload sessions whose time has run out. To be called every now and then.
+    /// Removes the upload sessions whose time has run out, and answers how many. To be called every
+    /// now and then.
+    ///
+    /// # Errors
+    /// When records cannot be read; what was done so far stays done.
+    pub async fn expire_uploads(&self, now: SystemTime) -> Result<u64, RegistryError> {
+        Ok(self.uploads.expire(now).await?)
+    }
+
+    /// Removes the bytes that a crash left behind without a session, and answers of how many. To be
+    /// called at the start, and seldom after that.
     ///
     /// # Errors
     /// When records or bytes cannot be read or removed; what was done so far stays done.
-    pub async fn expire_uploads(&self, now: SystemTime) -> Result<Expired, RegistryError> {
-        Ok(self.uploads.expire(now).await?)
+    pub async fn remove_orphaned_uploads(&self) -> Result<u64, RegistryError> {
+        Ok(self.uploads.remove_orphans().await?)
     }
 
     /// Makes a published blob known. The staging area goes last: until the link is durable, the
@@ -113,4 +135,13 @@ impl Registry {
         }
         Ok(linked?)
     }
+}
+
+/// Runs work on a task of its own, so that a client that goes away does not leave a blob that is stored
+/// and not known.
+async fn to_its_end(
+    work: impl Future<Output = Result<(), RegistryError>> + Send + 'static,
+) -> Result<(), RegistryError> {
+    let task = tokio::spawn(work.in_current_span());
+    task.await.unwrap_or(Err(RegistryError::Interrupted))
 }

@@ -10,13 +10,14 @@ use berth_registry::{Content, MetadataSessionRecords, Registry, RegistryError, S
 use berth_spec::{Digest, Reference, RepositoryName, Tag, media_types};
 use berth_upload::contract;
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{FutureExt, TryStreamExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 struct World {
     registry: Registry,
     metadata: Arc<dyn MetadataStore>,
+    blobs: Arc<dyn BlobStore>,
     _folder: Option<TempDir>,
 }
 
@@ -38,8 +39,9 @@ fn world(
     folder: Option<TempDir>,
 ) -> World {
     World {
-        registry: Registry::new(Arc::clone(&metadata), blobs, settings.clone()),
+        registry: Registry::new(Arc::clone(&metadata), Arc::clone(&blobs), settings.clone()),
         metadata,
+        blobs,
         _folder: folder,
     }
 }
@@ -490,5 +492,58 @@ async fn referrers_come_in_pages_of_less_than_four_mebibytes() {
             .await
             .unwrap();
         assert_eq!(none.descriptors, []);
+    }
+}
+
+#[tokio::test]
+async fn a_blob_pushed_by_a_client_that_went_away_is_known_all_the_same() {
+    for world in worlds(&Settings::default()) {
+        let here = name("went/away");
+        let digest = Digest::sha256(b"pushed in vain?");
+        let content = Content::from_bytes("pushed in vain?");
+        let mut push = Box::pin(world.registry.push_blob(&here, &digest, content));
+        assert!((&mut push).now_or_never().is_none(), "it was too quick");
+        drop(push);
+        while world.registry.blob(&here, &digest).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.read_blob(&here, &digest).await, b"pushed in vain?");
+    }
+}
+
+#[tokio::test]
+async fn a_blob_whose_bytes_are_lost_is_unknown_until_it_is_pushed_again() {
+    for world in worlds(&Settings::default()) {
+        let (here, there) = (name("lost/here"), name("lost/there"));
+        let digest = world.push_blob(&here, b"lost").await;
+        assert!(world.blobs.delete(&digest).await.unwrap());
+        let unknown = world.registry.blob(&here, &digest).await;
+        assert!(matches!(unknown, Err(RegistryError::BlobUnknown { .. })));
+        let mounted = world
+            .registry
+            .mount_blob(&there, Some(&here), &digest)
+            .await;
+        assert_eq!(mounted.unwrap(), None);
+        world.push_blob(&here, b"lost").await;
+        assert_eq!(world.read_blob(&here, &digest).await, b"lost");
+    }
+}
+
+#[tokio::test]
+async fn content_that_is_named_many_times_is_needed_once() {
+    for world in worlds(&Settings::default()) {
+        let here = name("many/times");
+        world.push_blob(&here, b"{}").await;
+        let layers: Vec<&[u8]> = vec![b"missing"; 1000];
+        let pushed = world.push(&here, "v1", &image(b"{}", &layers)).await;
+        let Err(RegistryError::ReferencesUnknown { missing, .. }) = pushed else {
+            panic!("{pushed:?}");
+        };
+        assert_eq!(missing, [Digest::sha256(b"missing")]);
+        world.push_blob(&here, b"missing").await;
+        world
+            .push(&here, "v1", &image(b"{}", &layers))
+            .await
+            .unwrap();
     }
 }

@@ -1,5 +1,7 @@
 //! Over real sockets, with real files.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs::{self, File};
 use std::io::{self, IoSlice};
 use std::ops::Range;

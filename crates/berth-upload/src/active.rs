@@ -24,6 +24,11 @@ impl ActiveSessions {
         })
     }
 
+    /// Whether somebody is working on a session.
+    pub(crate) fn is_claimed(&self, id: SessionId) -> bool {
+        self.with(|sessions| sessions.contains(&id))
+    }
+
     fn with<T>(&self, change: impl FnOnce(&mut HashSet<SessionId>) -> T) -> T {
         // No code that can panic runs under the lock, so a poisoned set is still whole.
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))

@@ -49,4 +49,4 @@ pub use content::{BodyError, BodyStream, Content};
 pub use error::UploadError;
 pub use memory::MemorySessionRecords;
 pub use records::{RecordsError, SessionRecord, SessionRecords};
-pub use uploads::{Expired, Finished, Uploads};
+pub use uploads::{Finished, Uploads};

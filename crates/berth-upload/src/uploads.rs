@@ -7,7 +7,7 @@ use tracing::{Instrument, debug, warn};
 
 use crate::active::{ActiveSessions, Claim};
 use crate::receive::{Received, receive, rehash};
-use crate::{Content, SessionRecord, SessionRecords, UploadError};
+use crate::{Content, RecordsError, SessionRecord, SessionRecords, UploadError};
 
 /// The machine of upload sessions. Cheap to clone.
 ///
@@ -47,15 +47,6 @@ impl Finished {
     pub fn session(&self) -> SessionId {
         self.claim.id()
     }
-}
-
-/// What [`Uploads::expire`] removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Expired {
-    /// Sessions whose time had run out.
-    pub sessions: u64,
-    /// Staging areas that belong to no session: left behind by a crash.
-    pub orphans: u64,
 }
 
 impl Uploads {
@@ -150,12 +141,19 @@ impl Uploads {
         let digest = digest.clone();
         to_its_end(async move {
             let (claim, record) = machine.claim(&repository, id).await?;
-            let (record, other) = machine.take_in(record, content, Some(&digest)).await?;
-            let hasher = match other {
-                Some(hasher) => hasher,
-                None => Hasher::from_state(record.algorithm, &record.hash_state)?,
-            };
-            machine.publish(claim, record.offset, hasher, digest).await
+            let (whole, hasher) = machine
+                .take_in(record.clone(), content, Some(&digest))
+                .await?;
+            let published = machine.publish(id, whole.offset, hasher, &digest).await;
+            if let Err(error) = published {
+                machine.cut_back(&record).await;
+                return Err(error);
+            }
+            Ok(Finished {
+                digest,
+                size: whole.offset,
+                claim,
+            })
         })
         .await
     }
@@ -199,21 +197,33 @@ impl Uploads {
         repository: &RepositoryName,
         id: SessionId,
     ) -> Result<(), UploadError> {
-        let (_claim, record) = self.0.claim(repository, id).await?;
-        self.0.end(record.id).await?;
-        Ok(())
+        let machine = Arc::clone(&self.0);
+        let repository = repository.clone();
+        to_its_end(async move {
+            let (_claim, record) = machine.claim(&repository, id).await?;
+            machine.end(record.id).await
+        })
+        .await
     }
 
-    /// Removes the sessions whose time has run out by `now`, and staging areas that a crash left
-    /// behind. Sessions that are in use stay.
+    /// Removes the sessions whose time has run out by `now`, and answers how many. Sessions that are in
+    /// use stay, and so do those that cannot be removed now: the others go all the same.
+    ///
+    /// # Errors
+    /// When records cannot be read; what was done so far stays done.
+    pub async fn expire(&self, now: SystemTime) -> Result<u64, UploadError> {
+        let machine = Arc::clone(&self.0);
+        to_its_end(async move { machine.expire_sessions(now).await }).await
+    }
+
+    /// Removes staging areas that belong to no session, which a crash left behind, and answers how
+    /// many. Looks at each staging area there is.
     ///
     /// # Errors
     /// When records or staging areas cannot be read or removed; what was done so far stays done.
-    pub async fn expire(&self, now: SystemTime) -> Result<Expired, UploadError> {
-        Ok(Expired {
-            sessions: self.0.expire_sessions(now).await?,
-            orphans: self.0.remove_orphans().await?,
-        })
+    pub async fn remove_orphans(&self) -> Result<u64, UploadError> {
+        let machine = Arc::clone(&self.0);
+        to_its_end(async move { machine.remove_orphans().await }).await
     }
 }
 
@@ -230,7 +240,9 @@ impl Machine {
         let record = self.records.load(id).await?;
         record
             .filter(|record| record.repository == *repository)
-            .filter(|record| record.expires_at > SystemTime::now())
+            .filter(|record| {
+                record.expires_at > SystemTime::now() || self.active.is_claimed(record.id)
+            })
             .ok_or(UploadError::Unknown(id))
     }
 
@@ -248,18 +260,15 @@ impl Machine {
     }
 
     /// Receives content behind what the session holds, and answers the record as it then is, not
-    /// saved yet. If the digest wanted is of another algorithm than the record, the hash by that
-    /// algorithm comes with it.
+    /// saved yet, and the hash of all its bytes, by the algorithm of the digest wanted.
     async fn take_in(
         &self,
         mut record: SessionRecord,
         content: Content,
         wanted: Option<&Digest>,
-    ) -> Result<(SessionRecord, Option<Hasher>), UploadError> {
+    ) -> Result<(SessionRecord, Hasher), UploadError> {
         check_range(record.offset, &content)?;
-        let other = wanted
-            .map(Digest::algorithm)
-            .filter(|algorithm| *algorithm != record.algorithm);
+        let algorithm = wanted.map_or(record.algorithm, Digest::algorithm);
         // Even without a byte to append: opening the staging area cuts off what an earlier request
         // left there unacknowledged.
         let hasher = Hasher::from_state(record.algorithm, &record.hash_state)?;
@@ -281,15 +290,25 @@ impl Machine {
             self.save(record).await?;
             return Err(UploadError::Interrupted { kept, source });
         }
-        let Some(algorithm) = other else {
-            return Ok((record, None));
+        let hasher = match algorithm == record.algorithm {
+            true => received.hasher,
+            false => self.rehash(&record, algorithm).await?,
         };
-        let bytes = match record.offset {
-            0 => return Ok((record, Some(Hasher::new(algorithm)))),
-            offset => self.blobs.read_staged(record.id, offset).await?,
-        };
-        let hasher = rehash(Hasher::new(algorithm), bytes).await?;
-        Ok((record, Some(hasher)))
+        Ok((record, hasher))
+    }
+
+    /// The hash of all bytes of a session, by another algorithm than it was begun with.
+    async fn rehash(
+        &self,
+        record: &SessionRecord,
+        algorithm: Algorithm,
+    ) -> Result<Hasher, UploadError> {
+        let hasher = Hasher::new(algorithm);
+        if record.offset == 0 {
+            return Ok(hasher);
+        }
+        let bytes = self.blobs.read_staged(record.id, record.offset).await?;
+        Ok(rehash(hasher, bytes).await?)
     }
 
     /// Writes content at `offset`. It is made durable if `syncing` says so, or if it broke off
@@ -343,30 +362,31 @@ impl Machine {
         if let Some(source) = received.interrupted {
             return Err(UploadError::Interrupted { kept: 0, source });
         }
-        self.publish(claim, received.length, received.hasher, digest)
-            .await
-    }
-
-    async fn publish(
-        &self,
-        claim: Claim,
-        size: u64,
-        hasher: Hasher,
-        digest: Digest,
-    ) -> Result<Finished, UploadError> {
-        let actual = hasher.finish();
-        if actual != digest {
-            return Err(UploadError::DigestMismatch {
-                expected: digest,
-                actual,
-            });
-        }
-        self.blobs.publish(claim.id(), size, &digest).await?;
+        let size = received.length;
+        self.publish(claim.id(), size, received.hasher, &digest)
+            .await?;
         Ok(Finished {
             digest,
             size,
             claim,
         })
+    }
+
+    async fn publish(
+        &self,
+        id: SessionId,
+        size: u64,
+        hasher: Hasher,
+        digest: &Digest,
+    ) -> Result<(), UploadError> {
+        let actual = hasher.finish();
+        if actual != *digest {
+            return Err(UploadError::DigestMismatch {
+                expected: digest.clone(),
+                actual,
+            });
+        }
+        Ok(self.blobs.publish(id, size, digest).await?)
     }
 
     /// Gives the room of bytes that were not taken back at once: when the disk is full, that is
@@ -377,11 +397,20 @@ impl Machine {
         }
     }
 
-    /// Ends a session without a blob. Its bytes go first: on a full disk, that makes the room to
-    /// remove its record.
+    /// Ends a session without a blob. Its record goes first, so that no record ever counts on bytes
+    /// that are gone; only on a full disk do the bytes go first, which makes the room that the
+    /// record needs to be removed.
     async fn end(&self, id: SessionId) -> Result<(), UploadError> {
-        self.discard(id).await;
-        self.records.remove(id).await?;
+        match self.records.remove(id).await {
+            Err(RecordsError::StorageFull) => {
+                self.discard(id).await;
+                self.records.remove(id).await?;
+            }
+            removed => {
+                removed?;
+                self.discard(id).await;
+            }
+        }
         Ok(())
     }
 
@@ -400,10 +429,15 @@ impl Machine {
             let found = expired.len();
             let mut removed_now = 0;
             for id in expired {
-                removed_now += u64::from(self.expire_session(id, now).await?);
+                match self.expire_session(id, now).await {
+                    Ok(is_removed) => removed_now += u64::from(is_removed),
+                    Err(error) => {
+                        warn!(session = %id, %error, "cannot end an expired upload session yet")
+                    }
+                }
             }
             removed += removed_now;
-            // Sessions in use are found again and again: stop when there is nothing else.
+            // Sessions that stay are found again and again: stop when there is nothing else.
             if found < AT_ONCE as usize || removed_now == 0 {
                 return Ok(removed);
             }

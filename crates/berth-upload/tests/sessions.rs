@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use berth_blob::{BlobStore, MemoryBlobs};
 use berth_spec::{Algorithm, Digest, RepositoryName, SessionId};
 use berth_upload::{
-    BodyError, Content, Expired, MemorySessionRecords, SessionRecords, UploadError, Uploads,
-    contract,
+    BodyError, Content, MemorySessionRecords, RecordsError, SessionRecord, SessionRecords,
+    UploadError, Uploads, contract,
 };
 use bytes::Bytes;
 use futures_channel::mpsc;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 
 const LIFETIME: Duration = Duration::from_secs(3600);
 
@@ -187,26 +188,15 @@ async fn idle_sessions_expire_and_orphans_go() {
     let orphan = SessionId::random();
     world.blobs.stage(orphan, 0).await.unwrap();
     let now = SystemTime::now();
-    let nothing_expired = world.uploads.expire(now).await.unwrap();
-    assert_eq!(
-        nothing_expired,
-        Expired {
-            sessions: 0,
-            orphans: 1
-        }
-    );
+    assert_eq!(world.uploads.expire(now).await.unwrap(), 0);
+    assert_eq!(world.uploads.remove_orphans().await.unwrap(), 1);
+    assert_eq!(world.uploads.remove_orphans().await.unwrap(), 0);
     assert_eq!(
         world.uploads.status(&world.repository, id).await.unwrap(),
         5
     );
-    let expired = world.uploads.expire(now + 2 * LIFETIME).await.unwrap();
-    assert_eq!(
-        expired,
-        Expired {
-            sessions: 1,
-            orphans: 0
-        }
-    );
+    let later = now + 2 * LIFETIME;
+    assert_eq!(world.uploads.expire(later).await.unwrap(), 1);
     assert!(matches!(
         world.uploads.status(&world.repository, id).await,
         Err(UploadError::Unknown(_))
@@ -224,7 +214,7 @@ async fn a_session_in_use_does_not_expire() {
         .expire(SystemTime::now() + 2 * LIFETIME)
         .await
         .unwrap();
-    assert_eq!(expired, Expired::default());
+    assert_eq!(expired, 0);
     drop(sender);
     append.await.unwrap().unwrap();
     assert_eq!(
@@ -311,4 +301,112 @@ async fn a_whole_blob_leaves_nothing_behind_when_it_fails() {
     world.uploads.release(finished).await;
     assert_eq!(world.blobs.staged().await.unwrap(), []);
     assert_eq!(world.blobs.open(&digest).await.unwrap().unwrap().size(), 5);
+}
+
+/// Records of which one cannot be removed.
+struct OneStays {
+    records: MemorySessionRecords,
+    stays: std::sync::OnceLock<SessionId>,
+}
+
+#[async_trait]
+impl SessionRecords for OneStays {
+    async fn create(&self, record: &SessionRecord) -> Result<(), RecordsError> {
+        self.records.create(record).await
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<SessionRecord>, RecordsError> {
+        self.records.load(id).await
+    }
+
+    async fn update(&self, record: &SessionRecord) -> Result<bool, RecordsError> {
+        self.records.update(record).await
+    }
+
+    async fn remove(&self, id: SessionId) -> Result<bool, RecordsError> {
+        match self.stays.get() {
+            Some(stays) if *stays == id => Err(RecordsError::StorageFull),
+            _ => self.records.remove(id).await,
+        }
+    }
+
+    async fn expired(&self, now: SystemTime, limit: u32) -> Result<Vec<SessionId>, RecordsError> {
+        self.records.expired(now, limit).await
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_removed_holds_up_no_other() {
+    let records = Arc::new(OneStays {
+        records: MemorySessionRecords::default(),
+        stays: std::sync::OnceLock::new(),
+    });
+    let blobs = Arc::new(MemoryBlobs::default());
+    let uploads = Uploads::new(blobs.clone(), records.clone(), LIFETIME);
+    let repository: RepositoryName = "library/alpine".parse().unwrap();
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        let id = uploads.begin(&repository, Algorithm::Sha256).await.unwrap();
+        let bytes = Content::from_bytes("bytes");
+        uploads.append(&repository, id, bytes).await.unwrap();
+        sessions.push(id);
+    }
+    records.stays.set(sessions[0]).unwrap();
+    let later = SystemTime::now() + 2 * LIFETIME;
+    assert_eq!(uploads.expire(later).await.unwrap(), 2);
+    // On a full disk, the room is what counts.
+    assert_eq!(blobs.staged().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_session_in_use_is_known_past_its_time() {
+    let world = world();
+    let lifetime = Duration::from_millis(200);
+    let uploads = Uploads::new(world.blobs.clone(), world.records.clone(), lifetime);
+    let short_lived = World { uploads, ..world };
+    let id = short_lived.begin().await;
+    let (sender, append) = short_lived.appending(id).await;
+    tokio::time::sleep(2 * lifetime).await;
+    let (uploads, repository) = (&short_lived.uploads, &short_lived.repository);
+    assert_eq!(uploads.status(repository, id).await.unwrap(), 0);
+    let second = uploads.append(repository, id, Content::empty()).await;
+    assert!(matches!(second, Err(UploadError::Busy(_))));
+    drop(sender);
+    assert_eq!(append.await.unwrap().unwrap(), 13);
+}
+
+#[tokio::test]
+async fn a_session_given_up_by_a_caller_that_went_away_is_gone_as_a_whole() {
+    let world = world();
+    let id = world.begin().await;
+    let bytes = Content::from_bytes("bytes");
+    world
+        .uploads
+        .append(&world.repository, id, bytes)
+        .await
+        .unwrap();
+    let mut cancel = Box::pin(world.uploads.cancel(&world.repository, id));
+    assert!((&mut cancel).now_or_never().is_none(), "it was too quick");
+    drop(cancel);
+    while world.uploads.status(&world.repository, id).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    while !world.blobs.staged().await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn bytes_of_another_digest_give_their_room_back() {
+    let world = world();
+    let id = world.begin().await;
+    let (uploads, repository) = (&world.uploads, &world.repository);
+    let kept = Content::from_bytes("kept");
+    uploads.append(repository, id, kept).await.unwrap();
+    let wrong = Digest::sha256(b"something else");
+    let more = Content::from_bytes(", and much more");
+    let finished = uploads.finish(repository, id, &wrong, more).await;
+    assert!(matches!(finished, Err(UploadError::DigestMismatch { .. })));
+    assert!(world.blobs.read_staged(id, 4).await.is_ok());
+    assert!(world.blobs.read_staged(id, 5).await.is_err());
 }

@@ -46,19 +46,17 @@ impl DataFolder {
     }
 }
 
-/// Makes a folder and those above it. The entry of each new one is synced, or a power cut could
-/// take the whole folder along, with all that was synced in it.
+/// Makes a folder and those above it, and syncs the entry of each, or a power cut could take the whole
+/// folder along, with all that was synced in it. Those that are there are synced too: whoever
+/// made them may not have come that far.
 fn make_durably(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
+    fs::create_dir_all(path)?;
+    for folder in path.canonicalize()?.ancestors().skip(1) {
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
+            // A folder that may not be read was there before.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
     }
-    let above = match path.parent() {
-        Some(above) if above != Path::new("") => above,
-        _ => Path::new("."),
-    };
-    make_durably(above)?;
-    match fs::create_dir(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(above)?.sync_all(),
-    }
+    Ok(())
 }

@@ -20,6 +20,9 @@ use crate::signals::StopSignals;
 /// How often upload sessions are looked through for those whose time has run out.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 
+/// After how many of these bytes are looked for that belong to no session.
+const ORPHANS_EVERY: u64 = 60;
+
 /// How long work that nobody waits for any more may hold up the end of the process.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -81,12 +84,20 @@ fn greet(address: SocketAddr, config: &Config) {
 async fn expire_uploads(registry: Registry) {
     let mut ticks = interval(EXPIRY_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    for tick in 0u64.. {
         ticks.tick().await;
         match registry.expire_uploads(SystemTime::now()).await {
-            Ok(expired) if expired == Default::default() => {}
-            Ok(expired) => info!(expired.sessions, expired.orphans, "removed upload sessions"),
+            Ok(0) => {}
+            Ok(sessions) => info!(sessions, "removed expired upload sessions"),
             Err(error) => warn!(%error, "cannot remove expired upload sessions"),
+        }
+        if tick % ORPHANS_EVERY != 0 {
+            continue;
+        }
+        match registry.remove_orphaned_uploads().await {
+            Ok(0) => {}
+            Ok(orphans) => info!(orphans, "removed bytes of no upload session"),
+            Err(error) => warn!(%error, "cannot remove bytes of no upload session"),
         }
     }
 }

@@ -80,11 +80,9 @@ fn session_of(entry: &fs::DirEntry) -> Option<SessionId> {
     entry.file_name().to_str()?.parse().ok()
 }
 
-/// Makes the folders `00` to `ff`, if the last of them is missing.
+/// Makes the folders `00` to `ff`, and syncs also when all are there: whoever made them may not have
+/// come that far.
 fn create_fan_out(folder: &Path) -> io::Result<()> {
-    if folder.join("ff").is_dir() {
-        return Ok(());
-    }
     for first_two in 0..=u8::MAX {
         fs::create_dir_all(folder.join(format!("{first_two:02x}")))?;
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use berth_spec::{Digest, SessionId};
 
 use super::layout::{Layout, sync_folder};
-use super::staging::missing;
+use super::staging::{copy_into_place, missing};
 use crate::BlobError;
 
 /// Gives a staging file its name as a blob: sync the bytes, make the name, sync the folder.
@@ -31,11 +31,11 @@ pub(super) fn publish(
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             if fs::metadata(&blob)?.len() != length {
-                copy_into_place(&staged, &layout.temporary(session), &blob)?;
+                copy_into_place(&staged, length, &layout.temporary(session), &blob)?;
             }
         }
         Err(error) if lacks_links(&error) => {
-            copy_into_place(&staged, &layout.temporary(session), &blob)?;
+            copy_into_place(&staged, length, &layout.temporary(session), &blob)?;
         }
         Err(error) => return Err(error.into()),
     }
@@ -63,11 +63,4 @@ fn lacks_links(error: &io::Error) -> bool {
             | io::ErrorKind::TooManyLinks
             | io::ErrorKind::CrossesDevices
     )
-}
-
-fn copy_into_place(staged: &Path, temporary: &Path, blob: &Path) -> io::Result<()> {
-    let mut copy = File::create(temporary)?;
-    io::copy(&mut File::open(staged)?, &mut copy)?;
-    copy.sync_data()?;
-    fs::rename(temporary, blob)
 }

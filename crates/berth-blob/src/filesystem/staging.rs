@@ -1,11 +1,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use berth_spec::SessionId;
 use bytes::Bytes;
+use tracing::warn;
 
 use super::blocking::blocking;
 use super::layout::{Layout, sync_folder};
@@ -19,6 +21,10 @@ pub(super) struct FileWriter {
     file: Option<File>,
     /// Whether the file's entry in its folder may not be durable yet.
     is_new: bool,
+    /// The session, if the file is a published blob still and must be replaced before it is written.
+    published: Option<SessionId>,
+    /// How many bytes it had when it was opened.
+    length: u64,
     syncing: SyncBehind,
 }
 
@@ -46,18 +52,37 @@ impl FileWriter {
         }
         // A second name means that the file is a published blob, which must never change.
         let is_published = metadata.nlink() > 1;
-        if is_published {
+        let is_longer = metadata.len() > offset;
+        if is_published && is_longer {
             file = replace_by_copy(&layout, session, offset)?;
-        } else if metadata.len() > offset {
+        } else if is_longer {
             file.set_len(offset)?;
         }
         file.seek(SeekFrom::Start(offset))?;
         Ok(Self {
             is_new: offset == 0 || is_published,
+            // Until something is appended, which may never be, no copy is needed.
+            published: (is_published && !is_longer).then_some(session),
+            length: offset,
             layout,
             file: Some(file),
             syncing: SyncBehind::default(),
         })
+    }
+
+    /// Replaces a file that is also a published blob.
+    async fn own_the_file(&mut self) -> Result<(), BlobError> {
+        let Some(session) = self.published else {
+            return Ok(());
+        };
+        let (layout, length) = (Arc::clone(&self.layout), self.length);
+        self.with_file(move |file| {
+            *file = replace_by_copy(&layout, session, length)?;
+            Ok(())
+        })
+        .await?;
+        self.published = None;
+        Ok(())
     }
 
     /// Lends the file to a blocking thread.
@@ -80,6 +105,7 @@ impl FileWriter {
 impl StagedWriter for FileWriter {
     async fn write(&mut self, pieces: Vec<Bytes>) -> Result<(), BlobError> {
         let length = pieces.iter().map(Bytes::len).sum();
+        self.own_the_file().await?;
         self.with_file(move |file| Ok(write_all(file, &pieces)?))
             .await?;
         match &self.file {
@@ -122,13 +148,44 @@ fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {
 
 /// Gives the session a file of its own with the first `length` bytes of the shared one.
 fn replace_by_copy(layout: &Layout, session: SessionId, length: u64) -> Result<File, BlobError> {
-    let temporary = layout.temporary(session);
-    let shared = File::open(layout.staged(session))?;
-    let mut copy = File::create(&temporary)?;
-    io::copy(&mut shared.take(length), &mut copy)?;
+    let staged = layout.staged(session);
+    Ok(copy_into_place(
+        &staged,
+        length,
+        &layout.temporary(session),
+        &staged,
+    )?)
+}
+
+/// Puts a durable copy of the first `length` bytes of a file where another one is, or is to be. What
+/// is there stays as it is until then; and if the copy fails, its room is given back.
+pub(super) fn copy_into_place(
+    original: &Path,
+    length: u64,
+    temporary: &Path,
+    place: &Path,
+) -> io::Result<File> {
+    let copied = copy(original, length, temporary).and_then(|copy| {
+        fs::rename(temporary, place)?;
+        Ok(copy)
+    });
+    if copied.is_err()
+        && let Err(error) = fs::remove_file(temporary)
+    {
+        warn!(path = %temporary.display(), %error, "cannot remove what a failed copy left");
+    }
+    copied
+}
+
+fn copy(original: &Path, length: u64, temporary: &Path) -> io::Result<File> {
+    let original = File::open(original)?;
+    let mut copy = File::create(temporary)?;
+    let copied = io::copy(&mut original.take(length), &mut copy)?;
+    if copied < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     // These bytes were acknowledged once: their copy must be durable before it takes their place.
     copy.sync_data()?;
-    fs::rename(&temporary, layout.staged(session))?;
     Ok(copy)
 }
 
@@ -159,5 +216,27 @@ pub(super) fn missing(error: io::Error, session: SessionId, expected: u64) -> Bl
         session,
         expected,
         found: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_fails_gives_its_room_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let [original, temporary, place] =
+            ["original", "temporary", "place"].map(|name| folder.path().join(name));
+        fs::write(&original, b"content").unwrap();
+        let too_long = copy_into_place(&original, 8, &temporary, &place);
+        assert_eq!(too_long.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        fs::create_dir(&place).unwrap();
+        assert!(copy_into_place(&original, 7, &temporary, &place).is_err());
+        assert!(!temporary.exists());
+        fs::remove_dir(&place).unwrap();
+        copy_into_place(&original, 7, &temporary, &place).unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"content");
+        assert!(!temporary.exists());
     }
 }

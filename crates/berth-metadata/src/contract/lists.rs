@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use berth_spec::{Digest, RepositoryName, Tag};
 
 use super::{blob, manifest, put, repository, tag};
-use crate::{MetadataStore, NewManifest, Referrer};
+use crate::{MetadataStore, NewManifest, Referrer, ReferrerLimits};
 
 pub(super) async fn repositories_come_in_pages_in_byte_order(store: &dyn MetadataStore) {
     assert_eq!(store.repositories(None, 10).await.unwrap(), []);
@@ -73,11 +73,19 @@ pub(super) async fn referrers_come_in_pages_by_digest(store: &dyn MetadataStore)
         of_type("bill of materials", Some("a/sbom")),
         of_type("of no type", None),
     ];
-    let list = async |artifact_type, last: Option<&Digest>, limit| -> Vec<Referrer> {
+    let within = async |artifact_type, last: Option<&Digest>, limits| -> Vec<Referrer> {
         store
-            .referrers(&here, &subject.digest, artifact_type, last, limit)
+            .referrers(&here, &subject.digest, artifact_type, last, limits)
             .await
             .unwrap()
+    };
+    let list = async |artifact_type, last, count| {
+        let annotation_bytes = 1_000_000;
+        let limits = ReferrerLimits {
+            count,
+            annotation_bytes,
+        };
+        within(artifact_type, last, limits).await
     };
     assert_eq!(list(None, None, 10).await, []);
     for referrer in &all {
@@ -106,6 +114,12 @@ pub(super) async fn referrers_come_in_pages_by_digest(store: &dyn MetadataStore)
     let expected: Vec<Referrer> = all.iter().map(referrer).collect();
     assert_eq!(list(None, None, 10).await, expected);
     assert_eq!(list(None, None, 2).await, expected[..2]);
+    // The annotations of one always fit, whatever their size.
+    let few_bytes = ReferrerLimits {
+        count: 10,
+        annotation_bytes: 1,
+    };
+    assert_eq!(within(None, None, few_bytes).await, expected[..1]);
     assert_eq!(
         list(None, Some(&expected[1].digest), 10).await,
         expected[2..]

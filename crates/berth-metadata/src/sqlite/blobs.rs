@@ -1,6 +1,8 @@
 use berth_spec::{Digest, RepositoryName};
+use diesel::dsl::exists;
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
+use diesel::query_builder::{QueryFragment, QueryId};
+use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel::upsert::excluded;
 
 use super::schema::{blobs, manifest_blobs, manifests, repositories, repository_blobs};
@@ -98,14 +100,7 @@ pub(super) fn unlink(
     };
     let link = repository_blobs::table.find((repository_id, blob_id));
     diesel::delete(link).execute(connection)?;
-    let manifests_here = manifests::table
-        .filter(manifests::repository_id.eq(repository_id))
-        .select(manifests::id);
-    diesel::update(manifest_blobs::table)
-        .filter(manifest_blobs::blob_id.eq(blob_id))
-        .filter(manifest_blobs::manifest_id.eq_any(manifests_here))
-        .set(manifest_blobs::blob_id.eq(None::<i64>))
-        .execute(connection)?;
+    cut_links(repository_id, blob_id).execute(connection)?;
     Ok(true)
 }
 
@@ -164,14 +159,62 @@ fn link_to(
         .do_update()
         .set(repository_blobs::linked_at.eq(excluded(repository_blobs::linked_at)))
         .execute(connection)?;
-    let manifests_here = manifests::table
-        .filter(manifests::repository_id.eq(repository_id))
-        .select(manifests::id);
-    diesel::update(manifest_blobs::table)
+    restore_links(repository_id, digest, blob_id).execute(connection)?;
+    Ok(())
+}
+
+/// Takes the links to a blob from the manifests of a repository. Whether a manifest is of the repository
+/// is looked up for each link, since these are few: a repository may have a hundred thousand manifests.
+fn cut_links(repository_id: i64, blob_id: i64) -> impl Change {
+    let links = manifest_blobs::table
+        .filter(manifest_blobs::blob_id.eq(blob_id))
+        .filter(exists(manifest_of_link(repository_id)));
+    diesel::update(links).set(manifest_blobs::blob_id.eq(None::<i64>))
+}
+
+/// Gives manifests of a repository back the links that [`cut_links`] took.
+fn restore_links(repository_id: i64, digest: &Digest, blob_id: i64) -> impl Change {
+    let links = manifest_blobs::table
         .filter(manifest_blobs::digest.eq(digest.as_str()))
         .filter(manifest_blobs::blob_id.is_null())
-        .filter(manifest_blobs::manifest_id.eq_any(manifests_here))
-        .set(manifest_blobs::blob_id.eq(blob_id))
-        .execute(connection)?;
-    Ok(())
+        .filter(exists(manifest_of_link(repository_id)));
+    diesel::update(links).set(manifest_blobs::blob_id.eq(blob_id))
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn manifest_of_link(repository_id: i64) -> _ {
+    manifests::table
+        .filter(manifests::id.eq(manifest_blobs::manifest_id))
+        .filter(manifests::repository_id.eq(repository_id))
+}
+
+/// A statement that changes rows.
+trait Change: QueryFragment<Sqlite> + QueryId + RunQueryDsl<SqliteConnection> {}
+
+impl<T: QueryFragment<Sqlite> + QueryId + RunQueryDsl<SqliteConnection>> Change for T {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::plan::plan;
+
+    #[test]
+    fn links_are_found_by_their_blob_and_not_by_the_manifests_of_the_repository() {
+        let digest = Digest::sha256(b"");
+        for (plan, index) in [
+            (plan(&cut_links(1, 1)), "manifest_blobs_of_blob (blob_id=?)"),
+            (
+                plan(&restore_links(1, &digest, 1)),
+                "manifest_blobs_unlinked (digest=?)",
+            ),
+        ] {
+            let (links, manifest) = plan.split_once("; ").unwrap();
+            assert!(links.starts_with("SEARCH manifest_blobs"), "{plan}");
+            assert!(links.ends_with(index), "{plan}");
+            assert!(
+                manifest.ends_with("SEARCH manifests USING INTEGER PRIMARY KEY (rowid=?)"),
+                "{plan}"
+            );
+        }
+    }
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 
 use crate::MetadataError;
@@ -24,6 +25,12 @@ const WRITER: &str = "
 
 const READER: &str = "PRAGMA query_only = ON;";
 
+#[derive(QueryableByName)]
+struct Journal {
+    #[diesel(sql_type = Text)]
+    journal_mode: String,
+}
+
 pub(super) fn open_writer(path: &Path) -> Result<SqliteConnection, MetadataError> {
     let mut connection =
         SqliteConnection::establish(&url(path)?).map_err(|error| unusable(path, &error))?;
@@ -31,6 +38,13 @@ pub(super) fn open_writer(path: &Path) -> Result<SqliteConnection, MetadataError
         .batch_execute(ALL)
         .and_then(|()| connection.batch_execute(WRITER))
         .map_err(|error| unusable(path, &error))?;
+    let journal: Journal = diesel::sql_query("PRAGMA journal_mode")
+        .get_result(&mut connection)
+        .map_err(|error| unusable(path, &error))?;
+    if journal.journal_mode != "wal" {
+        let why = "its file system cannot share memory between connections; use a local disk";
+        return Err(unusable(path, &why));
+    }
     Ok(connection)
 }
 
@@ -70,7 +84,7 @@ pub(super) fn unusable(path: &Path, error: &dyn std::fmt::Display) -> MetadataEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use diesel::sql_types::{BigInt, Text};
+    use diesel::sql_types::BigInt;
 
     #[derive(QueryableByName)]
     struct Settings {

@@ -1,11 +1,12 @@
 use berth_spec::{Digest, RepositoryName, Tag};
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::repositories as repository_rows;
 use super::schema::{manifests, repositories, tags};
 use super::stored::{parse, to_number};
-use crate::{MetadataError, Referrer};
+use crate::{MetadataError, Referrer, ReferrerLimits};
 
 /// Names of repositories after `last`.
 pub(super) fn repositories(
@@ -42,14 +43,24 @@ pub(super) fn referrers(
     subject: &Digest,
     artifact_type: Option<&str>,
     last: &str,
-    limit: u32,
+    limits: ReferrerLimits,
 ) -> Result<Vec<Referrer>, MetadataError> {
     let Some(repository_id) = repository_rows::find(connection, repository)? else {
         return Ok(Vec::new());
     };
-    let page = referrers_page(repository_id, subject, artifact_type, last, limit);
-    let rows: Vec<ReferrerRow> = page.load(connection)?;
-    rows.into_iter().map(referrer).collect()
+    let page = referrers_page(repository_id, subject, artifact_type, last, limits.count);
+    let mut referrers = Vec::new();
+    let mut bytes = 0;
+    // Row by row: together, the annotations of a page could fill the memory.
+    for row in page.load_iter::<ReferrerRow, DefaultLoadingMode>(connection)? {
+        let row = row?;
+        bytes += row.4.as_deref().unwrap_or_default().len();
+        if bytes > limits.annotation_bytes && !referrers.is_empty() {
+            break;
+        }
+        referrers.push(referrer(row)?);
+    }
+    Ok(referrers)
 }
 
 /// Digest, media type, size, artifact type, annotations.
@@ -128,30 +139,7 @@ fn referrers_page<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sqlite::{connection, migrations};
-    use diesel::QueryableByName;
-    use diesel::query_builder::QueryFragment;
-    use diesel::sql_types::Text;
-
-    #[derive(QueryableByName)]
-    struct Step {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
-
-    /// How SQLite finds the rows of a query. What is bound makes no difference.
-    fn plan(query: &impl QueryFragment<Sqlite>) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        let mut connection = connection::open_writer(&folder.path().join("plan.sqlite3")).unwrap();
-        migrations::run(&mut connection).unwrap();
-        let text = diesel::debug_query::<Sqlite, _>(query).to_string();
-        let (sql, _) = text.split_once(" -- binds").unwrap();
-        let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}"))
-            .load(&mut connection)
-            .unwrap();
-        let details: Vec<String> = steps.into_iter().map(|step| step.detail).collect();
-        details.join("; ")
-    }
+    use crate::sqlite::plan::plan;
 
     #[test]
     fn every_page_is_one_search_of_an_index_in_its_order() {

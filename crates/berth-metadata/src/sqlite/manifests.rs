@@ -41,16 +41,14 @@ fn missing(
     manifest: &NewManifest,
 ) -> QueryResult<Vec<Digest>> {
     let mut missing = Vec::new();
-    let mut seen = HashSet::new();
+    let mut reported = HashSet::new();
     for digest in &manifest.required_blobs {
-        let is_new = seen.insert((digest, false));
-        if is_new && !has_blob(connection, repository_id, digest)? {
+        if !has_blob(connection, repository_id, digest)? && reported.insert(digest) {
             missing.push(digest.clone());
         }
     }
     for digest in &manifest.required_manifests {
-        let is_new = seen.insert((digest, true)) && !missing.contains(digest);
-        if is_new && !has_manifest(connection, repository_id, digest)? {
+        if !has_manifest(connection, repository_id, digest)? && reported.insert(digest) {
             missing.push(digest.clone());
         }
     }
