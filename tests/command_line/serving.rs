@@ -156,3 +156,33 @@ fn nobody_new_is_served_after_sigterm() {
     assert_eq!(push.answer().0, 202);
     assert_eq!(berth.wait().0.code(), Some(0));
 }
+
+#[test]
+fn a_connection_without_a_request_holds_up_no_stop() {
+    let berth = Berth::start_with(&["--drain-timeout", "1h"]);
+    let mut unfinished = Connection::open(&berth);
+    unfinished.write("GET /v2/ HTTP/1.1\r\nHo");
+    let _silent = Connection::open(&berth);
+    berth.get("/v2/").is(200);
+    berth.terminate();
+    assert_eq!(berth.wait().0.code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_stops_at_once() {
+    let berth = Berth::start_with(&["--drain-timeout", "1h"]);
+    let session = berth.begin("slow");
+    let mut unfinished = Connection::open(&berth);
+    unfinished.head(&format!("PATCH {session}"), &[("Content-Length", "1000")]);
+    unfinished.write("some");
+    berth.get("/v2/").is(200);
+    berth.terminate();
+    // The first one has come through when nobody is let in any more.
+    while std::net::TcpStream::connect(&berth.address).is_ok() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    berth.terminate();
+    let (status, log) = berth.wait();
+    assert_eq!(status.code(), Some(0));
+    assert!(log.contains("a second signal"), "{log}");
+}

@@ -3,7 +3,15 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{Berth, Connection, OCI_MANIFEST, Push, noise, peak_memory};
+use std::io::Read;
+
+use reqwest::Method;
+use reqwest::blocking::Client;
+use serde_json::json;
+
+use crate::harness::{
+    Berth, Connection, Image, OCI_MANIFEST, Push, noise, open_sockets, peak_memory,
+};
 
 const MIB: usize = 1024 * 1024;
 
@@ -38,7 +46,7 @@ fn a_chunk_that_stalls_ends_and_keeps_what_came() {
     connection.head(&format!("PATCH {session}"), &[("Content-Length", "1000")]);
     connection.write([1; 100]);
     let (status, body) = connection.answer();
-    assert_eq!(status, 400, "{body}");
+    assert_eq!(status, 408, "{body}");
     assert!(
         body.contains("BLOB_UPLOAD_INVALID") && body.contains("100 bytes"),
         "{body}"
@@ -54,8 +62,11 @@ fn a_manifest_that_stalls_is_refused() {
     connection.head("PUT /v2/stall/manifests/v1", &headers);
     connection.write("{");
     let (status, body) = connection.answer();
-    assert_eq!(status, 400, "{body}");
-    assert!(body.contains("MANIFEST_INVALID"), "{body}");
+    assert_eq!(status, 408, "{body}");
+    assert!(
+        body.contains("MANIFEST_INVALID") && body.contains("0.3 seconds"),
+        "{body}"
+    );
 }
 
 #[test]
@@ -88,4 +99,82 @@ fn clients_that_take_nothing_pin_no_memory() {
     let peak = peak_memory(berth.process_id());
     assert!(peak < 200 * MIB as u64, "{} MiB", peak / MIB as u64);
     drop(connections);
+}
+
+/// An image whose manifest has about four megabytes.
+fn large_image(seed: u64) -> Image {
+    let mut image = Image::new(seed);
+    let mut manifest: serde_json::Value = serde_json::from_slice(&image.manifest).unwrap();
+    manifest["annotations"] = json!({ "note": "x".repeat(4_000_000) });
+    image.manifest = manifest.to_string().into_bytes();
+    image
+}
+
+#[test]
+fn clients_that_take_no_manifest_pin_no_memory() {
+    let berth = Berth::start();
+    berth.push("pin", "large", &large_image(1));
+    berth.push("pin", "small", &Image::new(2));
+    let connections: Vec<_> = (0..100)
+        .map(|_| {
+            let mut connection = Connection::open(&berth);
+            connection.head("GET /v2/pin/manifests/large", &[]);
+            connection
+        })
+        .collect();
+    // Others are served as ever.
+    berth.get("/v2/pin/manifests/small").is(200);
+    let peak = peak_memory(berth.process_id());
+    assert!(peak < 200 * MIB as u64, "{} MiB", peak / MIB as u64);
+    drop(connections);
+    berth.get("/v2/pin/manifests/large").is(200);
+}
+
+#[test]
+fn a_manifest_that_trickles_is_refused() {
+    let berth = Berth::start_with(&["--body-timeout", "300ms"]);
+    let mut connection = Connection::open(&berth);
+    let headers = [("Content-Type", OCI_MANIFEST), ("Content-Length", "1000")];
+    connection.head("PUT /v2/trickle/manifests/v1", &headers);
+    for _ in 0..10 {
+        connection.try_write(" ");
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(connection.answer().0, 408);
+}
+
+fn http_2_client() -> Client {
+    Client::builder().http2_prior_knowledge().build().unwrap()
+}
+
+#[test]
+fn over_http_2_a_client_that_takes_nothing_is_cut_off() {
+    let mut berth = Berth::start_with(&["--write-timeout", "300ms"]);
+    let digest = berth.push_blob("stall", &noise(1, 4 * MIB));
+    berth.push("stall", "large", &large_image(1));
+    berth.client = http_2_client();
+    for path in [
+        format!("/v2/stall/blobs/{digest}"),
+        "/v2/stall/manifests/large".to_owned(),
+    ] {
+        let mut answer = berth.request(Method::GET, &path).send().unwrap();
+        assert_eq!(answer.status(), 200);
+        thread::sleep(Duration::from_millis(1500));
+        let mut body = Vec::new();
+        assert!(answer.read_to_end(&mut body).is_err(), "{path} came whole");
+    }
+    berth.get("/v2/").is(200);
+}
+
+#[test]
+fn over_http_2_an_idle_connection_is_closed() {
+    let mut berth = Berth::start_with(&["--header-timeout", "300ms"]);
+    let before = open_sockets(berth.process_id());
+    berth.client = http_2_client();
+    berth.get("/v2/").is(200);
+    // The client answers every ping meanwhile.
+    while open_sockets(berth.process_id()) > before {
+        thread::sleep(Duration::from_millis(50));
+    }
+    berth.get("/v2/").is(200);
 }

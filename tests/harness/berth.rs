@@ -237,3 +237,13 @@ pub(crate) fn peak_memory(process_id: u32) -> u64 {
     let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kibibytes * 1024
 }
+
+/// How many sockets a process has open.
+pub(crate) fn open_sockets(process_id: u32) -> usize {
+    let files = Path::new("/proc").join(process_id.to_string()).join("fd");
+    let targets = std::fs::read_dir(files)
+        .unwrap()
+        .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    let is_socket = |target: &std::path::PathBuf| target.to_string_lossy().starts_with("socket:");
+    targets.filter(is_socket).count()
+}

@@ -7,7 +7,7 @@ mod content;
 mod raw;
 
 pub(crate) use answer::Answer;
-pub(crate) use berth::{Berth, peak_memory};
+pub(crate) use berth::{Berth, open_sockets, peak_memory};
 pub(crate) use content::{
     DOCKER_MANIFEST, Image, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Push, descriptor,
     digest, index, noise,

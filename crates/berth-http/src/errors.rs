@@ -1,9 +1,12 @@
-use berth_registry::{BlobError, MetadataError, RecordsError, RegistryError, UploadError};
+use berth_registry::{
+    BlobError, BodyError, MetadataError, RecordsError, RegistryError, UploadError,
+};
 use berth_route::RouteError;
 use berth_spec::{Digest, ErrorBody, ErrorCode, ErrorEntry};
 use http::{HeaderName, StatusCode, header};
 use tracing::error;
 
+use crate::request_body::Stalled;
 use crate::responses::Answer;
 
 /// Why a request was not served: everything that becomes an error answer.
@@ -21,7 +24,7 @@ pub(crate) enum Failure {
     RangeUnsatisfiable { size: u64 },
     /// The body of a manifest broke off.
     #[error("the request ended early: {0}")]
-    Body(berth_registry::BodyError),
+    Body(BodyError),
 }
 
 /// The one place where errors become codes of the specification.
@@ -38,7 +41,11 @@ pub(crate) fn answer(failure: &Failure) -> Answer {
             ErrorCode::SizeInvalid,
             failure.to_string(),
         ),
-        Failure::Body(_) => plain(ErrorCode::ManifestInvalid, failure),
+        Failure::Body(source) => with_status(
+            status_of_broken_body(source),
+            ErrorCode::ManifestInvalid,
+            failure.to_string(),
+        ),
     }
 }
 
@@ -84,7 +91,11 @@ fn upload(failure: &UploadError) -> Answer {
         ),
         UploadError::LengthMismatch { .. } => plain(ErrorCode::SizeInvalid, failure),
         UploadError::DigestMismatch { .. } => plain(ErrorCode::DigestInvalid, failure),
-        UploadError::Interrupted { .. } => plain(ErrorCode::BlobUploadInvalid, failure),
+        UploadError::Interrupted { source, .. } => with_status(
+            status_of_broken_body(source),
+            ErrorCode::BlobUploadInvalid,
+            failure.to_string(),
+        ),
         UploadError::Blob(BlobError::StorageFull)
         | UploadError::Records(RecordsError::StorageFull) => storage_full(),
         UploadError::Blob(BlobError::StagedBytesMissing { .. }) | UploadError::HasherState(_) => {
@@ -92,6 +103,13 @@ fn upload(failure: &UploadError) -> Answer {
             plain(ErrorCode::BlobUploadUnknown, failure)
         }
         UploadError::Blob(_) | UploadError::Records(_) => internal(failure),
+    }
+}
+
+fn status_of_broken_body(source: &BodyError) -> StatusCode {
+    match source.is::<Stalled>() {
+        true => StatusCode::REQUEST_TIMEOUT,
+        false => StatusCode::BAD_REQUEST,
     }
 }
 

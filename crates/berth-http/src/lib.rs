@@ -23,9 +23,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod activity;
 mod blobs;
 mod conditions;
+mod connection;
 mod errors;
+mod large_bodies;
 mod limits;
 mod lists;
 mod manifests;

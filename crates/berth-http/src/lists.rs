@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::errors::Failure;
+use crate::large_bodies::LargeBodies;
 use crate::responses::{Answer, OCI_FILTERS_APPLIED};
 
 #[derive(Serialize)]
@@ -74,14 +75,28 @@ struct ImageIndex<'a> {
     manifests: &'a [Descriptor],
 }
 
+/// Which referrers are asked for.
+pub(crate) struct ReferrerList<'a> {
+    pub(crate) repository: &'a RepositoryName,
+    pub(crate) subject: &'a Digest,
+    pub(crate) artifact_type: Option<&'a str>,
+    pub(crate) last: Option<&'a Digest>,
+}
+
 /// end-12a, end-12b: the referrers of a manifest.
 pub(crate) async fn referrers(
     registry: &Registry,
-    repository: &RepositoryName,
-    subject: &Digest,
-    artifact_type: Option<&str>,
-    last: Option<&Digest>,
+    large_bodies: &LargeBodies,
+    list: ReferrerList<'_>,
 ) -> Result<Answer, Failure> {
+    let ReferrerList {
+        repository,
+        subject,
+        artifact_type,
+        last,
+    } = list;
+    // How large the list will be is known only when it is there.
+    let room = large_bodies.room().await;
     let page = registry
         .referrers(repository, subject, artifact_type, last)
         .await?;
@@ -90,7 +105,9 @@ pub(crate) async fn referrers(
         media_type: media_types::OCI_IMAGE_INDEX,
         manifests: &page.descriptors,
     };
-    let mut answer = Answer::json(StatusCode::OK, &index).image_index();
+    let mut answer = Answer::json(StatusCode::OK, &index)
+        .room(room)
+        .image_index();
     if artifact_type.is_some() {
         answer = answer.header(OCI_FILTERS_APPLIED, "artifactType");
     }

@@ -1,37 +1,74 @@
-use berth_registry::{Registry, RegistryError};
+use berth_registry::{Registry, RegistryError, StoredManifest};
 use berth_route::url;
 use berth_spec::{Reference, RepositoryName, Tag};
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::conditions::{entity_tag, is_not_modified};
 use crate::errors::Failure;
+use crate::large_bodies::{LARGE, LargeBodies, Room};
 use crate::request_body::RequestBody;
 use crate::responses::{Answer, OCI_SUBJECT, OCI_TAG};
 
-/// end-3: `GET` and `HEAD` of a manifest.
+/// A manifest, and the room for its bytes if they are many.
+pub(crate) struct FoundManifest {
+    manifest: StoredManifest,
+    room: Room,
+}
+
+/// end-3: finds a manifest for `GET` or `HEAD`.
 pub(crate) async fn get(
     registry: &Registry,
-    method: &Method,
-    headers: &HeaderMap,
+    large_bodies: &LargeBodies,
     repository: &RepositoryName,
     reference: &Reference,
-) -> Result<Answer, Failure> {
+) -> Result<FoundManifest, Failure> {
     let manifest = registry.manifest(repository, reference).await?;
+    if manifest.content.len() < LARGE {
+        return Ok(FoundManifest {
+            manifest,
+            room: None,
+        });
+    }
+    if let room @ Some(_) = large_bodies.room_now() {
+        return Ok(FoundManifest { manifest, room });
+    }
+    // Not held while waiting: that is what the room is for.
+    drop(manifest);
+    let room = large_bodies.room().await;
+    let manifest = registry.manifest(repository, reference).await?;
+    Ok(FoundManifest { manifest, room })
+}
+
+/// end-3: the answer with a manifest.
+pub(crate) fn answer(found: FoundManifest, method: &Method, headers: &HeaderMap) -> Answer {
+    let FoundManifest { manifest, room } = found;
     let about = |status| {
         Answer::new(status)
             .digest(&manifest.digest)
             .header(header::ETAG, entity_tag(&manifest.digest))
     };
     if is_not_modified(headers, &manifest.digest) {
-        return Ok(about(StatusCode::NOT_MODIFIED));
+        return about(StatusCode::NOT_MODIFIED);
     }
     let answer = about(StatusCode::OK)
         .header(header::CONTENT_TYPE, manifest.media_type.as_str())
         .header(header::CONTENT_LENGTH, manifest.content.len());
     if method == Method::HEAD {
-        return Ok(answer);
+        return answer;
     }
-    Ok(answer.body(manifest.content))
+    answer.body(manifest.content).room(room)
+}
+
+/// Takes in the body of a `PUT`.
+pub(crate) async fn receive(
+    body: RequestBody,
+    limit: usize,
+    large_bodies: &LargeBodies,
+) -> Result<(Bytes, Room), Failure> {
+    let content = body.collect(limit, large_bodies).await;
+    let content = content.map_err(Failure::Body)?;
+    Ok(content.ok_or(RegistryError::ManifestTooLarge { limit })?)
 }
 
 /// end-7a, end-7b: `PUT` of a manifest.
@@ -41,14 +78,8 @@ pub(crate) async fn put(
     repository: &RepositoryName,
     reference: &Reference,
     tags: &[Tag],
-    body: RequestBody,
+    (content, _room): (Bytes, Room),
 ) -> Result<Answer, Failure> {
-    let limit = registry.settings().manifest_size_limit;
-    let content = body
-        .collect(limit)
-        .await
-        .map_err(Failure::Body)?
-        .ok_or(RegistryError::ManifestTooLarge { limit })?;
     // A header that is not text is not a media type either, and is refused as such.
     let content_type = headers
         .get(header::CONTENT_TYPE)

@@ -3,11 +3,13 @@ use std::time::Duration;
 use berth_registry::{BodyError, BodyStream};
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, unfold};
-use http::{Request, Version, header};
+use http::{Request, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
+
+use crate::large_bodies::{LARGE, LargeBodies, Room};
 
 /// How much of a body that nobody wants is taken in, so that the client reads the answer instead of
 /// finding the connection reset while it sends.
@@ -22,10 +24,10 @@ pub(crate) struct RequestBody {
     worth_draining: bool,
 }
 
-/// The client announced a body and then sent nothing for too long.
+/// The client announced a body and then did not send it in time.
 #[derive(Debug, thiserror::Error)]
-#[error("no byte of the body arrived for {} seconds", .0.as_secs())]
-struct Stalled(Duration);
+#[error("its body did not arrive within {} seconds", .0.as_secs_f64())]
+pub(crate) struct Stalled(Duration);
 
 impl RequestBody {
     /// Takes the body out of a request.
@@ -37,10 +39,8 @@ impl RequestBody {
         let body = Self {
             incoming: Some(incoming),
             patience,
-            // HTTP/2 resets a stream without harm to the answer, and a client that waits for
-            // `100 Continue` has not sent anything.
-            worth_draining: parts.version < Version::HTTP_2
-                && !parts.headers.contains_key(header::EXPECT),
+            // A client that waits for `100 Continue` has not sent anything.
+            worth_draining: !parts.headers.contains_key(header::EXPECT),
         };
         (parts, body)
     }
@@ -56,6 +56,8 @@ impl RequestBody {
     async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         loop {
             let incoming = self.incoming.as_mut()?;
+            // Asking for the body is what says `100 Continue`.
+            self.worth_draining = true;
             match timeout(self.patience, incoming.frame()).await {
                 Ok(Some(Ok(frame))) => {
                     // Trailers mean nothing here.
@@ -88,12 +90,30 @@ impl RequestBody {
         .boxed()
     }
 
-    /// The whole body, if it has at most `limit` bytes; `None` if it has more.
-    pub(crate) async fn collect(mut self, limit: usize) -> Result<Option<Bytes>, BodyError> {
+    /// The whole body, if it has at most `limit` bytes, with the room for it if it is large; `None`
+    /// if it has more. It is held in memory, so it must arrive in the time that is allowed for a
+    /// single byte elsewhere.
+    pub(crate) async fn collect(
+        mut self,
+        limit: usize,
+        large_bodies: &LargeBodies,
+    ) -> Result<Option<(Bytes, Room)>, BodyError> {
         let too_long = |length: u64| length > limit as u64;
         if self.length().is_some_and(too_long) {
             return Ok(None);
         }
+        let is_large = |length: u64| length >= LARGE as u64;
+        let room = match self.length().is_none_or(is_large) {
+            true => large_bodies.room().await,
+            false => None,
+        };
+        let patience = self.patience;
+        let whole = timeout(patience, self.collect_at_most(limit)).await;
+        let whole = whole.map_err(|_| Stalled(patience))??;
+        Ok(whole.map(|whole| (whole, room)))
+    }
+
+    async fn collect_at_most(&mut self, limit: usize) -> Result<Option<Bytes>, BodyError> {
         let mut whole = Vec::new();
         while let Some(piece) = self.next().await {
             let piece = piece?;

@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use tracing::{Span, error, info};
 use uuid::Uuid;
 
+use crate::activity::UnderWay;
 use crate::responses::{REQUEST_ID, ResponseBody};
 
 /// The id of a request: the client's or a proxy's, if it sent a sensible one, else a new one.
@@ -24,30 +25,66 @@ pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
     HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none"))
 }
 
-/// What the one line about a request says.
+/// The one line about a request, which is written when this is dropped: when the answer was sent or given
+/// up, or the client went away before there was one.
 pub(crate) struct RequestLine {
     pub(crate) span: Span,
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) route: &'static str,
-    pub(crate) status: StatusCode,
     pub(crate) started: Instant,
+    /// `None` as long as there is no answer.
+    pub(crate) answered: Option<Answered>,
+    pub(crate) under_way: UnderWay,
 }
 
-/// The body of an answer; writes the line about its request when it has been sent or given up.
+/// How far the answer has come.
+pub(crate) struct Answered {
+    status: StatusCode,
+    sent: u64,
+    complete: bool,
+}
+
+impl Answered {
+    /// An answer of which nothing was sent yet.
+    pub(crate) fn new(status: StatusCode) -> Self {
+        Self {
+            status,
+            sent: 0,
+            complete: false,
+        }
+    }
+}
+
+impl Drop for RequestLine {
+    fn drop(&mut self) {
+        let _entered = self.span.enter();
+        // To the microsecond: what is finer is noise, and long to read.
+        let microseconds = self.started.elapsed().as_micros();
+        let milliseconds = microseconds as f64 / 1000.0;
+        let answered = self.answered.as_ref();
+        info!(
+            method = %self.method,
+            route = self.route,
+            path = self.path,
+            status = answered.map(|answered| answered.status.as_u16()),
+            bytes = answered.map_or(0, |answered| answered.sent),
+            milliseconds,
+            complete = answered.is_some_and(|answered| answered.complete),
+            "request"
+        );
+    }
+}
+
+/// The body of an answer, and the line about its request.
 pub(crate) struct LoggedBody {
     body: ResponseBody,
-    sent: u64,
     line: RequestLine,
 }
 
 impl LoggedBody {
     pub(crate) fn new(body: ResponseBody, line: RequestLine) -> Self {
-        Self {
-            body,
-            sent: 0,
-            line,
-        }
+        Self { body, line }
     }
 }
 
@@ -59,14 +96,17 @@ impl Body for LoggedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BlobError>>> {
+        self.line.under_way.goes_on();
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        match &frame {
-            Some(Ok(frame)) => self.sent += frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
-            Some(Err(error)) => {
+        match (&frame, &mut self.line.answered) {
+            (Some(Ok(frame)), Some(answered)) => {
+                answered.sent += frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
+            }
+            (Some(Err(error)), _) => {
                 let _entered = self.line.span.enter();
                 error!(%error, "an answer breaks off: the blob cannot be read");
             }
-            None => {}
+            _ => {}
         }
         Poll::Ready(frame)
     }
@@ -82,20 +122,9 @@ impl Body for LoggedBody {
 
 impl Drop for LoggedBody {
     fn drop(&mut self) {
-        let _entered = self.line.span.enter();
-        let is_sent = self.body.size_hint().exact() == Some(0);
-        // To the microsecond: what is finer is noise, and long to read.
-        let microseconds = self.line.started.elapsed().as_micros();
-        let milliseconds = microseconds as f64 / 1000.0;
-        info!(
-            method = %self.line.method,
-            route = self.line.route,
-            path = self.line.path,
-            status = self.line.status.as_u16(),
-            bytes = self.sent,
-            milliseconds,
-            complete = is_sent || self.line.method == Method::HEAD,
-            "request"
-        );
+        if let Some(answered) = &mut self.line.answered {
+            let is_sent = self.body.size_hint().exact() == Some(0);
+            answered.complete = is_sent || self.line.method == Method::HEAD;
+        }
     }
 }

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
 
+use crate::large_bodies::{LARGE, Room};
 use crate::mapped_body::MappedBody;
 
 /// `Docker-Content-Digest`: the digest of the content that the answer is about.
@@ -28,10 +29,14 @@ pub(crate) const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-
 /// `X-Request-Id`: names the request in the log.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// How much is handed to the connection at once of what is in memory. A slow client over HTTP/2 must
+/// take so much in the time that it has.
+const PIECE: usize = 64 * 1024;
+
 /// The body of an answer.
 pub(crate) enum ResponseBody {
-    /// Bytes in memory, which may be none.
-    Whole(Option<Bytes>),
+    /// Bytes in memory, which may be none, and the room for them.
+    Whole(Bytes, Room),
     /// So many bytes of a blob.
     Stream {
         /// The bytes.
@@ -45,13 +50,13 @@ pub(crate) enum ResponseBody {
 
 impl ResponseBody {
     pub(crate) fn empty() -> Self {
-        Self::Whole(None)
+        Self::from(Bytes::new())
     }
 }
 
 impl From<Bytes> for ResponseBody {
     fn from(bytes: Bytes) -> Self {
-        Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
+        Self::Whole(bytes, None)
     }
 }
 
@@ -64,7 +69,11 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BlobError>>> {
         match self.get_mut() {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Whole(bytes, _) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes, _) => {
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
             Self::Stream { bytes, remaining } => bytes.poll_next_unpin(context).map(|piece| {
                 piece.map(|piece| {
                     let piece = piece?;
@@ -79,12 +88,12 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
+        matches!(self, Self::Whole(bytes, _) if bytes.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream { remaining, .. } => SizeHint::with_exact(*remaining),
             Self::Mapped(body) => SizeHint::with_exact(body.remaining()),
         }
@@ -143,6 +152,16 @@ impl Answer {
     /// Gives it a body.
     pub(crate) fn body(mut self, body: impl Into<ResponseBody>) -> Self {
         *self.0.body_mut() = body.into();
+        self
+    }
+
+    /// Keeps the room for a body in memory until it is sent.
+    pub(crate) fn room(mut self, room: Room) -> Self {
+        if let ResponseBody::Whole(bytes, held) = self.0.body_mut()
+            && bytes.len() >= LARGE
+        {
+            *held = room;
+        }
         self
     }
 

@@ -2,34 +2,61 @@ use std::time::Instant;
 
 use berth_registry::Registry;
 use berth_route::Route;
-use berth_sendfile::FileMaps;
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tracing::{Instrument, info_span};
 
+use crate::connection::Connection;
 use crate::errors::{self, Failure};
+use crate::large_bodies::LargeBodies;
 use crate::request_body::RequestBody;
-use crate::request_log::{LoggedBody, RequestLine, request_id};
+use crate::request_log::{Answered, LoggedBody, RequestLine, request_id};
 use crate::responses::{API_VERSION, Answer, REQUEST_ID};
 use crate::{Limits, blobs, lists, manifests, uploads};
 
+/// What all requests share.
+pub(crate) struct Service {
+    pub(crate) registry: Registry,
+    pub(crate) limits: Limits,
+    pub(crate) large_bodies: LargeBodies,
+}
+
+impl Service {
+    pub(crate) fn new(registry: Registry, limits: Limits) -> Self {
+        Self {
+            registry,
+            limits,
+            large_bodies: LargeBodies::new(),
+        }
+    }
+}
+
 /// Serves one request, whatever it is.
 pub(crate) async fn serve_request(
-    registry: &Registry,
-    limits: &Limits,
-    maps: &FileMaps,
+    service: &Service,
+    connection: &Connection,
     request: Request<Incoming>,
 ) -> Response<LoggedBody> {
+    let under_way = connection.activity.begin();
     let started = Instant::now();
     let id = request_id(request.headers());
     let span = info_span!("request", id = id.to_str().unwrap_or_default());
-    let (parts, body) = RequestBody::of(request, limits.body_timeout);
+    let (parts, body) = RequestBody::of(request, service.limits.body_timeout);
     let route = Route::parse(&parts.method, parts.uri.path(), parts.uri.query());
-    let name = route.as_ref().map_or("none", Route::name);
+    // From here on the line is written, even if the client goes away before there is an answer.
+    let mut line = RequestLine {
+        span: span.clone(),
+        path: parts.uri.path().to_owned(),
+        method: parts.method.clone(),
+        route: route.as_ref().map_or("none", Route::name),
+        started,
+        answered: None,
+        under_way,
+    };
     let outcome = match route {
         Ok(route) => {
-            dispatch(registry, maps, &parts, &route, body)
+            dispatch(service, connection, &parts, &route, body)
                 .instrument(span.clone())
                 .await
         }
@@ -40,24 +67,26 @@ pub(crate) async fn serve_request(
         .header(API_VERSION, "registry/2.0")
         .header(REQUEST_ID, id)
         .into_response();
-    let line = RequestLine {
-        span,
-        path: parts.uri.path().to_owned(),
-        method: parts.method,
-        route: name,
-        status: response.status(),
-        started,
-    };
+    line.answered = Some(Answered::new(response.status()));
+    if parts.version == Version::HTTP_2 {
+        // Over HTTP/1.1, the connection itself shows whether the client takes what it is sent.
+        line.under_way.watch();
+    }
     response.map(|body| LoggedBody::new(body, line))
 }
 
 async fn dispatch(
-    registry: &Registry,
-    maps: &FileMaps,
+    service: &Service,
+    connection: &Connection,
     parts: &Parts,
     route: &Route,
     body: RequestBody,
 ) -> Result<Answer, Failure> {
+    let Service {
+        registry,
+        large_bodies,
+        ..
+    } = service;
     let Parts {
         method, headers, ..
     } = parts;
@@ -72,24 +101,37 @@ async fn dispatch(
             last,
         } => {
             let artifact_type = artifact_type.as_deref();
-            lists::referrers(registry, repository, subject, artifact_type, last.as_ref()).await
+            let list = lists::ReferrerList {
+                repository,
+                subject,
+                artifact_type,
+                last: last.as_ref(),
+            };
+            lists::referrers(registry, large_bodies, list).await
         }
         Route::GetManifest {
             repository,
             reference,
-        } => manifests::get(registry, method, headers, repository, reference).await,
+        } => {
+            let manifest = manifests::get(registry, large_bodies, repository, reference).await?;
+            Ok(manifests::answer(manifest, method, headers))
+        }
         Route::PutManifest {
             repository,
             reference,
             tags,
-        } => manifests::put(registry, headers, repository, reference, tags, body).await,
+        } => {
+            let limit = registry.settings().manifest_size_limit;
+            let content = manifests::receive(body, limit, large_bodies).await?;
+            manifests::put(registry, headers, repository, reference, tags, content).await
+        }
         Route::DeleteManifest {
             repository,
             reference,
         } => manifests::delete(registry, repository, reference).await,
         Route::GetBlob { repository, digest } => {
             // HTTP/2 has frames of its own around the bytes, so it must touch them.
-            let maps = (parts.version < Version::HTTP_2).then_some(maps);
+            let maps = (parts.version < Version::HTTP_2).then_some(&connection.maps);
             blobs::get(registry, maps, method, headers, repository, digest).await
         }
         Route::DeleteBlob { repository, digest } => {

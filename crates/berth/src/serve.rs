@@ -9,6 +9,7 @@ use berth_metadata::SqliteMetadata;
 use berth_registry::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -51,16 +52,28 @@ fn open(folder: &DataFolder, config: &Config) -> anyhow::Result<Registry> {
 }
 
 async fn listen(registry: Registry, config: &Config) -> anyhow::Result<()> {
-    let signals = StopSignals::listen()?;
+    let mut signals = StopSignals::listen()?;
     let address = config.listen.0;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; another address or port can be chosen with --listen")
     })?;
     greet(listener.local_addr()?, config);
     let expiry = tokio::spawn(expire_uploads(registry.clone()));
-    berth_http::serve(listener, registry, config.limits(), signals.first()).await;
+    let (stop, stopped) = oneshot::channel();
+    let serving = berth_http::serve(listener, registry, config.limits(), async move {
+        // An error says as well that it is time.
+        let _ = stopped.await;
+    });
+    let stopping = async {
+        signals.next().await;
+        let _ = stop.send(());
+        signals.next().await;
+    };
+    tokio::select! {
+        () = serving => info!("stopped"),
+        () = stopping => warn!("stopped at once: a second signal came"),
+    }
     expiry.abort();
-    info!("stopped");
     Ok(())
 }
 

@@ -17,8 +17,8 @@ impl StopSignals {
         })
     }
 
-    /// Waits for the first of them.
-    pub(crate) async fn first(mut self) {
+    /// Waits for the next of them.
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

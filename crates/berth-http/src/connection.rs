@@ -1,0 +1,115 @@
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_sendfile::{FileMaps, SendfileStream};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tracing::debug;
+
+use crate::Limits;
+use crate::activity::Activity;
+use crate::service::{Service, serve_request};
+use crate::stall_guard::StallGuard;
+
+/// How long a connection without a request may stay when the server stops: a request may be on its way.
+const LEAVE: Duration = Duration::from_secs(1);
+
+/// How often a connection is looked at when the server stops.
+const LEAVE_CHECK: Duration = Duration::from_millis(100);
+
+/// What the requests of one connection share.
+pub(crate) struct Connection {
+    pub(crate) maps: FileMaps,
+    pub(crate) activity: Activity,
+}
+
+/// Serves one connection to its end. hyper ends it where HTTP/1.1 is idle or sends no head; here it
+/// ends where HTTP/2 is idle, an answer over HTTP/2 is not taken, or the server stops.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    service: Arc<Service>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let limits = service.limits.clone();
+    let stream = SendfileStream::new(stream);
+    let state = Arc::new(Connection {
+        maps: stream.maps(),
+        activity: Activity::new(),
+    });
+    let activity = state.activity.clone();
+    let stream = StallGuard::new(stream, limits.header_timeout, limits.write_timeout);
+    let answer = service_fn(move |request| {
+        let (service, state) = (Arc::clone(&service), Arc::clone(&state));
+        async move { Ok::<_, Infallible>(serve_request(&service, &state, request).await) }
+    });
+    let builder = builder(&limits);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Box::pin(stream)), answer));
+    let mut must_leave = false;
+    loop {
+        let check = if must_leave {
+            LEAVE_CHECK
+        } else {
+            check_interval(&limits)
+        };
+        tokio::select! {
+            biased;
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    debug!(error, "a connection ended early");
+                }
+                return;
+            }
+            // An error says that there is nobody left to stop the server.
+            _ = stopping.changed(), if !must_leave => {
+                connection.as_mut().graceful_shutdown();
+                must_leave = true;
+            }
+            () = sleep(check) => {}
+        }
+        let now = Instant::now();
+        let idle = activity.idle(now).unwrap_or_default();
+        if activity.stalled(now) > Some(limits.write_timeout) {
+            debug!("a client takes nothing of an answer: its connection ends");
+            return;
+        }
+        if must_leave && idle > LEAVE || idle > limits.header_timeout.saturating_mul(2) {
+            debug!("a connection without a request ends");
+            return;
+        }
+        if idle > limits.header_timeout {
+            connection.as_mut().graceful_shutdown();
+        }
+    }
+}
+
+/// Often enough that what is late is not late by much.
+fn check_interval(limits: &Limits) -> Duration {
+    limits.write_timeout.min(limits.header_timeout) / 4
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(limits.header_bytes)
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.header_timeout)
+        .keep_alive_timeout(limits.header_timeout)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(128)
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
+        .max_send_buf_size(256 * 1024);
+    builder
+}
