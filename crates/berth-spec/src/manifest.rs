@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
+use std::str::Utf8Error;
 
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
+use crate::object::ObjectOnly;
 use crate::{Descriptor, MediaType, MediaTypeError, media_types};
 
 /// The kinds of manifest that the registry stores.
@@ -66,6 +68,9 @@ pub struct Manifest {
 /// Why bytes are not a manifest that the registry stores.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
+    /// The bytes are not UTF-8, so not JSON either.
+    #[error("the manifest is not valid JSON: {0}")]
+    Utf8(#[from] Utf8Error),
     /// The bytes are not JSON, or a field has the wrong form.
     #[error("the manifest is not valid JSON of its type: {0}")]
     Json(#[from] serde_json::Error),
@@ -107,7 +112,7 @@ pub enum ManifestError {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a manifest, which is an object")]
 struct Fields {
     schema_version: Option<u64>,
     media_type: Option<String>,
@@ -138,7 +143,7 @@ impl Manifest {
         if let Some(content_type) = content_type {
             refuse_schema_1(content_type)?;
         }
-        let fields: Fields = serde_json::from_slice(content)?;
+        let fields = Fields::read(content)?;
         let kind = fields.kind(content_type)?;
         if fields.schema_version != Some(2) {
             return Err(ManifestError::SchemaVersion);
@@ -157,7 +162,7 @@ impl Manifest {
         let config = fields.config.ok_or(ManifestError::MissingField("config"))?;
         let layers = fields.layers.ok_or(ManifestError::MissingField("layers"))?;
         let artifact_type =
-            non_empty(fields.artifact_type).or_else(|| non_empty(Some(config.media_type.clone())));
+            non_empty(fields.artifact_type).or_else(|| Some(config.media_type.clone()));
         Ok(Self {
             kind,
             config: Some(config),
@@ -229,6 +234,16 @@ impl Manifest {
 }
 
 impl Fields {
+    fn read(content: &[u8]) -> Result<Self, ManifestError> {
+        // serde_json does not look into the strings that it skips, so it would take bytes there
+        // that no JSON has.
+        let text = std::str::from_utf8(content)?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let fields = Self::deserialize(ObjectOnly(&mut json))?;
+        json.end()?;
+        Ok(fields)
+    }
+
     fn kind(&self, content_type: Option<&MediaType>) -> Result<ManifestKind, ManifestError> {
         if self.schema_version == Some(1) || self.fs_layers.is_some() {
             return Err(ManifestError::Schema1);
@@ -420,6 +435,50 @@ mod tests {
             Err(ManifestError::MissingField("layers"))
         ));
         assert!(Manifest::parse(None, br#"{"schemaVersion":2,"schemaVersion":2}"#).is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_not_json_are_refused_wherever_they_are() {
+        let text = image().to_string();
+        let open = text.strip_suffix('}').unwrap();
+        let with = |end: &[u8]| [open.as_bytes(), end].concat();
+        assert!(Manifest::parse(None, &with(b",\"x\":\"y\"}")).is_ok());
+        assert!(matches!(
+            Manifest::parse(None, &with(b",\"x\":\"\xff\xfe\"}")),
+            Err(ManifestError::Utf8(_))
+        ));
+        assert!(matches!(
+            Manifest::parse(None, &with(b"} {}")),
+            Err(ManifestError::Json(_))
+        ));
+    }
+
+    #[test]
+    fn arrays_are_no_manifests_and_no_descriptors() {
+        let list = json!(["a/b", Digest::sha256(b""), 2]);
+        for (field, value) in [
+            ("config", list.clone()),
+            ("layers", json!([list])),
+            ("subject", list.clone()),
+        ] {
+            let mut broken = image();
+            broken[field] = value;
+            assert!(parse(None, &broken).is_err(), "took {broken}");
+        }
+        let mut broken = index();
+        broken["manifests"] = json!([list]);
+        assert!(parse(None, &broken).is_err(), "took {broken}");
+        let fields = ["schemaVersion", "mediaType", "artifactType", "config"];
+        let mut whole: Vec<_> = fields.iter().map(|field| image()[field].clone()).collect();
+        whole.extend([
+            json!([]),
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+        ]);
+        let said = parse(None, &Value::Array(whole)).unwrap_err().to_string();
+        assert!(said.contains("a manifest, which is an object"), "{said}");
     }
 
     #[test]
