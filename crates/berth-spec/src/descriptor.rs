@@ -87,9 +87,9 @@ impl Descriptor {
             "application/vnd.oci.image.layer.nondistributable.v1.tar",
             "application/vnd.docker.image.rootfs.foreign.diff.tar",
         ];
-        PREFIXES
-            .iter()
-            .any(|prefix| self.media_type.starts_with(prefix))
+        // Case says nothing in a media type.
+        let media_type = self.media_type.to_ascii_lowercase();
+        PREFIXES.iter().any(|prefix| media_type.starts_with(prefix))
     }
 }
 
@@ -127,6 +127,19 @@ mod tests {
         assert!(said.contains("a platform, which is an object"), "{said}");
         descriptor["platform"] = json!({"architecture": "amd64", "os": "linux"});
         assert!(read(&descriptor).is_ok());
+    }
+
+    #[test]
+    fn layers_that_need_not_be_held_are_known_in_any_case() {
+        let of = |media_type: &str| Descriptor::new(media_type, Digest::sha256(b"c"), 1);
+        for media_type in [
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+            "application/VND.OCI.image.layer.nonDistributable.v1.tar",
+            "application/vnd.docker.image.rootfs.Foreign.diff.tar.gzip",
+        ] {
+            assert!(of(media_type).is_non_distributable(), "{media_type}");
+        }
+        assert!(!of("application/vnd.oci.image.layer.v1.tar").is_non_distributable());
     }
 
     #[test]

@@ -42,11 +42,12 @@ impl ManifestKind {
         matches!(self, Self::OciIndex | Self::DockerList)
     }
 
-    /// The kind that has this media type; none if it is not that of a manifest.
+    /// The kind that has this media type, in whatever case it is written; none if it is not that
+    /// of a manifest.
     pub fn of(media_type: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
-            .find(|kind| kind.media_type() == media_type)
+            .find(|kind| kind.media_type().eq_ignore_ascii_case(media_type))
     }
 }
 
@@ -57,6 +58,7 @@ impl ManifestKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     kind: ManifestKind,
+    media_type: MediaType,
     config: Option<Descriptor>,
     layers: Vec<Descriptor>,
     children: Vec<Descriptor>,
@@ -144,18 +146,25 @@ impl Manifest {
             refuse_schema_1(content_type)?;
         }
         let fields = Fields::read(content)?;
-        let kind = fields.kind(content_type)?;
+        let media_type = fields.media_type(content_type)?;
+        let Some(kind) = ManifestKind::of(media_type.as_str()) else {
+            return Err(ManifestError::UnsupportedMediaType(media_type));
+        };
         if fields.schema_version != Some(2) {
             return Err(ManifestError::SchemaVersion);
         }
         if kind.is_index() {
-            Self::index(kind, fields)
+            Self::index(kind, media_type, fields)
         } else {
-            Self::image(kind, fields)
+            Self::image(kind, media_type, fields)
         }
     }
 
-    fn image(kind: ManifestKind, fields: Fields) -> Result<Self, ManifestError> {
+    fn image(
+        kind: ManifestKind,
+        media_type: MediaType,
+        fields: Fields,
+    ) -> Result<Self, ManifestError> {
         if fields.manifests.is_some() {
             return Err(ManifestError::AmbiguousField("manifests"));
         }
@@ -165,6 +174,7 @@ impl Manifest {
             non_empty(fields.artifact_type).or_else(|| Some(config.media_type.clone()));
         Ok(Self {
             kind,
+            media_type,
             config: Some(config),
             layers,
             children: Vec::new(),
@@ -174,7 +184,11 @@ impl Manifest {
         })
     }
 
-    fn index(kind: ManifestKind, fields: Fields) -> Result<Self, ManifestError> {
+    fn index(
+        kind: ManifestKind,
+        media_type: MediaType,
+        fields: Fields,
+    ) -> Result<Self, ManifestError> {
         if fields.layers.is_some() {
             return Err(ManifestError::AmbiguousField("layers"));
         }
@@ -186,6 +200,7 @@ impl Manifest {
             .ok_or(ManifestError::MissingField("manifests"))?;
         Ok(Self {
             kind,
+            media_type,
             config: None,
             layers: Vec::new(),
             children,
@@ -200,9 +215,10 @@ impl Manifest {
         self.kind
     }
 
-    /// The media type under which it was pushed.
+    /// The media type under which it was pushed, in the case in which it was written: that of its
+    /// `mediaType` field, if it has one, because clients compare what they pull with that.
     pub fn media_type(&self) -> MediaType {
-        self.kind.into()
+        self.media_type.clone()
     }
 
     /// The blobs that it refers to: the config, if it is an image, and then the layers in order.
@@ -244,7 +260,7 @@ impl Fields {
         Ok(fields)
     }
 
-    fn kind(&self, content_type: Option<&MediaType>) -> Result<ManifestKind, ManifestError> {
+    fn media_type(&self, content_type: Option<&MediaType>) -> Result<MediaType, ManifestError> {
         if self.schema_version == Some(1) || self.fs_layers.is_some() {
             return Err(ManifestError::Schema1);
         }
@@ -254,7 +270,7 @@ impl Fields {
         };
         let media_type = match (content_type, declared) {
             (None, None) => return Err(ManifestError::NoMediaType),
-            (Some(content_type), Some(media_type)) if *content_type != media_type => {
+            (Some(content_type), Some(media_type)) if !content_type.is(media_type.as_str()) => {
                 return Err(ManifestError::MediaTypeMismatch {
                     content_type: content_type.clone(),
                     media_type,
@@ -264,17 +280,19 @@ impl Fields {
             (Some(content_type), None) => content_type.clone(),
         };
         refuse_schema_1(&media_type)?;
-        ManifestKind::of(media_type.as_str()).ok_or(ManifestError::UnsupportedMediaType(media_type))
+        Ok(media_type)
     }
 }
 
 fn refuse_schema_1(media_type: &MediaType) -> Result<(), ManifestError> {
-    match media_type.as_str() {
-        media_types::DOCKER_SCHEMA_1 | media_types::DOCKER_SCHEMA_1_SIGNED => {
-            Err(ManifestError::Schema1)
-        }
-        _ => Ok(()),
+    let schema_1 = [
+        media_types::DOCKER_SCHEMA_1,
+        media_types::DOCKER_SCHEMA_1_SIGNED,
+    ];
+    if schema_1.iter().any(|known| media_type.is(known)) {
+        return Err(ManifestError::Schema1);
     }
+    Ok(())
 }
 
 fn subject(kind: ManifestKind, subject: Option<Descriptor>) -> Option<Descriptor> {
@@ -376,6 +394,33 @@ mod tests {
         assert!(matches!(
             parse(Some(media_types::DOCKER_MANIFEST), &image()),
             Err(ManifestError::MediaTypeMismatch { .. })
+        ));
+    }
+
+    #[test]
+    fn the_case_of_a_media_type_is_kept_and_says_nothing() {
+        let shouted = media_types::OCI_IMAGE_MANIFEST.replace("vnd.oci", "VND.OCI");
+        let manifest = parse(Some(&shouted), &image()).unwrap();
+        assert_eq!(manifest.kind(), ManifestKind::OciImage);
+        assert_eq!(
+            manifest.media_type().as_str(),
+            media_types::OCI_IMAGE_MANIFEST
+        );
+        let mut declared = image();
+        declared["mediaType"] = shouted.as_str().into();
+        for content_type in [None, Some(media_types::OCI_IMAGE_MANIFEST)] {
+            let manifest = parse(content_type, &declared).unwrap();
+            assert_eq!(manifest.kind(), ManifestKind::OciImage);
+            assert_eq!(manifest.media_type().as_str(), shouted);
+        }
+        let mut bare = image();
+        bare.as_object_mut().unwrap().remove("mediaType");
+        let manifest = parse(Some(&shouted), &bare).unwrap();
+        assert_eq!(manifest.media_type().as_str(), shouted);
+        let obsolete = media_types::DOCKER_SCHEMA_1.to_uppercase();
+        assert!(matches!(
+            parse(Some(&obsolete), &image()),
+            Err(ManifestError::Schema1)
         ));
     }
 
