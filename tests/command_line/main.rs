@@ -9,16 +9,22 @@ mod log;
 mod options;
 mod serving;
 
+use std::ffi::OsStr;
 use std::process::{Command, Output};
 
 /// Runs berth to its end, with these variables in its environment.
-fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_berth"))
-        .args(arguments)
-        .env_clear()
+fn run(arguments: &[impl AsRef<OsStr>], variables: &[(&str, &str)]) -> Output {
+    berth(arguments)
         .envs(variables.iter().copied())
         .output()
         .unwrap()
+}
+
+/// berth with these arguments, and nothing in its environment.
+fn berth(arguments: &[impl AsRef<OsStr>]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
+    command.args(arguments).env_clear();
+    command
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -1,8 +1,9 @@
+use std::ffi::OsStr;
 use std::fs;
 
 use tempfile::TempDir;
 
-use crate::{run, text};
+use crate::{berth, run, text};
 
 const OPTIONS: [&str; 12] = [
     "data",
@@ -134,6 +135,10 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
         ("manifest_size_limit", "many", "4MiB"),
         ("header_size_limit", "1", "64KiB"),
         ("log_format", "xml", "json"),
+        ("log", "inf", "info,berth_http=debug"),
+        ("log", "nonsense", "info,berth_http=debug"),
+        ("log", "berth=loud", "info,berth_http=debug"),
+        ("data", "", "./data"),
         ("tag_deletion", "maybe", "true"),
     ] {
         let flag = format!("--{}", key.replace('_', "-"));
@@ -152,6 +157,73 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
             assert!(said.contains(remedy), "{said}");
         }
     }
+}
+
+#[test]
+fn a_value_of_the_wrong_type_in_a_file_says_what_would_do() {
+    for (key, value, remedy) in [
+        ("data", "5", "\"./data\""),
+        ("listen", "5000", "\"127.0.0.1:5000\""),
+        ("upload_lifetime", "5", "\"24h\""),
+        ("write_timeout", "[]", "\"24h\""),
+        ("manifest_size_limit", "true", "\"4MiB\""),
+        ("log_format", "5", "\"json\""),
+        ("log", "false", "\"info\""),
+        ("tag_deletion", "\"true\"", "without quotes"),
+    ] {
+        let (_folder, path) = file(&format!("{key} = {value}\n"));
+        let said = refusal(&["--config", &path], &[]);
+        assert!(said.contains(key) && said.contains(remedy), "{said}");
+    }
+}
+
+#[test]
+fn the_variable_is_named_beside_a_flag_that_begins_like_its_own() {
+    let said = refusal(&["--log-format", "human"], &[("BERTH_LOG", "inf")]);
+    assert!(said.contains("BERTH_LOG"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_is_not_utf_8_says_which_key() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let path = OsStr::from_bytes(b"a\xff");
+    let output = run(&["config".as_ref(), "--data".as_ref(), path], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("--data") && said.contains("./data or"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_reader_who_has_read_enough_is_no_failure() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = berth(&["config"]).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_to_is_told() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = berth(&["config"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.starts_with("berth: cannot print the options"),
+        "{said}"
+    );
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = berth(&["config", "--config", "/does/not/exist.toml"])
+        .stderr(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]

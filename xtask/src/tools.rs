@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{command, root, run, works};
+use crate::command::{command, output, root, run, works};
 
 /// A program that Go's module proxy has, at a fixed version.
 struct GoProgram {
@@ -32,16 +32,46 @@ const GO_PROGRAMS: [GoProgram; 3] = [
     },
 ];
 
+/// The oldest Go that builds them.
+const OLDEST_GO: (u32, u32) = (1, 24);
+
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
     install_skopeo()?;
-    if !works("go", &["version"]) {
-        bail!("Go is missing. Install it, for example with: apt-get install golang-go");
-    }
+    check_go()?;
     for program in &GO_PROGRAMS {
         install_go_program(program)?;
     }
     Ok(())
+}
+
+fn check_go() -> Result<()> {
+    let (major, minor) = OLDEST_GO;
+    let remedy = format!(
+        "Go {major}.{minor} or newer is needed. Install it from https://go.dev/dl, or with apt-get install golang-go where that is new enough"
+    );
+    let found = output(&mut command("go", &["version"]))
+        .with_context(|| format!("Go is missing. {remedy}"))?;
+    let found = String::from_utf8_lossy(&found);
+    if !is_new_enough(&found) {
+        bail!("this Go is too old: {:?}. {remedy}", found.trim());
+    }
+    Ok(())
+}
+
+/// Whether what `go version` prints tells of a Go that builds the programs.
+fn is_new_enough(found: &str) -> bool {
+    found
+        .split_whitespace()
+        .find_map(go_version)
+        .is_some_and(|version| version >= OLDEST_GO)
+}
+
+/// The two numbers of a word such as `go1.24.3`, `go1.25rc1` or `go1.26-0a1b2c3`.
+fn go_version(word: &str) -> Option<(u32, u32)> {
+    let (major, rest) = word.strip_prefix("go")?.split_once('.')?;
+    let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;
+    Some((major.parse().ok()?, digits.parse().ok()?))
 }
 
 /// Where a program made with Go is.
@@ -87,4 +117,31 @@ fn apt_get(arguments: &[&str]) -> Result<()> {
     }
     let arguments = [&["-n", "apt-get"], arguments].concat();
     run(&mut command("sudo", &arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_go_that_is_too_old_is_known_by_its_version() {
+        for found in [
+            "go version go1.24 linux/amd64",
+            "go version go1.24.13 linux/arm64",
+            "go version go1.25rc1 linux/amd64",
+            "go version go2.0 linux/amd64",
+            "go version devel go1.26-0a1b2c3 Tue Aug 12 10:00:00 2025 +0000 linux/amd64",
+        ] {
+            assert!(is_new_enough(found), "{found}");
+        }
+        for found in [
+            "go version go1.19.8 linux/amd64",
+            "go version go1.9 linux/amd64",
+            "go version go1.23.12 linux/amd64",
+            "go version unknown linux/amd64",
+            "",
+        ] {
+            assert!(!is_new_enough(found), "{found}");
+        }
+    }
 }

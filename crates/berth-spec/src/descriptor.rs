@@ -1,17 +1,23 @@
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use crate::Digest;
+use crate::object::read_as_object;
 
 /// A descriptor of the OCI Image Specification: names content by media type, digest and size.
 ///
 /// Media types stay plain text here: a descriptor belongs to the client, and the registry stores
 /// and returns the client's bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(
+    remote = "Self",
+    rename_all = "camelCase",
+    expecting = "a descriptor, which is an object"
+)]
 pub struct Descriptor {
     /// The media type of the content.
+    #[serde(deserialize_with = "media_type")]
     pub media_type: String,
     /// The digest of the content.
     pub digest: Digest,
@@ -36,6 +42,7 @@ pub struct Descriptor {
 
 /// The platform that an image of an index runs on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", expecting = "a platform, which is an object")]
 pub struct Platform {
     /// The processor architecture, such as `amd64`.
     #[serde(default)]
@@ -46,6 +53,16 @@ pub struct Platform {
     /// The variant of the processor, such as `v8`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
+}
+
+read_as_object!(Descriptor, Platform);
+
+fn media_type<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+    let media_type = String::deserialize(value)?;
+    if media_type.is_empty() {
+        return Err(D::Error::custom("the mediaType of a descriptor is empty"));
+    }
+    Ok(media_type)
 }
 
 impl Descriptor {
@@ -70,8 +87,66 @@ impl Descriptor {
             "application/vnd.oci.image.layer.nondistributable.v1.tar",
             "application/vnd.docker.image.rootfs.foreign.diff.tar",
         ];
-        PREFIXES
-            .iter()
-            .any(|prefix| self.media_type.starts_with(prefix))
+        // Case says nothing in a media type.
+        let media_type = self.media_type.to_ascii_lowercase();
+        PREFIXES.iter().any(|prefix| media_type.starts_with(prefix))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(value: &Value) -> Result<Descriptor, String> {
+        serde_json::from_str(&value.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut descriptor = Descriptor::new("a/b", Digest::sha256(b"c"), 1);
+        descriptor.platform = Some(Platform {
+            architecture: "arm64".to_owned(),
+            os: "linux".to_owned(),
+            variant: Some("v8".to_owned()),
+        });
+        let written = serde_json::to_value(&descriptor).unwrap();
+        assert_eq!(written["mediaType"], "a/b");
+        assert_eq!(written["platform"]["variant"], "v8");
+        assert_eq!(read(&written), Ok(descriptor));
+    }
+
+    #[test]
+    fn descriptors_and_platforms_are_objects() {
+        let digest = Digest::sha256(b"c");
+        let said = read(&json!(["a/b", digest, 1])).unwrap_err();
+        assert!(said.contains("a descriptor, which is an object"), "{said}");
+        let mut descriptor = json!({"mediaType": "a/b", "digest": digest, "size": 1});
+        descriptor["platform"] = json!(["amd64", "linux"]);
+        let said = read(&descriptor).unwrap_err();
+        assert!(said.contains("a platform, which is an object"), "{said}");
+        descriptor["platform"] = json!({"architecture": "amd64", "os": "linux"});
+        assert!(read(&descriptor).is_ok());
+    }
+
+    #[test]
+    fn layers_that_need_not_be_held_are_known_in_any_case() {
+        let of = |media_type: &str| Descriptor::new(media_type, Digest::sha256(b"c"), 1);
+        for media_type in [
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+            "application/VND.OCI.image.layer.nonDistributable.v1.tar",
+            "application/vnd.docker.image.rootfs.Foreign.diff.tar.gzip",
+        ] {
+            assert!(of(media_type).is_non_distributable(), "{media_type}");
+        }
+        assert!(!of("application/vnd.oci.image.layer.v1.tar").is_non_distributable());
+    }
+
+    #[test]
+    fn a_descriptor_has_a_media_type() {
+        let digest = Digest::sha256(b"c");
+        let said = read(&json!({"mediaType": "", "digest": digest, "size": 1})).unwrap_err();
+        assert!(said.contains("mediaType"), "{said}");
+        assert!(read(&json!({"digest": digest, "size": 1})).is_err());
     }
 }

@@ -28,6 +28,7 @@ mod error_code;
 mod hasher;
 mod manifest;
 mod media_type;
+mod object;
 mod reference;
 mod repository_name;
 mod session_id;

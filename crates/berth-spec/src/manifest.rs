@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
+use std::str::Utf8Error;
 
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
+use crate::object::ObjectOnly;
 use crate::{Descriptor, MediaType, MediaTypeError, media_types};
 
 /// The kinds of manifest that the registry stores.
@@ -40,11 +42,12 @@ impl ManifestKind {
         matches!(self, Self::OciIndex | Self::DockerList)
     }
 
-    /// The kind that has this media type; none if it is not that of a manifest.
+    /// The kind that has this media type, in whatever case it is written; none if it is not that
+    /// of a manifest.
     pub fn of(media_type: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
-            .find(|kind| kind.media_type() == media_type)
+            .find(|kind| kind.media_type().eq_ignore_ascii_case(media_type))
     }
 }
 
@@ -55,6 +58,7 @@ impl ManifestKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     kind: ManifestKind,
+    media_type: MediaType,
     config: Option<Descriptor>,
     layers: Vec<Descriptor>,
     children: Vec<Descriptor>,
@@ -66,6 +70,9 @@ pub struct Manifest {
 /// Why bytes are not a manifest that the registry stores.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
+    /// The bytes are not UTF-8, so not JSON either.
+    #[error("the manifest is not valid JSON: {0}")]
+    Utf8(#[from] Utf8Error),
     /// The bytes are not JSON, or a field has the wrong form.
     #[error("the manifest is not valid JSON of its type: {0}")]
     Json(#[from] serde_json::Error),
@@ -107,7 +114,7 @@ pub enum ManifestError {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a manifest, which is an object")]
 struct Fields {
     schema_version: Option<u64>,
     media_type: Option<String>,
@@ -138,28 +145,36 @@ impl Manifest {
         if let Some(content_type) = content_type {
             refuse_schema_1(content_type)?;
         }
-        let fields: Fields = serde_json::from_slice(content)?;
-        let kind = fields.kind(content_type)?;
+        let fields = Fields::read(content)?;
+        let media_type = fields.media_type(content_type)?;
+        let Some(kind) = ManifestKind::of(media_type.as_str()) else {
+            return Err(ManifestError::UnsupportedMediaType(media_type));
+        };
         if fields.schema_version != Some(2) {
             return Err(ManifestError::SchemaVersion);
         }
         if kind.is_index() {
-            Self::index(kind, fields)
+            Self::index(kind, media_type, fields)
         } else {
-            Self::image(kind, fields)
+            Self::image(kind, media_type, fields)
         }
     }
 
-    fn image(kind: ManifestKind, fields: Fields) -> Result<Self, ManifestError> {
+    fn image(
+        kind: ManifestKind,
+        media_type: MediaType,
+        fields: Fields,
+    ) -> Result<Self, ManifestError> {
         if fields.manifests.is_some() {
             return Err(ManifestError::AmbiguousField("manifests"));
         }
         let config = fields.config.ok_or(ManifestError::MissingField("config"))?;
         let layers = fields.layers.ok_or(ManifestError::MissingField("layers"))?;
         let artifact_type =
-            non_empty(fields.artifact_type).or_else(|| non_empty(Some(config.media_type.clone())));
+            non_empty(fields.artifact_type).or_else(|| Some(config.media_type.clone()));
         Ok(Self {
             kind,
+            media_type,
             config: Some(config),
             layers,
             children: Vec::new(),
@@ -169,7 +184,11 @@ impl Manifest {
         })
     }
 
-    fn index(kind: ManifestKind, fields: Fields) -> Result<Self, ManifestError> {
+    fn index(
+        kind: ManifestKind,
+        media_type: MediaType,
+        fields: Fields,
+    ) -> Result<Self, ManifestError> {
         if fields.layers.is_some() {
             return Err(ManifestError::AmbiguousField("layers"));
         }
@@ -181,6 +200,7 @@ impl Manifest {
             .ok_or(ManifestError::MissingField("manifests"))?;
         Ok(Self {
             kind,
+            media_type,
             config: None,
             layers: Vec::new(),
             children,
@@ -195,9 +215,10 @@ impl Manifest {
         self.kind
     }
 
-    /// The media type under which it was pushed.
+    /// The media type under which it was pushed, in the case in which it was written: that of its
+    /// `mediaType` field, if it has one, because clients compare what they pull with that.
     pub fn media_type(&self) -> MediaType {
-        self.kind.into()
+        self.media_type.clone()
     }
 
     /// The blobs that it refers to: the config, if it is an image, and then the layers in order.
@@ -229,7 +250,17 @@ impl Manifest {
 }
 
 impl Fields {
-    fn kind(&self, content_type: Option<&MediaType>) -> Result<ManifestKind, ManifestError> {
+    fn read(content: &[u8]) -> Result<Self, ManifestError> {
+        // serde_json does not look into the strings that it skips, so it would take bytes there
+        // that no JSON has.
+        let text = std::str::from_utf8(content)?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let fields = Self::deserialize(ObjectOnly(&mut json))?;
+        json.end()?;
+        Ok(fields)
+    }
+
+    fn media_type(&self, content_type: Option<&MediaType>) -> Result<MediaType, ManifestError> {
         if self.schema_version == Some(1) || self.fs_layers.is_some() {
             return Err(ManifestError::Schema1);
         }
@@ -239,7 +270,7 @@ impl Fields {
         };
         let media_type = match (content_type, declared) {
             (None, None) => return Err(ManifestError::NoMediaType),
-            (Some(content_type), Some(media_type)) if *content_type != media_type => {
+            (Some(content_type), Some(media_type)) if !content_type.is(media_type.as_str()) => {
                 return Err(ManifestError::MediaTypeMismatch {
                     content_type: content_type.clone(),
                     media_type,
@@ -249,17 +280,19 @@ impl Fields {
             (Some(content_type), None) => content_type.clone(),
         };
         refuse_schema_1(&media_type)?;
-        ManifestKind::of(media_type.as_str()).ok_or(ManifestError::UnsupportedMediaType(media_type))
+        Ok(media_type)
     }
 }
 
 fn refuse_schema_1(media_type: &MediaType) -> Result<(), ManifestError> {
-    match media_type.as_str() {
-        media_types::DOCKER_SCHEMA_1 | media_types::DOCKER_SCHEMA_1_SIGNED => {
-            Err(ManifestError::Schema1)
-        }
-        _ => Ok(()),
+    let schema_1 = [
+        media_types::DOCKER_SCHEMA_1,
+        media_types::DOCKER_SCHEMA_1_SIGNED,
+    ];
+    if schema_1.iter().any(|known| media_type.is(known)) {
+        return Err(ManifestError::Schema1);
     }
+    Ok(())
 }
 
 fn subject(kind: ManifestKind, subject: Option<Descriptor>) -> Option<Descriptor> {
@@ -365,6 +398,33 @@ mod tests {
     }
 
     #[test]
+    fn the_case_of_a_media_type_is_kept_and_says_nothing() {
+        let shouted = media_types::OCI_IMAGE_MANIFEST.replace("vnd.oci", "VND.OCI");
+        let manifest = parse(Some(&shouted), &image()).unwrap();
+        assert_eq!(manifest.kind(), ManifestKind::OciImage);
+        assert_eq!(
+            manifest.media_type().as_str(),
+            media_types::OCI_IMAGE_MANIFEST
+        );
+        let mut declared = image();
+        declared["mediaType"] = shouted.as_str().into();
+        for content_type in [None, Some(media_types::OCI_IMAGE_MANIFEST)] {
+            let manifest = parse(content_type, &declared).unwrap();
+            assert_eq!(manifest.kind(), ManifestKind::OciImage);
+            assert_eq!(manifest.media_type().as_str(), shouted);
+        }
+        let mut bare = image();
+        bare.as_object_mut().unwrap().remove("mediaType");
+        let manifest = parse(Some(&shouted), &bare).unwrap();
+        assert_eq!(manifest.media_type().as_str(), shouted);
+        let obsolete = media_types::DOCKER_SCHEMA_1.to_uppercase();
+        assert!(matches!(
+            parse(Some(&obsolete), &image()),
+            Err(ManifestError::Schema1)
+        ));
+    }
+
+    #[test]
     fn unknown_and_obsolete_kinds_are_refused() {
         let mut unknown = image();
         unknown["mediaType"] = "application/vnd.example+json".into();
@@ -420,6 +480,50 @@ mod tests {
             Err(ManifestError::MissingField("layers"))
         ));
         assert!(Manifest::parse(None, br#"{"schemaVersion":2,"schemaVersion":2}"#).is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_not_json_are_refused_wherever_they_are() {
+        let text = image().to_string();
+        let open = text.strip_suffix('}').unwrap();
+        let with = |end: &[u8]| [open.as_bytes(), end].concat();
+        assert!(Manifest::parse(None, &with(b",\"x\":\"y\"}")).is_ok());
+        assert!(matches!(
+            Manifest::parse(None, &with(b",\"x\":\"\xff\xfe\"}")),
+            Err(ManifestError::Utf8(_))
+        ));
+        assert!(matches!(
+            Manifest::parse(None, &with(b"} {}")),
+            Err(ManifestError::Json(_))
+        ));
+    }
+
+    #[test]
+    fn arrays_are_no_manifests_and_no_descriptors() {
+        let list = json!(["a/b", Digest::sha256(b""), 2]);
+        for (field, value) in [
+            ("config", list.clone()),
+            ("layers", json!([list])),
+            ("subject", list.clone()),
+        ] {
+            let mut broken = image();
+            broken[field] = value;
+            assert!(parse(None, &broken).is_err(), "took {broken}");
+        }
+        let mut broken = index();
+        broken["manifests"] = json!([list]);
+        assert!(parse(None, &broken).is_err(), "took {broken}");
+        let fields = ["schemaVersion", "mediaType", "artifactType", "config"];
+        let mut whole: Vec<_> = fields.iter().map(|field| image()[field].clone()).collect();
+        whole.extend([
+            json!([]),
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+        ]);
+        let said = parse(None, &Value::Array(whole)).unwrap_err().to_string();
+        assert!(said.contains("a manifest, which is an object"), "{said}");
     }
 
     #[test]

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::ManifestKind;
 
 /// A media type, `type/subtype` as RFC 6838 (section 4.2) restricts it, without parameters.
+///
+/// It keeps the case in which it was written, and two values that differ in case are not equal.
+/// [`MediaType::is`] tells whether they mean the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MediaType(Box<str>);
@@ -42,6 +45,11 @@ impl MediaType {
     pub fn from_content_type(value: &str) -> Result<Self, MediaTypeError> {
         let essence = value.split(';').next().unwrap_or(value);
         essence.trim().parse()
+    }
+
+    /// Whether this text names the same media type: case says nothing (RFC 9110, section 8.3.1).
+    pub fn is(&self, other: &str) -> bool {
+        self.0.eq_ignore_ascii_case(other)
     }
 
     /// The media type as it stands in headers and manifests.
@@ -109,6 +117,14 @@ mod tests {
     fn parameters_of_a_content_type_are_ignored() {
         let media_type = MediaType::from_content_type(" application/json ; charset=utf-8").unwrap();
         assert_eq!(media_type.as_str(), "application/json");
+    }
+
+    #[test]
+    fn case_is_kept_and_says_nothing() {
+        let media_type: MediaType = "application/VND.Example+JSON".parse().unwrap();
+        assert_eq!(media_type.as_str(), "application/VND.Example+JSON");
+        assert!(media_type.is("Application/vnd.example+json"));
+        assert!(!media_type.is("application/vnd.example"));
     }
 
     #[test]

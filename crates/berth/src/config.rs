@@ -5,6 +5,7 @@ mod values;
 
 use std::fmt;
 use std::fs;
+use std::io::{Write, stderr};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -96,7 +97,10 @@ impl fmt::Display for Configured {
 /// says so: clap only names the flag.
 pub(crate) fn exit_with(error: &clap::Error) -> ! {
     if let Some(variable) = culprit_variable(error) {
-        eprintln!("berth: the value comes from the environment variable {variable}");
+        let _ = writeln!(
+            stderr(),
+            "berth: the value comes from the environment variable {variable}"
+        );
     }
     error.exit()
 }
@@ -106,7 +110,11 @@ fn culprit_variable(error: &clap::Error) -> Option<String> {
         return None;
     };
     let flag = argument.split_whitespace().next()?;
-    let given = std::env::args().any(|given| given.starts_with(flag));
+    // Not `args`, which panics over an argument that is not UTF-8.
+    let given = std::env::args_os().any(|given| {
+        let given = given.to_string_lossy();
+        given.split('=').next() == Some(flag)
+    });
     let name = flag
         .trim_start_matches('-')
         .replace('-', "_")

@@ -2,7 +2,6 @@ use std::io::{self, BufWriter, IsTerminal};
 
 use anyhow::Context;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat};
 
@@ -13,12 +12,7 @@ const WAITING_LINES: usize = 4096;
 /// and none later than the thread gets to it. What still waits is written when the answer is
 /// dropped.
 pub(crate) fn start(config: &Config) -> anyhow::Result<WorkerGuard> {
-    let filter = EnvFilter::try_new(&config.log).with_context(|| {
-        format!(
-            "log = {:?} is not a filter; info, debug or \"info,berth_http=debug\" would do",
-            config.log
-        )
-    })?;
+    let filter = config.log.filter().context("log is not a filter")?;
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(false)
         .buffered_lines_limit(WAITING_LINES)

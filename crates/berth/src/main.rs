@@ -8,8 +8,10 @@ mod logs;
 mod serve;
 mod signals;
 
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use config::{Configured, Sources};
 
@@ -33,7 +35,8 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("berth: {error:#}");
+            // There is nobody else to tell if standard error cannot be written to.
+            let _ = writeln!(io::stderr(), "berth: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -47,9 +50,16 @@ fn run() -> anyhow::Result<()> {
     let options = matches.subcommand().map(|(_, options)| options);
     match cli.command {
         Command::Serve(sources) => serve::serve(Configured::load(sources, options)?.config),
-        Command::Config(sources) => {
-            print!("{}", Configured::load(sources, options)?);
-            Ok(())
-        }
+        Command::Config(sources) => print(&Configured::load(sources, options)?),
+    }
+}
+
+fn print(configured: &Configured) -> anyhow::Result<()> {
+    let mut output = io::stdout();
+    let printed = write!(output, "{configured}").and_then(|()| output.flush());
+    match printed {
+        // Whoever reads has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.context("cannot print the options to standard output"),
     }
 }

@@ -3,17 +3,18 @@ use std::path::PathBuf;
 use berth_http::Limits;
 use berth_registry::Settings;
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
-use super::values::{Listen, LogFormat, Size, Time, switch};
+use super::values::{Folder, Listen, LogFilter, LogFormat, Size, Time, switch};
 
 /// The options as one source gives them: those that it does not name are absent.
 #[derive(Args, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {
     /// The folder that holds everything; made if it is missing [default: ./data]
-    #[arg(long, env = "BERTH_DATA", value_name = "FOLDER")]
-    data: Option<PathBuf>,
+    #[arg(long, env = "BERTH_DATA", value_name = "FOLDER", value_parser = OsStringValueParser::new().try_map(Folder::try_from))]
+    data: Option<Folder>,
 
     /// The address and port to listen on; port 0 takes any free one [default: 127.0.0.1:5000]
     #[arg(long, env = "BERTH_LISTEN", value_name = "ADDRESS:PORT")]
@@ -56,9 +57,9 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
 
-    /// What is logged: error, warn, info, debug or trace, also by crate as in "info,berth_http=debug" [default: info]
+    /// What is logged: off, error, warn, info, debug or trace, also by crate as in "info,berth_http=debug" [default: info]
     #[arg(long, env = "BERTH_LOG", value_name = "FILTER")]
-    log: Option<String>,
+    log: Option<LogFilter>,
 }
 
 /// The options in effect. What each means is told at [`Options`]: the keys are the same.
@@ -75,7 +76,7 @@ pub(crate) struct Config {
     write_timeout: Time,
     drain_timeout: Time,
     pub(crate) log_format: LogFormat,
-    pub(crate) log: String,
+    pub(crate) log: LogFilter,
 }
 
 impl Default for Config {
@@ -94,7 +95,7 @@ impl Default for Config {
             write_timeout: Time(limits.write_timeout),
             drain_timeout: Time(limits.drain_timeout),
             log_format: LogFormat::Auto,
-            log: "info".to_owned(),
+            log: LogFilter::info(),
         }
     }
 }

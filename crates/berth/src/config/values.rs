@@ -1,3 +1,7 @@
+mod folder;
+mod log_filter;
+mod text;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -6,9 +10,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub(super) use folder::Folder;
+pub(crate) use log_filter::LogFilter;
+use text::text_in_files;
+
 /// How log lines look.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// For humans on a terminal, JSON otherwise.
     Auto,
@@ -18,9 +25,27 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        <Self as ValueEnum>::from_str(text, false)
+            .map_err(|_| format!("{text:?} is not a format; auto, human or json would do"))
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Auto => "auto",
+            Self::Human => "human",
+            Self::Json => "json",
+        })
+    }
+}
+
 /// A length of time, written as `30s`, `10m` or `24h`.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Time(pub(crate) Duration);
 
 impl FromStr for Time {
@@ -114,15 +139,14 @@ impl TryFrom<SizeText> for Size {
     }
 }
 
-impl fmt::Display for Size {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.0)
+impl From<Size> for String {
+    fn from(size: Size) -> Self {
+        size.0.to_string()
     }
 }
 
 /// An address and a port to listen on.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Listen(pub(crate) SocketAddr);
 
 impl FromStr for Listen {
@@ -143,30 +167,11 @@ impl fmt::Display for Listen {
     }
 }
 
-macro_rules! text_in_files {
-    ($($kind:ty),*) => {$(
-        impl From<$kind> for String {
-            fn from(value: $kind) -> Self {
-                value.to_string()
-            }
-        }
-    )*};
+text_in_files! {
+    Time: "a length of time in quotes, such as \"30s\", \"10m\" or \"24h\"",
+    Listen: "an IP address and a port in quotes, such as \"127.0.0.1:5000\" or \"[::1]:5000\"",
+    LogFormat: "\"auto\", \"human\" or \"json\"",
 }
-
-macro_rules! text_from_files {
-    ($($kind:ty),*) => {$(
-        impl TryFrom<String> for $kind {
-            type Error = String;
-
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                text.parse()
-            }
-        }
-    )*};
-}
-
-text_in_files!(Time, Size, Listen);
-text_from_files!(Time, Listen);
 
 #[cfg(test)]
 mod tests {
