@@ -1,23 +1,15 @@
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, IsTerminal};
 
 use anyhow::Context;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 
 use crate::config::{Config, LogFormat};
+use crate::log_writer::{LogThread, LogWriter};
 
-/// How many lines may wait for standard error. Whoever has one more waits with it: no line is lost.
-const WAITING_LINES: usize = 4096;
-
-/// Sends log lines to standard error, on a thread of their own: many together when there are many,
-/// and none later than the thread gets to it. What still waits is written when the answer is
-/// dropped.
-pub(crate) fn start(config: &Config) -> anyhow::Result<WorkerGuard> {
+/// Sends log lines to standard error, on a thread of their own. What still waits is written when the
+/// answer is dropped.
+pub(crate) fn start(config: &Config) -> anyhow::Result<LogThread> {
     let filter = config.log.filter().context("log is not a filter")?;
-    let (writer, guard) = NonBlockingBuilder::default()
-        .lossy(false)
-        .buffered_lines_limit(WAITING_LINES)
-        .thread_name("log-writer")
-        .finish(BufWriter::new(io::stderr()));
+    let (writer, thread) = LogWriter::start(io::stderr()).context("cannot start the log")?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer);
@@ -31,5 +23,5 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<WorkerGuard> {
             .with_span_list(false)
             .init(),
     }
-    Ok(guard)
+    Ok(thread)
 }

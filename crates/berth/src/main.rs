@@ -4,6 +4,7 @@
 
 mod config;
 mod data_folder;
+mod log_writer;
 mod logs;
 mod serve;
 mod signals;
