@@ -32,16 +32,29 @@ const GO_PROGRAMS: [GoProgram; 3] = [
     },
 ];
 
-/// Installs what is missing.
+/// What only `cargo xtask bench` needs: the registry that berth is measured against.
+const PEERS: [GoProgram; 1] = [GoProgram {
+    name: "registry",
+    package: "github.com/distribution/distribution/v3/cmd/registry",
+    version: "v3.1.2",
+}];
+
+/// Installs what the tests need and is missing.
 pub(crate) fn install() -> Result<()> {
+    install_all(&GO_PROGRAMS)
+}
+
+/// Installs what the benchmark needs and is missing.
+pub(crate) fn install_for_bench() -> Result<()> {
+    install_all(&PEERS)
+}
+
+fn install_all(programs: &[GoProgram]) -> Result<()> {
     install_skopeo()?;
     if !works("go", &["version"]) {
         bail!("Go is missing. Install it, for example with: apt-get install golang-go");
     }
-    for program in &GO_PROGRAMS {
-        install_go_program(program)?;
-    }
-    Ok(())
+    programs.iter().try_for_each(install_go_program)
 }
 
 /// Where a program made with Go is.

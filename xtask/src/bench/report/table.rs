@@ -1,0 +1,84 @@
+use crate::bench::results::{Limits, Metric, Registry, Row, RowResult};
+use crate::bench::statistics::median;
+
+use super::format::{NOTHING, header, line, name, number, optional};
+use super::lines::Line;
+use super::targets::{Target, yes_or_no};
+
+const HEADER: [&str; 9] = [
+    "case",
+    "measure",
+    "berth",
+    "distribution",
+    "zot",
+    "berth / better peer",
+    "target",
+    "reached",
+    "machine limit",
+];
+
+/// The table of a row: one line for each metric of each case.
+pub(super) fn render(row: Row, result: &RowResult) -> String {
+    let mut text = header(&HEADER, 2);
+    for one in Line::all(&result.measurements) {
+        let limit = limit(row, one.metric, &result.run.limits);
+        text.push_str(&line(&cells(row, &one, limit)));
+    }
+    text
+}
+
+fn cells(row: Row, one: &Line, limit: Option<f64>) -> Vec<String> {
+    let target = Target::of(row, one.metric);
+    let is_reached = target.and_then(|target| target.is_reached(one, limit));
+    let mut cells = vec![one.case.clone(), name(one.metric).to_owned()];
+    cells.extend(Registry::ALL.map(|registry| optional(one.of(registry))));
+    cells.push(
+        one.ratio()
+            .map_or(NOTHING.to_owned(), |ratio| format!("{}×", number(ratio))),
+    );
+    cells.push(target.map_or(NOTHING.to_owned(), Target::text));
+    cells.push(is_reached.map_or(NOTHING, yes_or_no).to_owned());
+    cells.push(optional(limit));
+    cells
+}
+
+/// What the machine can do at most, where it limits a throughput.
+pub(super) fn limit(row: Row, metric: Metric, limits: &Limits) -> Option<f64> {
+    if metric != Metric::MegabytesPerSecond {
+        return None;
+    }
+    match row {
+        Row::Pull | Row::Image => median(&limits.loopback),
+        Row::Push => Some(median(&limits.sha256)?.min(median(&limits.disk)?)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn a_line_tells_all_about_a_metric() {
+        let results = sample::results();
+        let text = render(Row::Pull, &results.rows[&Row::Pull]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[2..],
+            [
+                "| 1 connection | MB/s | 3,000 | 2,000 | – | 1.50× | ≥ 1.00× | yes | 5,000 |",
+                "| 1 connection | server CPU, s/GiB | 0.400 | 0.200 | – | 2.00× | ≤ 1.00× | **no** | – |",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_push_is_limited_by_the_slower_of_hash_and_disk() {
+        let limits = sample::results().rows[&Row::Pull].run.limits.clone();
+        let limit = |row| limit(row, Metric::MegabytesPerSecond, &limits);
+        assert_eq!(limit(Row::Push), Some(400.0));
+        assert_eq!(limit(Row::Image), Some(5000.0));
+        assert_eq!(limit(Row::Storm), None);
+    }
+}
