@@ -42,6 +42,20 @@ impl Row {
         Self::Reclaim,
         Self::Image,
     ];
+
+    /// What it is called, on the command line too.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+            Self::Storm => "storm",
+            Self::Images => "images",
+            Self::Growth => "growth",
+            Self::Start => "start",
+            Self::Reclaim => "reclaim",
+            Self::Image => "image",
+        }
+    }
 }
 
 /// A program that is measured.

@@ -38,7 +38,7 @@ impl Bench {
 
     /// Measures a row; nothing comes of one that cannot be measured yet.
     pub(super) async fn measure(&mut self, row: Row) -> Result<Option<Measurements>> {
-        println!("\n== {row:?}");
+        println!("\n== {}", row.name());
         let measurements = match row {
             Row::Pull => pull::measure(self).await?,
             Row::Push => push::measure(self).await?,

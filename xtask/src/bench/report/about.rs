@@ -38,7 +38,7 @@ fn rows(results: &Results) -> String {
         let scale = if run.is_quick { ", `--quick`" } else { "" };
         let versions = Registry::ALL.map(|registry| run.versions.get(&registry));
         let mut cells = vec![
-            format!("`{}`", row_name(*row)),
+            format!("`{}`", row.name()),
             reached(results, *row),
             format!("{}{scale}", run.date),
         ];
@@ -49,10 +49,6 @@ fn rows(results: &Results) -> String {
         text.push_str(&line(&cells));
     }
     text
-}
-
-fn row_name(row: Row) -> String {
-    format!("{row:?}").to_lowercase()
 }
 
 /// How many of a row's targets are reached, of those that can be told.

@@ -92,7 +92,7 @@ fn cells_of(curve: &Curve, sizes: &BTreeSet<usize>) -> Vec<String> {
     cells.extend(sizes.iter().map(|size| optional(curve.at(*size))));
     cells.push(growth.map_or(NOTHING.to_owned(), |growth| format!("{}×", number(growth))));
     let target = match curve.registry {
-        Registry::Berth => format!("≤ {}×", number(FLAT)),
+        Registry::Berth => format!("≤ {FLAT}×"),
         Registry::Distribution | Registry::Zot => NOTHING.to_owned(),
     };
     let is_reached = curve.is_flat().map_or(NOTHING, yes_or_no);
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(
             lines[2..5],
             [
-                "| HEAD by tag | berth | 0.200 | 0.300 | 1.50× | ≤ 1.20× | **no** |",
+                "| HEAD by tag | berth | 0.200 | 0.300 | 1.50× | ≤ 1.2× | **no** |",
                 "| HEAD by tag | distribution | 1.00 | – | – | – | – |",
                 "",
             ]

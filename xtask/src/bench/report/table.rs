@@ -67,8 +67,8 @@ mod tests {
         assert_eq!(
             lines[2..],
             [
-                "| 1 connection | MB/s | 3,000 | 2,000 | – | 1.50× | ≥ 1.00× | yes | 5,000 |",
-                "| 1 connection | server CPU, s/GiB | 0.400 | 0.200 | – | 2.00× | ≤ 1.00× | **no** | – |",
+                "| 1 connection | MB/s | 3,000 | 2,000 | – | 1.50× | ≥ 1× | yes | 5,000 |",
+                "| 1 connection | server CPU, s/GiB | 0.400 | 0.200 | – | 2.00× | ≤ 1× | **no** | – |",
             ]
         );
     }

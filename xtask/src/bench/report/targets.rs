@@ -1,6 +1,5 @@
 use crate::bench::results::{Metric, Registry, Row};
 
-use super::format::number;
 use super::lines::Line;
 
 /// How much more a request may cost at the largest size than at the smallest.
@@ -37,10 +36,10 @@ impl Target {
 
     pub(super) fn text(self) -> String {
         match self {
-            Self::AtLeast(ratio) => format!("≥ {}×", number(ratio)),
+            Self::AtLeast(ratio) => format!("≥ {ratio}×"),
             Self::OfPeerAndLimit(share) => format!("≥ 1×, ≥ {:.0} % of limit", share * 100.0),
-            Self::AtMost(ratio) => format!("≤ {}×", number(ratio)),
-            Self::Below(value) => format!("< {}", number(value)),
+            Self::AtMost(ratio) => format!("≤ {ratio}×"),
+            Self::Below(value) => format!("< {value}"),
         }
     }
 

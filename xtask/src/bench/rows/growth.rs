@@ -86,3 +86,26 @@ impl Probe<'_> {
 fn scattered(number: usize, size: usize) -> usize {
     number.wrapping_mul(7_919) % size
 }
+
+/// The query of a page of 100 from the middle of a list of this size, or of its first page where
+/// no 100 follow the middle: every page that is measured is full.
+fn page(size: usize, name: impl Fn(usize) -> String) -> String {
+    let middle = size / 2;
+    if size - middle <= 100 {
+        return "n=100".to_owned();
+    }
+    format!("n=100&last={}", name(middle))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_full() {
+        let page = |size| page(size, |number| format!("v{number}"));
+        assert_eq!(page(100), "n=100");
+        assert_eq!(page(200), "n=100");
+        assert_eq!(page(1000), "n=100&last=v500");
+    }
+}

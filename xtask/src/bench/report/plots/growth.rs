@@ -46,7 +46,7 @@ fn draw(curves: &[Curve], area: &Area<'_>) -> Result<(), Box<dyn std::error::Err
     chart
         .configure_mesh()
         .bold_line_style(GRID)
-        .light_line_style(TRANSPARENT)
+        .max_light_lines(0)
         .axis_style(INK)
         .x_desc("stored")
         .y_desc("ms")

@@ -67,8 +67,7 @@ fn bars(results: &Results) -> Vec<(String, f64)> {
     lines
         .filter(|(_, line)| line.metric.is_throughput())
         .filter_map(|(row, line)| {
-            let row = format!("{row:?}").to_lowercase();
-            let text = format!("{row}, {}, {}", line.case, name(line.metric));
+            let text = format!("{}, {}, {}", row.name(), line.case, name(line.metric));
             Some((text, line.ratio()?))
         })
         .collect()

@@ -1,7 +1,7 @@
 use anyhow::Result;
 use berth_spec::Digest;
 
-use super::{Bench, CONNECTIONS, Probe, largest_size};
+use super::{Bench, CONNECTIONS, Probe, largest_size, page};
 use crate::bench::http::{Connection, Request};
 use crate::bench::load::{for_each, open};
 use crate::bench::push;
@@ -49,8 +49,7 @@ async fn measure_at(
     servers: &[&Running],
     measurements: &mut Measurements,
 ) -> Result<()> {
-    let last = repository(size / 2);
-    let page = Request::get(&format!("/v2/_catalog?n=100&last={last}"));
+    let page = Request::get(&format!("/v2/_catalog?{}", page(size, repository)));
     let work = async |connection: &mut Connection, _| {
         let answer = connection.send(&page).await?;
         Ok(answer.status == 200)

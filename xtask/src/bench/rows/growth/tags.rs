@@ -1,6 +1,6 @@
 use anyhow::Result;
 
-use super::{Bench, CONNECTIONS, Probe, largest_size, scattered};
+use super::{Bench, CONNECTIONS, Probe, largest_size, page, scattered};
 use crate::bench::http::{Body, Connection, Request};
 use crate::bench::image::Image;
 use crate::bench::load::{for_each, open};
@@ -115,10 +115,8 @@ async fn measure_at(
         rounds: bench.scale.rounds,
         requests: bench.scale.requests,
     };
-    let page = Request::get(&format!(
-        "/v2/{REPOSITORY}/tags/list?n=100&last={}",
-        tag(size / 2)
-    ));
+    let page = page(size, tag);
+    let page = Request::get(&format!("/v2/{REPOSITORY}/tags/list?{page}"));
     let catalog = Request::get("/v2/_catalog?n=100");
     let subject = &images.tagged[0].digest;
     let referrers = Request::get(&format!("/v2/{REPOSITORY}/referrers/{subject}"));
