@@ -62,7 +62,7 @@ async fn measure(options: &Options, results: &mut Results, raw: &std::path::Path
             .iter()
             .map(|program| (program.registry, program.version.clone()))
             .collect(),
-        limits: limits::measure(folder.path(), &scale)?,
+        limits: limits::measure(folder.path(), &scale).await?,
     };
     let mut bench = Bench::new(scale, programs, folder.path().to_owned());
     for row in Row::ALL {

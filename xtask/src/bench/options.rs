@@ -15,7 +15,7 @@ pub(crate) struct Options {
     /// Measures nothing: writes the document and its plots again from the raw results
     #[arg(long, conflicts_with_all = ["quick", "only", "zot"])]
     pub(super) report: bool,
-    /// A zot program to measure too, made with: go build -tags containers_image_openpgp ./cmd/zot
+    /// A zot program to measure too; docs/performance.md tells how it is built
     #[arg(long, value_name = "FILE", env = "BENCH_ZOT")]
     pub(super) zot: Option<PathBuf>,
 }

@@ -115,6 +115,9 @@ impl Metric {
     }
 }
 
+/// The case of [`Row::Pull`] that has a machine limit of its own.
+pub(super) const ONE_CONNECTION: &str = "1 connection";
+
 /// The values of one metric of one case, for one registry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Measurement {
@@ -179,8 +182,10 @@ pub(super) struct Machine {
 /// What the machine can do without a registry, in MB/s, one value for each round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Limits {
-    /// A file through one loopback connection, by `sendfile`.
+    /// A file over loopback to one client, by `sendfile`.
     pub(super) loopback: Vec<f64>,
+    /// The same to 16 clients at once.
+    pub(super) loopback_many: Vec<f64>,
     /// SHA-256 on one core.
     pub(super) sha256: Vec<f64>,
     /// Sequential write of a file, with fsync.

@@ -12,8 +12,8 @@ pub(super) fn render(results: &Results) -> String {
     text.push_str(
         "Every value is the median of the rounds. A ratio is berth's median through that of the \
          better peer: the one with the higher throughput, or with the lower cost. MB are 10^6 \
-         bytes. A machine limit is in MB/s: `sendfile` over loopback for pulls, the slower of \
-         SHA-256 on one core and the disk's write with fsync for pushes.\n\n",
+         bytes. A machine limit is in MB/s: `sendfile` to the same client over loopback for pulls, on \
+         one connection or on 16, the slower of SHA-256 on one core and the disk's write with fsync for pushes.\n\n",
     );
     text.push_str(&rows(results));
     text.push_str("\n![berth's throughput against the better peer](performance/ratios.svg)\n\n");
@@ -66,7 +66,7 @@ fn reached(results: &Results, row: Row) -> String {
     let told: Vec<bool> = Line::all(&result.measurements)
         .iter()
         .filter_map(|one| {
-            let limit = limit(row, one.metric, &result.run.limits);
+            let limit = limit(row, one, &result.run.limits);
             Target::of(row, one.metric)?.is_reached(one, limit)
         })
         .collect();
@@ -87,6 +87,7 @@ fn machines(results: &Results) -> String {
         "memory, MiB",
         "kernel",
         "loopback, MB/s",
+        "16 at once, MB/s",
         "SHA-256, MB/s",
         "disk, MB/s",
     ];
@@ -105,6 +106,7 @@ fn machines(results: &Results) -> String {
             grouped(machine.memory_mebibytes as f64),
             machine.kernel.clone(),
             optional(median(&run.limits.loopback)),
+            optional(median(&run.limits.loopback_many)),
             optional(median(&run.limits.sha256)),
             optional(median(&run.limits.disk)),
         ]));

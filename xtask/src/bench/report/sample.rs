@@ -36,6 +36,7 @@ fn run() -> Run {
         ]),
         limits: Limits {
             loopback: vec![5000.0],
+            loopback_many: vec![6000.0],
             sha256: vec![1500.0],
             disk: vec![400.0],
         },

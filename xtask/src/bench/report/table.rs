@@ -1,4 +1,4 @@
-use crate::bench::results::{Limits, Metric, Registry, Row, RowResult};
+use crate::bench::results::{Limits, Metric, ONE_CONNECTION, Registry, Row, RowResult};
 use crate::bench::statistics::median;
 
 use super::format::{NOTHING, header, line, name, number, optional};
@@ -21,7 +21,7 @@ const HEADER: [&str; 9] = [
 pub(super) fn render(row: Row, result: &RowResult) -> String {
     let mut text = header(&HEADER, 2);
     for one in Line::all(&result.measurements) {
-        let limit = limit(row, one.metric, &result.run.limits);
+        let limit = limit(row, &one, &result.run.limits);
         text.push_str(&line(&cells(row, &one, limit)));
     }
     text
@@ -43,12 +43,13 @@ fn cells(row: Row, one: &Line, limit: Option<f64>) -> Vec<String> {
 }
 
 /// What the machine can do at most, where it limits a throughput.
-pub(super) fn limit(row: Row, metric: Metric, limits: &Limits) -> Option<f64> {
-    if metric != Metric::MegabytesPerSecond {
+pub(super) fn limit(row: Row, one: &Line, limits: &Limits) -> Option<f64> {
+    if one.metric != Metric::MegabytesPerSecond {
         return None;
     }
     match row {
-        Row::Pull | Row::Image => median(&limits.loopback),
+        Row::Pull if one.case == ONE_CONNECTION => median(&limits.loopback),
+        Row::Pull | Row::Image => median(&limits.loopback_many),
         Row::Push => Some(median(&limits.sha256)?.min(median(&limits.disk)?)),
         _ => None,
     }
@@ -74,11 +75,16 @@ mod tests {
     }
 
     #[test]
-    fn a_push_is_limited_by_the_slower_of_hash_and_disk() {
-        let limits = sample::results().rows[&Row::Pull].run.limits.clone();
-        let limit = |row| limit(row, Metric::MegabytesPerSecond, &limits);
-        assert_eq!(limit(Row::Push), Some(400.0));
-        assert_eq!(limit(Row::Image), Some(5000.0));
-        assert_eq!(limit(Row::Storm), None);
+    fn the_limit_depends_on_what_is_moved() {
+        let result = &sample::results().rows[&Row::Pull];
+        let mut one = Line::all(&result.measurements).remove(0);
+        let limit_of = |row, one: &Line| limit(row, one, &result.run.limits);
+        assert_eq!(limit_of(Row::Pull, &one), Some(5000.0));
+        assert_eq!(limit_of(Row::Push, &one), Some(400.0));
+        assert_eq!(limit_of(Row::Image, &one), Some(6000.0));
+        one.case = "16 connections".to_owned();
+        assert_eq!(limit_of(Row::Pull, &one), Some(6000.0));
+        one.metric = Metric::PeakMebibytes;
+        assert_eq!(limit_of(Row::Pull, &one), None);
     }
 }

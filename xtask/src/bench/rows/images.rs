@@ -7,8 +7,9 @@ use super::{Bench, progress};
 use crate::bench::content::random;
 use crate::bench::http::Connection;
 use crate::bench::image::{Blob, Image};
-use crate::bench::load::{for_each, measured, open};
+use crate::bench::load::{Cost, for_each, measured, open};
 use crate::bench::push;
+use crate::bench::registries::Running;
 use crate::bench::results::{Measurements, Metric};
 
 const CONNECTIONS: usize = 16;
@@ -24,39 +25,65 @@ struct SmallImage {
 pub(super) async fn measure(bench: &Bench) -> Result<Measurements> {
     let count = bench.scale.images;
     let images: Vec<SmallImage> = (0..count).map(small_image).collect();
-    let cases = [
-        ("one repository".to_owned(), true),
-        (format!("{count} repositories"), false),
-    ];
+    let many = format!("{count} repositories");
     let mut measurements = Measurements::default();
     for round in 0..bench.scale.rounds {
-        for (case, is_one_repository) in &cases {
+        for (case, is_one_repository) in [("one repository", true), (&many, false)] {
             for program in &bench.programs {
                 // A new server for each round: the images would be known to the old one.
                 let server = program.start(&bench.folder).await?;
-                let mut connections = open(server.address, CONNECTIONS).await?;
-                let work = for_each(&mut connections, 0..count, async |connection, number| {
-                    let repository = match is_one_repository {
-                        true => "images".to_owned(),
-                        false => format!("images/{number}"),
-                    };
-                    push_image(connection, &repository, number, &images[number]).await
-                });
-                let ((), cost) = measured(&server, work).await?;
-                let rate = count as f64 / cost.seconds;
-                let cpu = cost.cpu_seconds * 1e3 / count as f64;
-                for (metric, value) in [
-                    (Metric::ImagesPerSecond, rate),
-                    (Metric::CpuMillisecondsPerImage, cpu),
-                    (Metric::PeakMebibytes, cost.peak_mebibytes),
-                ] {
-                    measurements.add(server.registry, case, metric, value);
-                }
+                let cost = push_all(&server, &images, is_one_repository).await?;
+                let rate = add(&mut measurements, &server, case, count, cost);
                 progress(round, &server, case, &format!("{rate:.0} images/s"));
             }
         }
     }
     Ok(measurements)
+}
+
+async fn push_all(
+    server: &Running,
+    images: &[SmallImage],
+    is_one_repository: bool,
+) -> Result<Cost> {
+    let mut connections = open(server.address, CONNECTIONS).await?;
+    let work = for_each(
+        &mut connections,
+        0..images.len(),
+        async |connection, number| {
+            let repository = if is_one_repository {
+                "images".to_owned()
+            } else {
+                format!("images/{number}")
+            };
+            push_image(connection, &repository, number, &images[number]).await
+        },
+    );
+    let ((), cost) = measured(server, work).await?;
+    Ok(cost)
+}
+
+/// Adds what pushing so many images cost, and answers how many were pushed in a second.
+fn add(
+    measurements: &mut Measurements,
+    server: &Running,
+    case: &str,
+    count: usize,
+    cost: Cost,
+) -> f64 {
+    let count = count as f64;
+    let rate = count / cost.seconds;
+    for (metric, value) in [
+        (Metric::ImagesPerSecond, rate),
+        (
+            Metric::CpuMillisecondsPerImage,
+            cost.cpu_seconds * 1e3 / count,
+        ),
+        (Metric::PeakMebibytes, cost.peak_mebibytes),
+    ] {
+        measurements.add(server.registry, case, metric, value);
+    }
+    rate
 }
 
 fn small_image(number: usize) -> SmallImage {

@@ -10,7 +10,7 @@ use crate::bench::http::{Connection, Request};
 use crate::bench::load::{Cost, measured, open};
 use crate::bench::push::{self, Way};
 use crate::bench::registries::Running;
-use crate::bench::results::{Measurements, Metric, Registry};
+use crate::bench::results::{Measurements, Metric, ONE_CONNECTION, Registry};
 
 const CONNECTIONS: [usize; 2] = [1, 16];
 
@@ -49,7 +49,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Measurements> {
 
 fn case(connections: usize) -> String {
     match connections {
-        1 => "1 connection".to_owned(),
+        1 => ONE_CONNECTION.to_owned(),
         many => format!("{many} connections"),
     }
 }

@@ -7,10 +7,13 @@ use plotters::prelude::*;
 use super::super::format::{grouped, number};
 use super::super::growth::Curve;
 use super::{GRID, INK, color};
-use crate::bench::results::{Results, Row};
+use crate::bench::results::{Registry, Results, Row};
 
 const COLUMNS: usize = 2;
 const PANEL: (u32, u32) = (450, 300);
+
+/// The height of the line that tells whose colour is whose.
+const LEGEND: u32 = 40;
 
 /// One panel for each kind of request: its cost against the size, both logarithmic.
 pub(super) fn write(results: &Results, path: &Path) -> Result<()> {
@@ -20,10 +23,15 @@ pub(super) fn write(results: &Results, path: &Path) -> Result<()> {
     let curves = Curve::all(result);
     let panels: Vec<&[Curve]> = curves.chunk_by(|a, b| a.case == b.case).collect();
     let rows = panels.len().div_ceil(COLUMNS);
-    let size = (PANEL.0 * COLUMNS as u32, PANEL.1 * u32::try_from(rows)?);
+    let size = (
+        PANEL.0 * COLUMNS as u32,
+        LEGEND + PANEL.1 * u32::try_from(rows)?,
+    );
     let area = SVGBackend::new(path, size).into_drawing_area();
     area.fill(&WHITE)?;
-    for (panel, part) in panels.iter().zip(area.split_evenly((rows, COLUMNS))) {
+    let (top, rest) = area.split_vertically(LEGEND);
+    legend(&top)?;
+    for (panel, part) in panels.iter().zip(rest.split_evenly((rows, COLUMNS))) {
         draw(panel, &part).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
     }
     area.present()?;
@@ -31,6 +39,17 @@ pub(super) fn write(results: &Results, path: &Path) -> Result<()> {
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+fn legend(area: &Area<'_>) -> Result<()> {
+    let ink = ("sans-serif", 13).into_font().color(&INK);
+    for (position, registry) in (0..).zip(Registry::ALL) {
+        let (x, y) = (70 + position * 130, 20);
+        let stroke = color(registry).stroke_width(2);
+        area.draw(&PathElement::new([(x, y), (x + 18, y)], stroke))?;
+        area.draw(&Text::new(registry.name(), (x + 26, y - 6), ink.clone()))?;
+    }
+    Ok(())
+}
 
 fn draw(curves: &[Curve], area: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
     let points = || curves.iter().flat_map(|curve| &curve.points);
@@ -42,15 +61,17 @@ fn draw(curves: &[Curve], area: &Area<'_>) -> Result<(), Box<dyn std::error::Err
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .build_cartesian_2d(around(sizes).log_scale(), around(costs).log_scale())?;
+        .build_cartesian_2d(around(sizes).log_scale(), decades(costs).log_scale())?;
     chart
         .configure_mesh()
         .bold_line_style(GRID)
         .max_light_lines(0)
+        .x_labels(4)
+        .y_labels(5)
         .axis_style(INK)
         .x_desc("stored")
         .y_desc("ms")
-        .x_label_formatter(&|size| grouped(*size))
+        .x_label_formatter(&|size| power_of_ten(*size))
         .y_label_formatter(&|cost| number(*cost))
         .label_style(("sans-serif", 12).into_font().color(&INK))
         .draw()?;
@@ -62,21 +83,12 @@ fn draw(curves: &[Curve], area: &Area<'_>) -> Result<(), Box<dyn std::error::Err
             .map(|(size, cost)| (*size as f64, *cost))
             .collect();
         let line = LineSeries::new(points.clone(), color.stroke_width(2));
-        chart
-            .draw_series(line)?
-            .label(curve.registry.name())
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
+        chart.draw_series(line)?;
         let dots = points
             .iter()
             .map(|point| Circle::new(*point, 3, color.filled()));
         chart.draw_series(dots)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.8))
-        .label_font(("sans-serif", 12).into_font().color(&INK))
-        .draw()?;
     Ok(())
 }
 
@@ -85,5 +97,39 @@ fn around(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     let (low, high) = values.fold((f64::INFINITY, 0.0_f64), |(low, high), value| {
         (low.min(value), high.max(value))
     });
-    low * 0.7..high * 2.0
+    low * 0.7..high * 1.4
+}
+
+/// The powers of ten around all values.
+fn decades(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
+    let range = around(values);
+    let (low, high) = (range.start.log10().floor(), range.end.log10().ceil());
+    10_f64.powf(low)..10_f64.powf(high)
+}
+
+/// Sizes are labelled only at powers of ten: the marks between are too close together.
+fn power_of_ten(size: f64) -> String {
+    let power = size.log10();
+    if (power - power.round()).abs() < 1e-6 {
+        grouped(size)
+    } else {
+        String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_powers_of_ten_are_labelled() {
+        let labels = [100.0, 200.0, 1000.0, 100_000.0].map(power_of_ten);
+        assert_eq!(labels, ["100", "", "1,000", "100,000"]);
+    }
+
+    #[test]
+    fn a_range_has_room() {
+        assert_eq!(around([10.0, 100.0].into_iter()), 7.0..140.0);
+        assert_eq!(decades([0.2, 20.0].into_iter()), 0.1..100.0);
+    }
 }
