@@ -1,5 +1,7 @@
 //! The registries, as programs that can be started.
 
+mod configuration;
+
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -7,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::http::{Connection, Request};
@@ -110,48 +112,22 @@ impl Program {
             }
             Registry::Distribution => {
                 let file = data.join("config.yml");
-                fs::write(&file, distribution(&storage, address).to_string())?;
+                fs::write(
+                    &file,
+                    configuration::distribution(&storage, address).to_string(),
+                )?;
                 // Its container image sets this too.
                 command.env("OTEL_TRACES_EXPORTER", "none");
                 command.arg("serve").arg(file);
             }
             Registry::Zot => {
                 let file = data.join("config.json");
-                fs::write(&file, zot(&storage, address).to_string())?;
+                fs::write(&file, configuration::zot(&storage, address).to_string())?;
                 command.arg("serve").arg(file);
             }
         }
         Ok(command)
     }
-}
-
-/// The example of its own documentation, with deletion and without passwords. YAML reads JSON.
-fn distribution(storage: &Path, address: SocketAddr) -> Value {
-    json!({
-        "version": 0.1,
-        "log": { "fields": { "service": "registry" } },
-        "storage": {
-            "cache": { "blobdescriptor": "inmemory" },
-            "filesystem": { "rootdirectory": storage },
-            "delete": { "enabled": true },
-            "tag": { "concurrencylimit": 8 },
-        },
-        "http": {
-            "addr": address.to_string(),
-            "headers": { "X-Content-Type-Options": ["nosniff"] },
-        },
-        "health": { "storagedriver": { "enabled": true, "interval": "10s", "threshold": 3 } },
-    })
-}
-
-/// The minimal example of its own documentation, with the log level of the others.
-fn zot(storage: &Path, address: SocketAddr) -> Value {
-    json!({
-        "distSpecVersion": "1.1.1",
-        "storage": { "rootDirectory": storage },
-        "http": { "address": address.ip().to_string(), "port": address.port().to_string() },
-        "log": { "level": "info" },
-    })
 }
 
 /// An address that nobody listens on.

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
@@ -93,18 +94,22 @@ fn draw(curves: &[Curve], area: &Area<'_>) -> Result<(), Box<dyn std::error::Err
 }
 
 /// A range with room around all values.
-fn around(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
-    let (low, high) = values.fold((f64::INFINITY, 0.0_f64), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
+fn around(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let (low, high) = extremes(values);
     low * 0.7..high * 1.4
 }
 
-/// The powers of ten around all values.
-fn decades(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
-    let range = around(values);
-    let (low, high) = (range.start.log10().floor(), range.end.log10().ceil());
-    10_f64.powf(low)..10_f64.powf(high)
+/// The powers of ten around all values; the lowest is inside, so that it has its label.
+fn decades(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let (low, high) = extremes(values);
+    let (low, high) = (low.log10().floor(), high.log10().ceil());
+    0.999 * 10_f64.powf(low)..10_f64.powf(high)
+}
+
+fn extremes(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, 0.0), |(low, high), value| {
+        (low.min(value), high.max(value))
+    })
 }
 
 /// Sizes are labelled only at powers of ten: the marks between are too close together.
@@ -130,6 +135,6 @@ mod tests {
     #[test]
     fn a_range_has_room() {
         assert_eq!(around([10.0, 100.0].into_iter()), 7.0..140.0);
-        assert_eq!(decades([0.2, 20.0].into_iter()), 0.1..100.0);
+        assert_eq!(decades([0.2, 20.0].into_iter()), 0.0999..100.0);
     }
 }
