@@ -73,12 +73,10 @@ fn add(
 ) -> f64 {
     let count = count as f64;
     let rate = count / cost.seconds;
+    let cpu = cost.cpu_seconds * 1e3 / count;
     for (metric, value) in [
         (Metric::ImagesPerSecond, rate),
-        (
-            Metric::CpuMillisecondsPerImage,
-            cost.cpu_seconds * 1e3 / count,
-        ),
+        (Metric::CpuMillisecondsPerImage, cpu),
         (Metric::PeakMebibytes, cost.peak_mebibytes),
     ] {
         measurements.add(server.registry, case, metric, value);

@@ -1,6 +1,6 @@
 //! Many requests for manifests, on many connections that stay open.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::future::try_join_all;
@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use super::{Bench, progress};
 use crate::bench::http::{Body, Connection, Request};
 use crate::bench::image::Image;
-use crate::bench::load::{measured, open};
+use crate::bench::load::{Cost, measured, open};
 use crate::bench::push;
 use crate::bench::registries::Running;
 use crate::bench::results::{Measurements, Metric};
@@ -31,7 +31,8 @@ pub(super) async fn measure(bench: &Bench) -> Result<Measurements> {
     for round in 0..bench.scale.rounds {
         for (case, requests) in &cases {
             for server in &servers {
-                let text = blow(bench, server, case, requests, &mut measurements).await?;
+                let (latencies, cost) = blow(server, requests, bench.scale.storm).await?;
+                let text = add(&mut measurements, server, case, &latencies, cost);
                 progress(round, server, case, &text);
             }
         }
@@ -81,16 +82,16 @@ fn cases(images: &[Image]) -> [(&'static str, Vec<Request>); 3] {
     ]
 }
 
-/// Sends requests on all connections until the time is over.
+/// Sends requests on all connections until the time is over, and answers the milliseconds that
+/// each took.
 async fn blow(
-    bench: &Bench,
     server: &Running,
-    case: &str,
     requests: &[Request],
-    measurements: &mut Measurements,
-) -> Result<String> {
+    duration: Duration,
+) -> Result<(Vec<f64>, Cost)> {
     let mut connections = open(server.address, CONNECTIONS).await?;
-    let end = Instant::now() + bench.scale.storm;
+    let end = Instant::now() + duration;
+    // Each connection begins with another request.
     let storms = connections
         .iter_mut()
         .enumerate()
@@ -108,24 +109,30 @@ async fn blow(
             Ok(latencies)
         });
     let (latencies, cost) = measured(server, try_join_all(storms)).await?;
-    let latencies: Vec<f64> = latencies.concat();
+    Ok((latencies.concat(), cost))
+}
+
+/// Adds what a storm cost, and answers what to tell of it.
+fn add(
+    measurements: &mut Measurements,
+    server: &Running,
+    case: &str,
+    latencies: &[f64],
+    cost: Cost,
+) -> String {
     let count = latencies.len() as f64;
-    let p50 = percentile(&latencies, 50).unwrap_or_default();
-    let p99 = percentile(&latencies, 99).unwrap_or_default();
+    let rate = count / cost.seconds;
+    let cpu = cost.cpu_seconds * 1e6 / count;
+    let p50 = percentile(latencies, 50).unwrap_or_default();
+    let p99 = percentile(latencies, 99).unwrap_or_default();
     for (metric, value) in [
-        (Metric::RequestsPerSecond, count / cost.seconds),
+        (Metric::RequestsPerSecond, rate),
         (Metric::MillisecondsP50, p50),
         (Metric::MillisecondsP99, p99),
-        (
-            Metric::CpuMicrosecondsPerRequest,
-            cost.cpu_seconds * 1e6 / count,
-        ),
+        (Metric::CpuMicrosecondsPerRequest, cpu),
         (Metric::PeakMebibytes, cost.peak_mebibytes),
     ] {
         measurements.add(server.registry, case, metric, value);
     }
-    Ok(format!(
-        "{:.0} requests/s, p99 {p99:.2} ms",
-        count / cost.seconds
-    ))
+    format!("{rate:.0} requests/s, p99 {p99:.2} ms")
 }
