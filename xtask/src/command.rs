@@ -45,6 +45,11 @@ pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
+/// Runs a command to its end, and shows its output only if it fails.
+pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
+    output(command).map(|_| ())
+}
+
 /// Whether a program is there and runs.
 pub(crate) fn works(program: &str, arguments: &[&str]) -> bool {
     command(program, arguments)

@@ -1,6 +1,7 @@
 //! The chores of this workspace: `cargo xtask help` lists them.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod clients;
 mod command;
 mod conformance;
@@ -32,6 +33,8 @@ enum Chore {
     Conformance,
     /// Runs skopeo, crane and oras against the release build
     Clients,
+    /// Measures the release build and its peers side by side, and writes docs/performance.md
+    Bench(bench::Options),
 }
 
 fn main() -> Result<()> {
@@ -41,5 +44,6 @@ fn main() -> Result<()> {
         Chore::Layers => layers::check(),
         Chore::Conformance => conformance::run(),
         Chore::Clients => clients::run(),
+        Chore::Bench(options) => bench::run(&options),
     }
 }

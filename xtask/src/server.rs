@@ -1,4 +1,5 @@
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -17,12 +18,9 @@ pub(crate) struct Server {
 impl Server {
     /// Builds berth if needed, and starts it with these options.
     pub(crate) fn start(options: &[&str]) -> Result<Self> {
-        run(&mut command(
-            "cargo",
-            &["build", "--quiet", "--release", "-p", "berth"],
-        ))?;
+        let program = build()?;
         let data = tempfile::tempdir()?;
-        let mut process = Command::new(root().join("target/release/berth"))
+        let mut process = Command::new(program)
             .args([
                 "serve",
                 "--listen",
@@ -47,6 +45,15 @@ impl Server {
         };
         Ok(server)
     }
+}
+
+/// Builds berth if needed, and answers where its program is.
+pub(crate) fn build() -> Result<PathBuf> {
+    run(&mut command(
+        "cargo",
+        &["build", "--quiet", "--release", "-p", "berth"],
+    ))?;
+    Ok(root().join("target/release/berth"))
 }
 
 fn address(line: &str) -> Option<String> {

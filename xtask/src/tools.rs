@@ -35,20 +35,33 @@ const GO_PROGRAMS: [GoProgram; 3] = [
 /// The oldest Go that builds them.
 const OLDEST_GO: (u32, u32) = (1, 24);
 
-/// Installs what is missing.
+/// What only `cargo xtask bench` needs: the registry that berth is measured against.
+const PEERS: [GoProgram; 1] = [GoProgram {
+    name: "registry",
+    package: "github.com/distribution/distribution/v3/cmd/registry",
+    version: "v3.1.2",
+}];
+
+/// Installs what the tests need and is missing.
 pub(crate) fn install() -> Result<()> {
+    install_all(&GO_PROGRAMS)
+}
+
+/// Installs what the benchmark needs and is missing.
+pub(crate) fn install_for_bench() -> Result<()> {
+    install_all(&PEERS)
+}
+
+fn install_all(programs: &[GoProgram]) -> Result<()> {
     install_skopeo()?;
     check_go()?;
-    for program in &GO_PROGRAMS {
-        install_go_program(program)?;
-    }
-    Ok(())
+    programs.iter().try_for_each(install_go_program)
 }
 
 fn check_go() -> Result<()> {
     let (major, minor) = OLDEST_GO;
     let remedy = format!(
-        "Go {major}.{minor} or newer is needed. Install it from https://go.dev/dl, or with apt-get install golang-go where that is new enough"
+        "Go {major}.{minor} or newer is needed. Install it, with apt-get install golang-go where that is new enough"
     );
     let found = output(&mut command("go", &["version"]))
         .with_context(|| format!("Go is missing. {remedy}"))?;

@@ -1,0 +1,91 @@
+use std::fs;
+use std::process::Child;
+
+use anyhow::{Context, Result};
+
+/// How many ticks Linux counts in a second of CPU time, on every architecture that it tells.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A child process, which ends with this value.
+pub(super) struct Process(Child);
+
+impl Process {
+    pub(super) fn of(child: Child) -> Self {
+        Self(child)
+    }
+
+    /// Whether it still runs.
+    pub(super) fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+
+    /// The CPU time that it has taken so far.
+    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+        let ticks = ticks(&self.read("stat")?).context("/proc tells no CPU time")?;
+        Ok(ticks as f64 / TICKS_PER_SECOND)
+    }
+
+    /// The memory that it has now.
+    pub(super) fn resident_mebibytes(&self) -> Result<f64> {
+        mebibytes(&self.read("status")?, "VmRSS").context("/proc tells no resident memory")
+    }
+
+    /// The most memory that it had since [`Self::forget_peak`], or since it started.
+    pub(super) fn peak_mebibytes(&self) -> Result<f64> {
+        mebibytes(&self.read("status")?, "VmHWM").context("/proc tells no peak of memory")
+    }
+
+    pub(super) fn forget_peak(&self) -> Result<()> {
+        // See proc_pid_clear_refs(5).
+        Ok(fs::write(self.path("clear_refs"), "5")?)
+    }
+
+    fn read(&self, file: &str) -> Result<String> {
+        let path = self.path(file);
+        fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
+    }
+
+    fn path(&self, file: &str) -> String {
+        format!("/proc/{}/{file}", self.0.id())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The ticks in user and in kernel mode that `/proc/PID/stat` tells.
+fn ticks(stat: &str) -> Option<u64> {
+    // The name of the program stands in parentheses, and may hold spaces and parentheses itself.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let kernel: u64 = fields.next()?.parse().ok()?;
+    Some(user + kernel)
+}
+
+/// A line of `/proc/PID/status` that tells kibibytes.
+fn mebibytes(status: &str, name: &str) -> Option<f64> {
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_of_a_process_are_understood() {
+        let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194560 1000 0 0 0 250 30 7 8 20 0 9";
+        assert_eq!(ticks(stat), Some(280));
+        assert_eq!(ticks("42 (short) S 1"), None);
+        let status = "Name:\tberth\nVmHWM:\t   20480 kB\nVmRSS:\t   10240 kB\n";
+        assert_eq!(mebibytes(status, "VmHWM"), Some(20.0));
+        assert_eq!(mebibytes(status, "VmRSS"), Some(10.0));
+        assert_eq!(mebibytes(status, "VmSwap"), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! What is measured: one module for each row.
+
+mod growth;
+mod image;
+mod images;
+mod pull;
+mod push;
+mod start;
+mod storm;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::options::Scale;
+use super::registries::{Program, Running};
+use super::results::{Measurements, Row};
+
+/// What the rows work with.
+pub(super) struct Bench {
+    pub(super) scale: Scale,
+    pub(super) programs: Vec<Program>,
+    /// Where data folders are made.
+    pub(super) folder: PathBuf,
+    /// The registries that [`Row::Growth`] filled with tags, for [`Row::Start`].
+    grown: Option<Vec<Running>>,
+}
+
+impl Bench {
+    pub(super) fn new(scale: Scale, programs: Vec<Program>, folder: PathBuf) -> Self {
+        Self {
+            scale,
+            programs,
+            folder,
+            grown: None,
+        }
+    }
+
+    /// Measures a row; nothing comes of one that cannot be measured yet.
+    pub(super) async fn measure(&mut self, row: Row) -> Result<Option<Measurements>> {
+        println!("\n== {}", row.name());
+        let measurements = match row {
+            Row::Pull => pull::measure(self).await?,
+            Row::Push => push::measure(self).await?,
+            Row::Storm => storm::measure(self).await?,
+            Row::Images => images::measure(self).await?,
+            Row::Growth => growth::measure(self).await?,
+            Row::Start => start::measure(self).await?,
+            Row::Image => image::measure(self).await?,
+            Row::Reclaim => {
+                println!("not measured: there is no garbage collection yet");
+                return Ok(None);
+            }
+        };
+        Ok(Some(measurements))
+    }
+
+    /// Starts every registry, each with a fresh data folder.
+    async fn start_all(&self) -> Result<Vec<Running>> {
+        let mut servers = Vec::new();
+        for program in &self.programs {
+            servers.push(program.start(&self.folder).await?);
+        }
+        Ok(servers)
+    }
+}
+
+fn progress(round: usize, server: &Running, case: &str, text: &str) {
+    let (round, name) = (round + 1, server.registry.name());
+    println!("round {round}  {name:<12}  {case:<32}  {text}");
+}
