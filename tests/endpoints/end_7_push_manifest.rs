@@ -1,4 +1,5 @@
 use berth_spec::{Algorithm, Digest};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -367,4 +368,44 @@ fn the_same_manifest_can_be_pushed_again_and_tags_move() {
     ]);
     let twice = Image::with(19, &json!({ "layers": layers }));
     put(&berth, "twice", &twice.manifest).is(201);
+}
+
+#[test]
+fn of_two_that_change_a_tag_the_second_is_told() {
+    let berth = Berth::start();
+    let (first, second) = (Image::new(1), Image::new(2));
+    for image in [&first, &second] {
+        berth.push_blob("change", &image.config);
+        berth.push_blob("change", &image.layer);
+    }
+    let path = "/v2/change/manifests/latest";
+    let put = |image: &Image, name: &str, value: &str| {
+        let request = berth
+            .request(Method::PUT, path)
+            .header("content-type", OCI_MANIFEST)
+            .header(name, value)
+            .body(image.manifest.clone());
+        Answer::of(request.send().unwrap())
+    };
+    let tag = |image: &Image| format!("\"{}\"", image.digest());
+    put(&first, "if-match", "*").fails_with(412, "DENIED");
+    put(&first, "if-none-match", "*").is(201);
+    put(&second, "if-none-match", "*").fails_with(412, "DENIED");
+    put(&second, "if-match", &tag(&second)).fails_with(412, "DENIED");
+    assert_eq!(berth.get(path).is(200).body, first.manifest);
+    put(&second, "if-match", &tag(&first)).is(201);
+    put(&first, "if-match", &tag(&first)).fails_with(412, "DENIED");
+    assert_eq!(berth.get(path).is(200).body, second.manifest);
+
+    let by_digest = format!("/v2/change/manifests/{}", second.digest());
+    let ours = tag(&second);
+    let theirs = tag(&first);
+    berth
+        .send_with("DELETE", &by_digest, ("if-match", &theirs))
+        .fails_with(412, "DENIED");
+    berth.send_with("GET", path, ("if-match", &theirs)).is(412);
+    berth.send_with("GET", path, ("if-match", &ours)).is(200);
+    berth
+        .send_with("DELETE", &by_digest, ("if-match", &ours))
+        .is(202);
 }

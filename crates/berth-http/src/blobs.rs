@@ -1,12 +1,12 @@
 use std::ops::Range;
 
-use berth_registry::{BlobReader, Registry};
+use berth_registry::{BlobReader, Registry, RegistryError};
 use berth_sendfile::FileMaps;
-use berth_spec::{Digest, RepositoryName};
+use berth_spec::{Digest, Reference, RepositoryName};
 use http::{HeaderMap, Method, StatusCode, header};
 use tracing::debug;
 
-use crate::conditions::{entity_tag, is_not_modified, range_counts};
+use crate::conditions::{entity_tag, is_not_modified, is_not_wanted, range_counts};
 use crate::errors::{self, Failure};
 use crate::mapped_body::MappedBody;
 use crate::range::{Wanted, wanted};
@@ -27,6 +27,11 @@ pub(crate) async fn get(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Answer, Failure> {
+    if is_not_wanted(headers, digest) {
+        registry.blob(repository, digest).await?;
+        let reference = Reference::Digest(digest.clone());
+        return Err(RegistryError::NotAsExpected(reference).into());
+    }
     if method == Method::HEAD || is_not_modified(headers, digest) {
         let blob = registry.blob(repository, digest).await?;
         if is_not_modified(headers, digest) {

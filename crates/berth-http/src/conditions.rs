@@ -1,5 +1,6 @@
+use berth_registry::{Condition, Expected};
 use berth_spec::Digest;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 
 /// The entity tag of content with this digest: content of one digest never changes.
 pub(crate) fn entity_tag(digest: &Digest) -> String {
@@ -19,6 +20,44 @@ pub(crate) fn is_not_modified(headers: &HeaderMap, digest: &Digest) -> bool {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .any(|value| value.split(',').any(matches))
+}
+
+/// Whether the client wants this content only if it is other than this (`If-Match`, RFC 9110, section
+/// 13.1.1).
+pub(crate) fn is_not_wanted(headers: &HeaderMap, digest: &Digest) -> bool {
+    let condition = Condition {
+        only_if: expected(headers, header::IF_MATCH),
+        unless: None,
+    };
+    !condition.holds(Some(digest))
+}
+
+/// What the client expects of a reference that it changes.
+pub(crate) fn of_change(headers: &HeaderMap) -> Condition {
+    Condition {
+        only_if: expected(headers, header::IF_MATCH),
+        unless: expected(headers, header::IF_NONE_MATCH),
+    }
+}
+
+/// The entity tags that a header lists. Those that are no digest are nobody's.
+fn expected(headers: &HeaderMap, name: HeaderName) -> Option<Expected> {
+    let mut values = headers.get_all(name).iter().peekable();
+    values.peek()?;
+    let mut digests = Vec::new();
+    for value in values.filter_map(|value| value.to_str().ok()) {
+        if value.trim() == "*" {
+            return Some(Expected::Any);
+        }
+        digests.extend(value.split(',').filter_map(digest_of));
+    }
+    Some(Expected::OneOf(digests))
+}
+
+/// The inverse of [`entity_tag`]. A weak tag is none of this registry's.
+fn digest_of(tag: &str) -> Option<Digest> {
+    let text = tag.trim().strip_prefix('"')?.strip_suffix('"')?;
+    text.parse().ok()
 }
 
 /// Whether a `Range` header counts: there is no `If-Range`, or it names this content (RFC 9110,
@@ -52,6 +91,27 @@ mod tests {
             &digest
         ));
         assert!(!is_not_modified(&HeaderMap::new(), &digest));
+    }
+
+    #[test]
+    fn what_is_expected_of_a_change_is_read_from_both_headers() {
+        let digest = Digest::sha256(b"");
+        let tag = entity_tag(&digest);
+        let these = Some(Expected::OneOf(vec![digest.clone()]));
+        for (value, expected) in [
+            ("*".to_owned(), Some(Expected::Any)),
+            (tag.clone(), these.clone()),
+            (format!("\"other\", W/\"weak\", {tag}"), these),
+            ("nonsense".to_owned(), Some(Expected::OneOf(Vec::new()))),
+        ] {
+            let condition = of_change(&headers(header::IF_MATCH, &value));
+            assert_eq!(condition.only_if, expected, "{value}");
+            let condition = of_change(&headers(header::IF_NONE_MATCH, &value));
+            assert_eq!(condition.unless, expected, "{value}");
+        }
+        assert_eq!(of_change(&HeaderMap::new()), Condition::default());
+        assert!(!is_not_wanted(&headers(header::IF_MATCH, &tag), &digest));
+        assert!(is_not_wanted(&headers(header::IF_MATCH, "\"a\""), &digest));
     }
 
     #[test]

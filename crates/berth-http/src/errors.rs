@@ -57,6 +57,11 @@ fn registry(failure: &RegistryError) -> Answer {
         RegistryError::TagDeletionOff => {
             plain(ErrorCode::Unsupported, failure).header(header::ALLOW, "GET, HEAD, PUT")
         }
+        RegistryError::NotAsExpected(_) => with_status(
+            StatusCode::PRECONDITION_FAILED,
+            ErrorCode::Denied,
+            failure.to_string(),
+        ),
         RegistryError::ManifestTooLarge { .. } => with_status(
             StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::ManifestInvalid,

@@ -1,11 +1,11 @@
-use berth_registry::{Registry, RegistryError, StoredManifest};
+use berth_registry::{ManifestContent, Registry, RegistryError, StoredManifest};
 use berth_route::url;
 use berth_spec::{Reference, RepositoryName, Tag};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 
-use crate::conditions::{entity_tag, is_not_modified};
-use crate::errors::Failure;
+use crate::conditions::{self, entity_tag, is_not_modified, is_not_wanted};
+use crate::errors::{self, Failure};
 use crate::large_bodies::{LARGE, LargeBodies, Room};
 use crate::request_body::RequestBody;
 use crate::responses::{Answer, OCI_SUBJECT, OCI_TAG};
@@ -48,6 +48,10 @@ pub(crate) fn answer(found: FoundManifest, method: &Method, headers: &HeaderMap)
             .digest(&manifest.digest)
             .header(header::ETAG, entity_tag(&manifest.digest))
     };
+    if is_not_wanted(headers, &manifest.digest) {
+        let reference = Reference::Digest(manifest.digest);
+        return errors::answer(&RegistryError::NotAsExpected(reference).into());
+    }
     if is_not_modified(headers, &manifest.digest) {
         return about(StatusCode::NOT_MODIFIED);
     }
@@ -89,8 +93,11 @@ pub(crate) async fn put(
             repository,
             reference,
             tags,
-            content_type.as_deref(),
-            content,
+            ManifestContent {
+                content_type: content_type.as_deref(),
+                content,
+            },
+            &conditions::of_change(headers),
         )
         .await?;
     let mut answer = Answer::new(StatusCode::CREATED)
@@ -109,9 +116,13 @@ pub(crate) async fn put(
 /// end-9: `DELETE` of a manifest or a tag.
 pub(crate) async fn delete(
     registry: &Registry,
+    headers: &HeaderMap,
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<Answer, Failure> {
-    registry.delete_manifest(repository, reference).await?;
+    let condition = conditions::of_change(headers);
+    registry
+        .delete_manifest(repository, reference, &condition)
+        .await?;
     Ok(Answer::new(StatusCode::ACCEPTED))
 }

@@ -128,7 +128,7 @@ async fn dispatch(
         Route::DeleteManifest {
             repository,
             reference,
-        } => manifests::delete(registry, repository, reference).await,
+        } => manifests::delete(registry, headers, repository, reference).await,
         Route::GetBlob { repository, digest } => {
             // HTTP/2 has frames of its own around the bytes, so it must touch them.
             let maps = (parts.version < Version::HTTP_2).then_some(&connection.maps);

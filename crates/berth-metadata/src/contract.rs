@@ -31,6 +31,7 @@ pub async fn metadata_store(store: &dyn MetadataStore) {
     manifests::optional_blobs_and_subjects_may_be_missing(store).await;
     manifests::deleting_takes_the_tags_along(store).await;
     manifests::a_tag_can_be_deleted_alone(store).await;
+    manifests::what_is_not_as_expected_is_not_changed(store).await;
     manifests::repositories_share_no_manifests(store).await;
     lists::tags_come_in_pages_in_byte_order(store).await;
     lists::referrers_come_in_pages_by_digest(store).await;
@@ -75,6 +76,7 @@ fn manifest(content: &str) -> NewManifest {
         optional_blobs: Vec::new(),
         required_manifests: Vec::new(),
         tags: Vec::new(),
+        condition: None,
     }
 }
 

@@ -29,6 +29,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod condition;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
@@ -36,10 +37,11 @@ mod memory;
 mod sqlite;
 mod store;
 
+pub use condition::{Condition, Expected};
 pub use error::MetadataError;
 pub use memory::MemoryMetadata;
 pub use sqlite::SqliteMetadata;
 pub use store::{
-    Blob, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits, StoredManifest,
-    UploadRecord,
+    Blob, DeleteTag, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits,
+    StoredManifest, UploadRecord,
 };

@@ -7,8 +7,8 @@ use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
 
 use crate::store::time_of;
 use crate::{
-    Blob, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits,
-    StoredManifest, UploadRecord,
+    Blob, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer,
+    ReferrerLimits, StoredManifest, UploadRecord,
 };
 
 /// Metadata in memory, for the tests of what uses a [`MetadataStore`]. Nothing is durable.
@@ -33,6 +33,17 @@ struct Repository {
 }
 
 impl Repository {
+    /// The digest of the manifest that a reference leads to.
+    fn digest_of(&self, reference: &Reference) -> Option<&Digest> {
+        match reference {
+            Reference::Digest(digest) => {
+                let (digest, _) = self.manifests.get_key_value(digest)?;
+                Some(digest)
+            }
+            Reference::Tag(tag) => self.tags.get(tag),
+        }
+    }
+
     /// What a manifest needs and the repository lacks, each once.
     fn missing(&self, manifest: &NewManifest) -> Vec<Digest> {
         let has_blob = |digest: &&Digest| !self.blobs.contains(*digest);
@@ -168,11 +179,14 @@ impl MetadataStore for MemoryMetadata {
     ) -> Result<PutManifest, MetadataError> {
         let mut stored = self.lock();
         let nothing = Repository::default();
-        let missing = stored
-            .repositories
-            .get(repository)
-            .unwrap_or(&nothing)
-            .missing(manifest);
+        let before = stored.repositories.get(repository).unwrap_or(&nothing);
+        let holds = |(reference, condition): &(Reference, Condition)| {
+            condition.holds(before.digest_of(reference))
+        };
+        if !manifest.condition.as_ref().is_none_or(holds) {
+            return Ok(PutManifest::Refused);
+        }
+        let missing = before.missing(manifest);
         if !missing.is_empty() {
             return Ok(PutManifest::Missing(missing));
         }
@@ -193,10 +207,7 @@ impl MetadataStore for MemoryMetadata {
     ) -> Result<Option<StoredManifest>, MetadataError> {
         let stored = self.lock();
         let found = stored.repositories.get(repository).and_then(|repository| {
-            let digest = match reference {
-                Reference::Digest(digest) => digest,
-                Reference::Tag(tag) => repository.tags.get(tag)?,
-            };
+            let digest = repository.digest_of(reference)?;
             repository.manifests.get(digest)
         });
         Ok(found.map(|manifest| StoredManifest {
@@ -223,10 +234,20 @@ impl MetadataStore for MemoryMetadata {
         &self,
         repository: &RepositoryName,
         tag: &Tag,
-    ) -> Result<bool, MetadataError> {
+        condition: &Condition,
+    ) -> Result<DeleteTag, MetadataError> {
         let mut stored = self.lock();
-        let repository = stored.repositories.get_mut(repository);
-        Ok(repository.is_some_and(|repository| repository.tags.remove(tag).is_some()))
+        let Some(repository) = stored.repositories.get_mut(repository) else {
+            return Ok(DeleteTag::Unknown);
+        };
+        let Some(current) = repository.tags.get(tag) else {
+            return Ok(DeleteTag::Unknown);
+        };
+        if !condition.holds(Some(current)) {
+            return Ok(DeleteTag::Refused);
+        }
+        repository.tags.remove(tag);
+        Ok(DeleteTag::Deleted)
     }
 
     async fn tags(

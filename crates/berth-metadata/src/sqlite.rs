@@ -24,8 +24,8 @@ use diesel::sqlite::SqliteConnection;
 
 use crate::store::milliseconds;
 use crate::{
-    Blob, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits,
-    StoredManifest, UploadRecord,
+    Blob, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer,
+    ReferrerLimits, StoredManifest, UploadRecord,
 };
 use cache::{ManifestCache, Stale};
 use readers::Readers;
@@ -251,15 +251,17 @@ impl MetadataStore for SqliteMetadata {
         &self,
         repository: &RepositoryName,
         tag: &Tag,
-    ) -> Result<bool, MetadataError> {
+        condition: &Condition,
+    ) -> Result<DeleteTag, MetadataError> {
         let (repository, tag) = (repository.clone(), tag.clone());
+        let condition = condition.clone();
         let stale = Stale::Keys {
             repository: repository.clone(),
             digest: None,
             tags: vec![tag.clone()],
         };
         self.write_kept(
-            move |connection| manifests::delete_tag(connection, &repository, &tag),
+            move |connection| manifests::delete_tag(connection, &repository, &tag, &condition),
             |_| stale,
         )
         .await

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use berth_spec::{Algorithm, Digest, MediaType, Reference, RepositoryName, SessionId, Tag};
 use bytes::Bytes;
 
-use crate::MetadataError;
+use crate::{Condition, MetadataError};
 
 /// What a registry knows besides the bytes of blobs.
 ///
@@ -74,7 +74,8 @@ pub trait MetadataStore: Send + Sync + 'static {
     ///
     /// If a blob of [`NewManifest::required_blobs`] is not linked to the repository, or a manifest
     /// of [`NewManifest::required_manifests`] is not in it, nothing changes and the answer is
-    /// [`PutManifest::Missing`].
+    /// [`PutManifest::Missing`]. If its condition does not hold, that is the answer, whatever is
+    /// missing.
     async fn put_manifest(
         &self,
         repository: &RepositoryName,
@@ -96,12 +97,13 @@ pub trait MetadataStore: Send + Sync + 'static {
         digest: &Digest,
     ) -> Result<bool, MetadataError>;
 
-    /// Removes a tag; its manifest stays. `false` if there was none.
+    /// Removes a tag, if the condition holds for what it points to; its manifest stays.
     async fn delete_tag(
         &self,
         repository: &RepositoryName,
         tag: &Tag,
-    ) -> Result<bool, MetadataError>;
+        condition: &Condition,
+    ) -> Result<DeleteTag, MetadataError>;
 
     /// At most `limit` tags after `last` (which need not exist, nor be a valid tag), in byte
     /// order; `None` if there is no such repository.
@@ -180,6 +182,8 @@ pub struct NewManifest {
     pub required_manifests: Vec<Digest>,
     /// The tags to point at it.
     pub tags: Vec<Tag>,
+    /// What must be true of a reference for this to happen.
+    pub condition: Option<(Reference, Condition)>,
 }
 
 /// What became of a manifest to be stored.
@@ -189,6 +193,19 @@ pub enum PutManifest {
     Stored,
     /// Nothing was stored: these are missing, blobs first, each once, in the order given.
     Missing(Vec<Digest>),
+    /// Nothing was stored: its condition does not hold.
+    Refused,
+}
+
+/// What became of a tag to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteTag {
+    /// It is deleted.
+    Deleted,
+    /// There is none.
+    Unknown,
+    /// It stays: the condition does not hold.
+    Refused,
 }
 
 /// A manifest as it was stored.

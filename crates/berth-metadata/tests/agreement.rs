@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use berth_metadata::{
-    Blob, MemoryMetadata, MetadataStore, NewManifest, ReferrerLimits, SqliteMetadata,
+    Blob, Condition, MemoryMetadata, MetadataStore, NewManifest, ReferrerLimits, SqliteMetadata,
 };
 use berth_spec::{Digest, Reference, RepositoryName, Tag, media_types};
 use bytes::Bytes;
@@ -98,6 +98,7 @@ fn manifests() -> impl Strategy<Value = Box<NewManifest>> {
                 optional_blobs,
                 required_manifests,
                 tags,
+                condition: None,
             })
         },
     )
@@ -182,7 +183,9 @@ async fn apply(store: &dyn MetadataStore, change: &Change) -> String {
         } => {
             format!(
                 "{:?}",
-                store.delete_tag(&repository(*here), &tag(*number)).await
+                store
+                    .delete_tag(&repository(*here), &tag(*number), &Condition::default())
+                    .await
             )
         }
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use berth_metadata::{MetadataStore, NewManifest, PutManifest, SqliteMetadata};
+use berth_metadata::{
+    Condition, DeleteTag, MetadataStore, NewManifest, PutManifest, SqliteMetadata,
+};
 use berth_spec::{Digest, Reference, RepositoryName, Tag, media_types};
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -43,6 +45,7 @@ fn version(number: usize, media_type: &str, tags: &[&str]) -> NewManifest {
         optional_blobs: Vec::new(),
         required_manifests: Vec::new(),
         tags: tags.iter().map(|tag| tag.parse().unwrap()).collect(),
+        condition: None,
     }
 }
 
@@ -153,8 +156,11 @@ async fn a_deleted_tag_is_gone_and_its_manifest_stays() {
     database.put(&manifest).await;
     assert!(database.read(tag("a")).await.is_some());
     let name: Tag = "a".parse().unwrap();
-    let deleted = database.store.delete_tag(&database.repository, &name);
-    assert!(deleted.await.unwrap());
+    let always = Condition::default();
+    let deleted = database
+        .store
+        .delete_tag(&database.repository, &name, &always);
+    assert_eq!(deleted.await.unwrap(), DeleteTag::Deleted);
     assert!(database.read(tag("a")).await.is_none());
     assert!(database.read(manifest.digest).await.is_some());
 }

@@ -88,6 +88,7 @@ fn manifest(content: &str, blobs: &[&Blob], tags: &[&str]) -> NewManifest {
         optional_blobs: Vec::new(),
         required_manifests: Vec::new(),
         tags: tags.iter().map(|tag| tag.parse().unwrap()).collect(),
+        condition: None,
     }
 }
 

@@ -26,6 +26,9 @@ pub enum RegistryError {
         /// What was asked for.
         digest: Digest,
     },
+    /// What the reference leads to is not what the client expects.
+    #[error("{0} does not lead to what the request expects; pull it, and decide again")]
+    NotAsExpected(Reference),
     /// Tags cannot be deleted here.
     #[error("tag deletion is off: set tag_deletion = true, or delete the manifest by its digest")]
     TagDeletionOff,

@@ -39,12 +39,14 @@ mod settings;
 mod uploads;
 
 pub use berth_blob::{BlobError, BlobReader, BlobStore, ByteStream, MemoryBlobs};
-pub use berth_metadata::{Blob, MemoryMetadata, MetadataError, MetadataStore, StoredManifest};
+pub use berth_metadata::{
+    Blob, Condition, Expected, MemoryMetadata, MetadataError, MetadataStore, StoredManifest,
+};
 pub use berth_upload::{BodyError, BodyStream, Content, RecordsError, UploadError};
 
 pub use error::RegistryError;
 pub use lists::{RepositoryPage, TagPage};
-pub use manifests::PushedManifest;
+pub use manifests::{ManifestContent, PushedManifest};
 pub use referrers::ReferrerPage;
 pub use registry::Registry;
 pub use session_records::MetadataSessionRecords;

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use berth_metadata::{NewManifest, PutManifest, StoredManifest};
+use berth_metadata::{Condition, DeleteTag, NewManifest, PutManifest, StoredManifest};
 use berth_spec::{
     Algorithm, Descriptor, Digest, Manifest, ManifestKind, MediaType, Reference, RepositoryName,
     Tag,
@@ -16,6 +16,15 @@ pub struct PushedManifest {
     pub digest: Digest,
     /// The subject that it names, if any (`OCI-Subject`).
     pub subject: Option<Digest>,
+}
+
+/// A manifest as a client pushes it.
+#[derive(Clone, Debug)]
+pub struct ManifestContent<'a> {
+    /// The `Content-Type` of the request, if it has one.
+    pub content_type: Option<&'a str>,
+    /// The bytes.
+    pub content: Bytes,
 }
 
 impl Registry {
@@ -36,27 +45,29 @@ impl Registry {
 
     /// Stores a manifest under its digest and points tags at it, all or nothing (end-7a, end-7b).
     /// `reference` is a tag to point at it, or the digest that it must have; `tags` are more tags.
-    /// `content_type` is the header of the request, if it has one.
     ///
     /// Everything that it refers to must be in this repository, except its subject and
     /// non-distributable layers.
     ///
+    /// If the condition does not hold for what `reference` leads to, nothing changes.
+    ///
     /// # Errors
-    /// When the manifest is too large, not valid, not of its digest, or refers to content that
+    /// When the condition does not hold, and when the manifest is too large, not valid, not of its digest, or refers to content that
     /// the repository does not have.
     pub async fn push_manifest(
         &self,
         repository: &RepositoryName,
         reference: &Reference,
         tags: &[Tag],
-        content_type: Option<&str>,
-        content: Bytes,
+        pushed: ManifestContent<'_>,
+        condition: &Condition,
     ) -> Result<PushedManifest, RegistryError> {
         let limit = self.settings.manifest_size_limit;
-        if content.len() > limit {
+        if pushed.content.len() > limit {
             return Err(RegistryError::ManifestTooLarge { limit });
         }
-        let manifest = read(reference.clone(), tags.to_vec(), content_type, content).await?;
+        let mut manifest = read(reference.clone(), tags.to_vec(), pushed).await?;
+        manifest.condition = Some((reference.clone(), condition.clone()));
         match self.metadata.put_manifest(repository, &manifest).await? {
             PutManifest::Stored => Ok(PushedManifest {
                 digest: manifest.digest,
@@ -66,31 +77,42 @@ impl Registry {
                 repository: repository.clone(),
                 missing,
             }),
+            PutManifest::Refused => Err(RegistryError::NotAsExpected(reference.clone())),
         }
     }
 
     /// Deletes a manifest by digest, with the tags that point to it; or a tag alone, if the
-    /// settings allow that (end-9).
+    /// settings allow that (end-9). If the condition does not hold, nothing changes.
     ///
     /// # Errors
     /// [`RegistryError::ManifestUnknown`] or [`RegistryError::RepositoryUnknown`] if there is none,
-    /// and [`RegistryError::TagDeletionOff`].
+    /// [`RegistryError::TagDeletionOff`], and [`RegistryError::NotAsExpected`].
     pub async fn delete_manifest(
         &self,
         repository: &RepositoryName,
         reference: &Reference,
+        condition: &Condition,
     ) -> Result<(), RegistryError> {
-        let deleted = match reference {
-            Reference::Digest(digest) => self.metadata.delete_manifest(repository, digest).await?,
+        let metadata = &self.metadata;
+        let outcome = match reference {
+            // Content of one digest never changes: what it leads to is known before it is there.
+            Reference::Digest(digest) if !condition.holds(Some(digest)) => DeleteTag::Refused,
+            Reference::Digest(digest) => {
+                match metadata.delete_manifest(repository, digest).await? {
+                    true => DeleteTag::Deleted,
+                    false => DeleteTag::Unknown,
+                }
+            }
             Reference::Tag(tag) if self.settings.tag_deletion => {
-                self.metadata.delete_tag(repository, tag).await?
+                metadata.delete_tag(repository, tag, condition).await?
             }
             Reference::Tag(_) => return Err(RegistryError::TagDeletionOff),
         };
-        if deleted {
-            return Ok(());
+        match outcome {
+            DeleteTag::Deleted => Ok(()),
+            DeleteTag::Unknown => Err(self.manifest_unknown(repository, reference).await),
+            DeleteTag::Refused => Err(RegistryError::NotAsExpected(reference.clone())),
         }
-        Err(self.manifest_unknown(repository, reference).await)
     }
 
     async fn manifest_unknown(
@@ -111,10 +133,11 @@ impl Registry {
 async fn read(
     reference: Reference,
     tags: Vec<Tag>,
-    content_type: Option<&str>,
-    content: Bytes,
+    pushed: ManifestContent<'_>,
 ) -> Result<NewManifest, RegistryError> {
-    let content_type = content_type
+    let content = pushed.content;
+    let content_type = pushed
+        .content_type
         .map(MediaType::from_content_type)
         .transpose()
         .map_err(RegistryError::ContentType)?;
@@ -162,6 +185,7 @@ fn parse(
         optional_blobs,
         required_manifests,
         tags,
+        condition: None,
     })
 }
 

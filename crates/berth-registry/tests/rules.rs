@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use berth_blob::{BlobStore, FilesystemBlobs, MemoryBlobs};
 use berth_metadata::{MemoryMetadata, MetadataStore, SqliteMetadata};
-use berth_registry::{Content, MetadataSessionRecords, Registry, RegistryError, Settings};
+use berth_registry::{
+    Condition, Content, ManifestContent, MetadataSessionRecords, Registry, RegistryError, Settings,
+};
 use berth_spec::{Digest, Reference, RepositoryName, Tag, media_types};
 use berth_upload::contract;
 use bytes::Bytes;
@@ -43,6 +45,13 @@ fn world(
         metadata,
         blobs,
         _folder: folder,
+    }
+}
+
+fn pushed(content_type: Option<&str>, content: Bytes) -> ManifestContent<'_> {
+    ManifestContent {
+        content_type,
+        content,
     }
 }
 
@@ -94,7 +103,13 @@ impl World {
     ) -> Result<Digest, RegistryError> {
         let pushed = self
             .registry
-            .push_manifest(repository, &reference(to), &[], None, bytes(manifest))
+            .push_manifest(
+                repository,
+                &reference(to),
+                &[],
+                pushed(None, bytes(manifest)),
+                &Condition::default(),
+            )
             .await?;
         Ok(pushed.digest)
     }
@@ -237,7 +252,13 @@ async fn size_digest_and_media_type_are_checked() {
         let push = async |to: &str, content_type: Option<&str>, content: Bytes| {
             world
                 .registry
-                .push_manifest(&here, &reference(to), &[], content_type, content)
+                .push_manifest(
+                    &here,
+                    &reference(to),
+                    &[],
+                    pushed(content_type, content),
+                    &Condition::default(),
+                )
                 .await
         };
         let other = Digest::sha256(b"other").to_string();
@@ -286,7 +307,13 @@ async fn a_push_by_digest_sets_tags_and_any_algorithm_will_do() {
         let to = Reference::Digest(digest.clone());
         world
             .registry
-            .push_manifest(&here, &to, &tags, None, content)
+            .push_manifest(
+                &here,
+                &to,
+                &tags,
+                pushed(None, content),
+                &Condition::default(),
+            )
             .await
             .unwrap();
         assert_eq!(world.tags(&here).await, ["a", "b"]);
@@ -313,13 +340,13 @@ async fn tags_can_be_deleted_only_if_the_settings_say_so() {
             let digest = world.push(&here, "latest", &manifest).await.unwrap();
             let deleted = world
                 .registry
-                .delete_manifest(&here, &reference("latest"))
+                .delete_manifest(&here, &reference("latest"), &Condition::default())
                 .await;
             if tag_deletion {
                 deleted.unwrap();
                 let again = world
                     .registry
-                    .delete_manifest(&here, &reference("latest"))
+                    .delete_manifest(&here, &reference("latest"), &Condition::default())
                     .await;
                 assert!(matches!(again, Err(RegistryError::ManifestUnknown { .. })));
             } else {
@@ -345,18 +372,18 @@ async fn deleting_a_manifest_takes_its_tags_along() {
         world.push(&here, "two", &manifest).await.unwrap();
         world
             .registry
-            .delete_manifest(&here, &digest.clone().into())
+            .delete_manifest(&here, &digest.clone().into(), &Condition::default())
             .await
             .unwrap();
         assert_eq!(world.tags(&here).await, [""; 0]);
         let again = world
             .registry
-            .delete_manifest(&here, &digest.clone().into())
+            .delete_manifest(&here, &digest.clone().into(), &Condition::default())
             .await;
         assert!(matches!(again, Err(RegistryError::ManifestUnknown { .. })));
         let elsewhere = world
             .registry
-            .delete_manifest(&name("elsewhere"), &digest.into())
+            .delete_manifest(&name("elsewhere"), &digest.into(), &Condition::default())
             .await;
         assert!(matches!(
             elsewhere,

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use berth_spec::{Digest, RepositoryName, Tag};
 
 use super::{blob, manifest, put, repository, tag};
-use crate::{MetadataStore, NewManifest, Referrer, ReferrerLimits};
+use crate::{Condition, MetadataStore, NewManifest, Referrer, ReferrerLimits};
 
 pub(super) async fn repositories_come_in_pages_in_byte_order(store: &dyn MetadataStore) {
     assert_eq!(store.repositories(None, 10).await.unwrap(), []);
@@ -48,7 +48,8 @@ pub(super) async fn tags_come_in_pages_in_byte_order(store: &dyn MetadataStore) 
     assert_eq!(page(None, u32::MAX).await, sorted);
     assert_eq!(page(None, 2).await, sorted[..2]);
     assert_eq!(page(Some("1.0"), 2).await, sorted[2..4]);
-    store.delete_tag(&here, &sorted[3]).await.unwrap();
+    let always = Condition::default();
+    store.delete_tag(&here, &sorted[3], &always).await.unwrap();
     assert_eq!(
         page(Some("10"), 2).await,
         sorted[4..6],

@@ -1,7 +1,9 @@
 use berth_spec::{Digest, Reference, media_types};
 
 use super::{blob, by_tag, manifest, media_type, put, repository, tag};
-use crate::{MetadataStore, NewManifest, PutManifest, StoredManifest};
+use crate::{
+    Condition, DeleteTag, Expected, MetadataStore, NewManifest, PutManifest, StoredManifest,
+};
 
 fn stored(manifest: &NewManifest) -> Option<StoredManifest> {
     Some(StoredManifest {
@@ -169,14 +171,18 @@ pub(super) async fn deleting_takes_the_tags_along(store: &dyn MetadataStore) {
 
 pub(super) async fn a_tag_can_be_deleted_alone(store: &dyn MetadataStore) {
     let here = repository("delete/tag");
-    assert!(!store.delete_tag(&here, &tag("a")).await.unwrap());
+    let delete = async || {
+        let always = Condition::default();
+        store.delete_tag(&here, &tag("a"), &always).await.unwrap()
+    };
+    assert_eq!(delete().await, DeleteTag::Unknown);
     let image = NewManifest {
         tags: vec![tag("a"), tag("b")],
         ..manifest("untagged")
     };
     put(store, &here, &image).await;
-    assert!(store.delete_tag(&here, &tag("a")).await.unwrap());
-    assert!(!store.delete_tag(&here, &tag("a")).await.unwrap());
+    assert_eq!(delete().await, DeleteTag::Deleted);
+    assert_eq!(delete().await, DeleteTag::Unknown);
     assert_eq!(store.manifest(&here, &by_tag("a")).await.unwrap(), None);
     for reference in [by_digest(&image), by_tag("b")] {
         assert_eq!(
@@ -202,4 +208,55 @@ pub(super) async fn repositories_share_no_manifests(store: &dyn MetadataStore) {
         store.manifest(&first, &by_tag("v1")).await.unwrap(),
         stored(&image)
     );
+}
+
+pub(super) async fn what_is_not_as_expected_is_not_changed(store: &dyn MetadataStore) {
+    let here = repository("put/conditions");
+    let only_if = |digest: &Digest| Condition {
+        only_if: Some(Expected::OneOf(vec![digest.clone()])),
+        unless: None,
+    };
+    let is_new = Condition {
+        only_if: None,
+        unless: Some(Expected::Any),
+    };
+    let put = async |content: &str, reference: Reference, condition: &Condition| {
+        let image = NewManifest {
+            tags: vec![tag("a")],
+            condition: Some((reference, condition.clone())),
+            ..manifest(content)
+        };
+        store.put_manifest(&here, &image).await.unwrap()
+    };
+    let [first, second] = ["first", "second"].map(|content| manifest(content).digest);
+    for reference in [by_tag("a"), Reference::Digest(first.clone())] {
+        let refused = put("first", reference, &only_if(&first)).await;
+        assert_eq!(refused, PutManifest::Refused);
+    }
+    assert!(!store.has_repository(&here).await.unwrap());
+
+    let stored = put("first", by_tag("a"), &is_new).await;
+    assert_eq!(stored, PutManifest::Stored);
+    for (reference, condition) in [
+        (by_tag("a"), &is_new),
+        (by_tag("a"), &only_if(&second)),
+        (Reference::Digest(first.clone()), &is_new),
+        (Reference::Digest(second.clone()), &only_if(&second)),
+    ] {
+        let refused = put("second", reference, condition).await;
+        assert_eq!(refused, PutManifest::Refused);
+        let current = store.manifest(&here, &by_tag("a")).await.unwrap();
+        assert_eq!(current.unwrap().digest, first);
+    }
+    let stored = put("second", by_tag("a"), &only_if(&first)).await;
+    assert_eq!(stored, PutManifest::Stored);
+
+    let delete = async |condition| {
+        store
+            .delete_tag(&here, &tag("a"), &condition)
+            .await
+            .unwrap()
+    };
+    assert_eq!(delete(only_if(&first)).await, DeleteTag::Refused);
+    assert_eq!(delete(only_if(&second)).await, DeleteTag::Deleted);
 }

@@ -8,7 +8,7 @@ use diesel::upsert::excluded;
 use super::schema::{manifest_blobs, manifest_manifests, manifests, repositories, tags};
 use super::stored::{parse, to_integer};
 use super::{blobs, now, repositories as repository_rows};
-use crate::{MetadataError, NewManifest, PutManifest, StoredManifest};
+use crate::{Condition, DeleteTag, MetadataError, NewManifest, PutManifest, StoredManifest};
 
 /// Stores a manifest, its links and its tags, if all that it needs is there.
 pub(super) fn put(
@@ -16,6 +16,12 @@ pub(super) fn put(
     repository: &RepositoryName,
     manifest: &NewManifest,
 ) -> Result<PutManifest, MetadataError> {
+    if let Some((reference, condition)) = &manifest.condition {
+        let current = current_digest(connection, repository, reference)?;
+        if !condition.holds(current.as_ref()) {
+            return Ok(PutManifest::Refused);
+        }
+    }
     let repository_id = repository_rows::find(connection, repository)?;
     let missing = missing(connection, repository_id, manifest)?;
     if !missing.is_empty() {
@@ -32,6 +38,22 @@ pub(super) fn put(
         point(connection, repository_id, tag, manifest_id)?;
     }
     Ok(PutManifest::Stored)
+}
+
+/// The digest of the manifest that a reference leads to.
+fn current_digest(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Option<Digest>, MetadataError> {
+    match reference {
+        Reference::Tag(tag) => digest_of(connection, repository, tag),
+        Reference::Digest(digest) => {
+            let repository_id = repository_rows::find(connection, repository)?;
+            let is_there = has_manifest(connection, repository_id, digest)?;
+            Ok(is_there.then(|| digest.clone()))
+        }
+    }
 }
 
 /// What a manifest needs and the repository lacks, each once.
@@ -274,11 +296,17 @@ pub(super) fn delete_tag(
     connection: &mut SqliteConnection,
     repository: &RepositoryName,
     tag: &Tag,
-) -> Result<bool, MetadataError> {
+    condition: &Condition,
+) -> Result<DeleteTag, MetadataError> {
     let Some(repository_id) = repository_rows::find(connection, repository)? else {
-        return Ok(false);
+        return Ok(DeleteTag::Unknown);
     };
-    let deleted =
-        diesel::delete(tags::table.find((repository_id, tag.as_str()))).execute(connection)?;
-    Ok(deleted > 0)
+    let Some(current) = digest_of(connection, repository, tag)? else {
+        return Ok(DeleteTag::Unknown);
+    };
+    if !condition.holds(Some(&current)) {
+        return Ok(DeleteTag::Refused);
+    }
+    diesel::delete(tags::table.find((repository_id, tag.as_str()))).execute(connection)?;
+    Ok(DeleteTag::Deleted)
 }
