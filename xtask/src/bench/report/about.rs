@@ -3,12 +3,16 @@ use crate::bench::statistics::median;
 
 use super::format::{NOTHING, grouped, header, line, optional};
 use super::lines::Line;
+use super::plots;
 use super::table::limit;
 use super::targets::Target;
 
 /// When, where and with what the rows were measured, and how many targets are reached.
 pub(super) fn render(results: &Results) -> String {
     let mut text = String::new();
+    if results.rows.is_empty() {
+        return text;
+    }
     text.push_str(
         "Every value is the median of the rounds. A ratio is berth's median through that of the \
          better peer: the one with the higher throughput, or with the lower cost. MB are 10^6 \
@@ -16,7 +20,10 @@ pub(super) fn render(results: &Results) -> String {
          one connection or on 16, the slower of SHA-256 on one core and the disk's write with fsync for pushes.\n\n",
     );
     text.push_str(&rows(results));
-    text.push_str("\n![berth's throughput against the better peer](performance/ratios.svg)\n\n");
+    if plots::has_ratios(results) {
+        text.push_str("\n![berth's throughput against the better peer](performance/ratios.svg)\n");
+    }
+    text.push('\n');
     text.push_str(&machines(results));
     text
 }
@@ -125,6 +132,11 @@ mod tests {
         assert_eq!(reached(&results, Row::Pull), "1 of 2");
         assert_eq!(reached(&results, Row::Growth), "0 of 1");
         assert_eq!(reached(&results, Row::Start), "1 of 2");
+    }
+
+    #[test]
+    fn without_results_there_is_nothing_to_tell() {
+        assert_eq!(render(&Results::default()), "");
     }
 
     #[test]

@@ -19,6 +19,11 @@ pub(super) fn write(results: &Results, folder: &Path) -> Result<()> {
     ratios::write(results, &folder.join("ratios.svg"))
 }
 
+/// Whether there is a plot of ratios.
+pub(super) fn has_ratios(results: &Results) -> bool {
+    !ratios::bars(results).is_empty()
+}
+
 /// Colours that remain apart for those who do not see all of them.
 fn color(registry: Registry) -> RGBColor {
     match registry {

@@ -20,6 +20,9 @@ const RIGHT: i32 = 70;
 /// One bar for each throughput: berth's through that of the better peer, from the line at 1.
 pub(super) fn write(results: &Results, path: &Path) -> Result<()> {
     let bars = bars(results);
+    if bars.is_empty() {
+        return Ok(());
+    }
     let height = TOP + BAR * i32::try_from(bars.len())? + BAR;
     let size = (u32::try_from(WIDTH)?, u32::try_from(height)?);
     let area = SVGBackend::new(path, size).into_drawing_area();
@@ -58,7 +61,7 @@ pub(super) fn write(results: &Results, path: &Path) -> Result<()> {
 }
 
 /// The names and the ratios of all throughputs.
-fn bars(results: &Results) -> Vec<(String, f64)> {
+pub(super) fn bars(results: &Results) -> Vec<(String, f64)> {
     let lines = results.rows.iter().flat_map(|(row, result)| {
         Line::all(&result.measurements)
             .into_iter()
