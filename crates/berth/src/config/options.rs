@@ -41,7 +41,7 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_HEADER_SIZE_LIMIT", value_name = "BYTES")]
     header_size_limit: Option<Size>,
 
-    /// How long a client may send nothing of a body that it has announced [default: 1m]
+    /// How long a client may send nothing of a blob, or take to send a manifest [default: 1m]
     #[arg(long, env = "BERTH_BODY_TIMEOUT", value_name = "TIME")]
     body_timeout: Option<Time>,
 
