@@ -10,10 +10,9 @@ pub(crate) fn entity_tag(digest: &Digest) -> String {
 /// Whether the client has this content already, and says so (`If-None-Match`, RFC 9110, section
 /// 13.1.2).
 pub(crate) fn is_not_modified(headers: &HeaderMap, digest: &Digest) -> bool {
-    let tag = entity_tag(digest);
     let matches = |candidate: &str| {
         let candidate = candidate.trim();
-        candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag
+        candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == entity_tag(digest)
     };
     headers
         .get_all(header::IF_NONE_MATCH)

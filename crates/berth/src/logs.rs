@@ -3,6 +3,7 @@ use std::io::{self, IsTerminal};
 use anyhow::Context;
 
 use crate::config::{Config, LogFormat};
+use crate::json_lines::JsonLines;
 use crate::log_writer::{LogThread, LogWriter};
 
 /// Sends log lines to standard error, on a thread of their own. What still waits is written when the
@@ -17,11 +18,9 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<LogThread> {
     match config.log_format {
         LogFormat::Auto if is_terminal => lines.init(),
         LogFormat::Human => lines.with_ansi(is_terminal).init(),
-        LogFormat::Auto | LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .init(),
+        LogFormat::Auto | LogFormat::Json => {
+            lines.fmt_fields(JsonLines).event_format(JsonLines).init();
+        }
     }
     Ok(thread)
 }

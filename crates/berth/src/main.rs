@@ -4,6 +4,7 @@
 
 mod config;
 mod data_folder;
+mod json_lines;
 mod log_writer;
 mod logs;
 mod serve;
