@@ -1,7 +1,10 @@
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
+use cargo_metadata::MetadataCommand;
 use tempfile::TempDir;
 
 use crate::command::{command, root, run};
@@ -11,18 +14,29 @@ pub(crate) struct Server {
     process: Child,
     /// `host:port`.
     pub(crate) address: String,
-    _data: TempDir,
+    folder: TempDir,
 }
 
 impl Server {
     /// Builds berth if needed, and starts it with these options.
     pub(crate) fn start(options: &[&str]) -> Result<Self> {
+        Self::start_under(&[], options)
+    }
+
+    /// As [`Server::start`], with these words before the command, which must start it in their own
+    /// place.
+    pub(crate) fn start_under(words: &[String], options: &[&str]) -> Result<Self> {
         run(&mut command(
             "cargo",
             &["build", "--quiet", "--release", "-p", "berth"],
         ))?;
-        let data = tempfile::tempdir()?;
-        let mut process = Command::new(root().join("target/release/berth"))
+        let folder = tempfile::tempdir()?;
+        let berth = binary()?;
+        let words = words.iter().map(OsString::from);
+        let mut words = words.chain([berth.into_os_string()]);
+        let program = words.next().context("no command")?;
+        let mut process = Command::new(&program)
+            .args(words)
             .args([
                 "serve",
                 "--listen",
@@ -31,11 +45,11 @@ impl Server {
                 "warn",
                 "--data",
             ])
-            .arg(data.path())
+            .arg(data_in(&folder))
             .args(options)
             .stdout(Stdio::piped())
             .spawn()
-            .context("cannot start target/release/berth")?;
+            .with_context(|| format!("cannot start {}", program.display()))?;
         let stdout = process.stdout.take().context("berth has no output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
@@ -43,10 +57,34 @@ impl Server {
             process,
             address: address(&line)
                 .with_context(|| format!("berth did not say where it listens, but {line:?}"))?,
-            _data: data,
+            folder,
         };
         Ok(server)
     }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its data folder, which was not there before it started.
+    pub(crate) fn data(&self) -> PathBuf {
+        data_in(&self.folder)
+    }
+}
+
+fn data_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
+/// Where the release build is: not always in `target`, as whoever builds may choose.
+fn binary() -> Result<PathBuf> {
+    let metadata = MetadataCommand::new()
+        .current_dir(root())
+        .no_deps()
+        .exec()?;
+    let target = metadata.target_directory.into_std_path_buf();
+    Ok(target.join("release/berth"))
 }
 
 fn address(line: &str) -> Option<String> {
