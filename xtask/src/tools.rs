@@ -32,12 +32,17 @@ const GO_PROGRAMS: [GoProgram; 3] = [
     },
 ];
 
+/// The packages of Debian whose one program has their name.
+const DEBIAN_PACKAGES: [&str; 2] = ["skopeo", "strace"];
+
 /// The oldest Go that builds them.
 const OLDEST_GO: (u32, u32) = (1, 24);
 
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
-    install_skopeo()?;
+    for package in DEBIAN_PACKAGES {
+        install_package(package)?;
+    }
     check_go()?;
     for program in &GO_PROGRAMS {
         install_go_program(program)?;
@@ -99,16 +104,19 @@ fn install_go_program(program: &GoProgram) -> Result<()> {
     fs::write(&stamp, version).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
-fn install_skopeo() -> Result<()> {
-    if works("skopeo", &["--version"]) {
+/// Installs a package of Debian if the program of its name is missing.
+pub(crate) fn install_package(name: &str) -> Result<()> {
+    if works(name, &["--version"]) {
         return Ok(());
     }
-    let install = ["install", "-y", "--no-install-recommends", "skopeo"];
+    let install = ["install", "-y", "--no-install-recommends", name];
     let installed = apt_get(&install).or_else(|_| {
         apt_get(&["update"])?;
         apt_get(&install)
     });
-    installed.context("skopeo is missing. Install it as root with: apt-get install skopeo")
+    installed.with_context(|| {
+        format!("{name} is missing. Install it as root with: apt-get install {name}")
+    })
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {
