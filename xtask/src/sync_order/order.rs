@@ -22,6 +22,9 @@ pub(super) fn faults(calls: &[Call], since: usize, acts: &[Act], answer: &Call) 
             _ => alike.clone().find(|call| call.began > after),
         };
         match (found, previous) {
+            (Some(call), _) if call.began > answer.began => {
+                faults.push(format!("{act} begins only after {}", answer.act));
+            }
             (Some(call), _) => previous = Some(call),
             (None, Some(previous)) if alike.count() > 0 => faults.push(too_early(act, previous)),
             (None, _) => faults.push(format!("{act} is missing")),
@@ -105,7 +108,7 @@ mod tests {
         );
         assert_eq!(
             faults_of(&[WRITE, SYNC, NAME, ANSWER, FOLDER]),
-            ["the answer 201 begins before the sync of /d has ended"]
+            ["the sync of /d begins only after the answer 201"]
         );
     }
 
