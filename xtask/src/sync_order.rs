@@ -67,11 +67,10 @@ fn strace(trace: &Path) -> Vec<String> {
 fn stop(server: &Server, trace: &Path) -> Result<String> {
     let id = server.id();
     output(&mut command("sh", &["-c", &format!("kill -TERM {id}")]))?;
-    let last_line = format!("{id} +++ ");
     let started = Instant::now();
     while started.elapsed() < END_TIMEOUT {
         let text = fs::read_to_string(trace).context("strace left no trace")?;
-        if text.lines().any(|line| line.starts_with(&last_line)) {
+        if lines::has_end_of(id, &text) {
             return Ok(text);
         }
         thread::sleep(Duration::from_millis(20));

@@ -36,6 +36,15 @@ pub(super) fn calls(trace: &str) -> Vec<Call> {
     calls
 }
 
+/// Whether a trace tells of the end of a process, which comes after the ends of all its threads.
+pub(super) fn has_end_of(process: u32, trace: &str) -> bool {
+    let process = process.to_string();
+    trace.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.next() == Some(&process) && words.next() == Some("+++")
+    })
+}
+
 /// `<... fsync resumed>) = 0`: what follows the part that was broken off.
 fn rest(text: &str) -> Option<&str> {
     let (_, rest) = text.strip_prefix("<... ")?.split_once(" resumed>")?;
@@ -75,5 +84,18 @@ mod tests {
         assert!(calls("7 fdatasync(9</d/a> <unfinished ...>) = ?\n").is_empty());
         assert!(calls("7 <... fdatasync resumed>) = 0\n").is_empty());
         assert!(calls("7\n\n").is_empty());
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_found_however_its_number_is_padded() {
+        assert!(has_end_of(
+            7,
+            "17 +++ exited with 0 +++\n7     +++ exited with 0 +++\n"
+        ));
+        assert!(has_end_of(12345, "12345 +++ killed by SIGTERM +++\n"));
+        assert!(!has_end_of(
+            7,
+            "17 +++ exited with 0 +++\n7     fsync(5</d>) = 0\n"
+        ));
     }
 }
