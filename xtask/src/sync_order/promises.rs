@@ -49,13 +49,13 @@ pub(super) fn of_a_new_folder(calls: &[Call], data: &Path) -> Vec<String> {
         return vec!["no request was answered".to_owned()];
     };
     let in_it = MADE.map(|name| text(&data.join(name)));
-    let faults = iter::once(text(data)).chain(in_it).flat_map(|path| {
-        let folder = folder_of(&path);
-        faults(calls, 0, &[Act::Make(path), Act::Sync(folder)], answer)
-    });
-    faults
-        .map(|fault| format!("a new data folder: {fault}"))
-        .collect()
+    let mut all = Vec::new();
+    for path in iter::once(text(data)).chain(in_it) {
+        let acts = [Act::Make(path.clone()), Act::Sync(folder_of(&path))];
+        let found = faults(calls, 0, &acts, answer);
+        all.extend(found.iter().map(|fault| format!("new {path}: {fault}")));
+    }
+    all
 }
 
 /// What is wrong with how these requests, which came one after the other, were answered.
@@ -241,10 +241,7 @@ mod tests {
         let faults = |lines: &[String]| of_a_new_folder(&calls(&lines.join("\n")), Path::new("/d"));
         assert_eq!(faults(&lines), Vec::<String>::new());
         lines.retain(|line| line != "1 fsync(5</>) = 0");
-        assert_eq!(
-            faults(&lines),
-            ["a new data folder: the sync of / is missing"]
-        );
+        assert_eq!(faults(&lines), ["new /d: the sync of / is missing"]);
         assert_eq!(faults(&[]), ["no request was answered"]);
     }
 }
