@@ -7,6 +7,7 @@ mod command;
 mod conformance;
 mod layers;
 mod server;
+mod sync_order;
 mod tests;
 mod tools;
 
@@ -23,12 +24,14 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Chore {
     /// Runs everything that CI runs: tools, layers, format, lints, documentation, tests,
-    /// conformance, clients
+    /// sync-order, conformance, clients
     Test,
     /// Installs what the tests need: skopeo, crane, oras and the conformance suite
     Setup,
     /// Proves that dependencies only point down the layers
     Layers,
+    /// Proves from the system calls of the release build that what it answers is durable
+    SyncOrder,
     /// Runs the official OCI conformance suite against the release build
     Conformance,
     /// Runs skopeo, crane and oras against the release build
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
         Chore::Test => tests::run_all(),
         Chore::Setup => tools::install(),
         Chore::Layers => layers::check(),
+        Chore::SyncOrder => sync_order::run(),
         Chore::Conformance => conformance::run(),
         Chore::Clients => clients::run(),
         Chore::Bench(options) => bench::run(&options),

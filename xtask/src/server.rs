@@ -1,8 +1,10 @@
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
+use cargo_metadata::MetadataCommand;
 use tempfile::TempDir;
 
 use crate::command::{command, root, run};
@@ -12,15 +14,25 @@ pub(crate) struct Server {
     process: Child,
     /// `host:port`.
     pub(crate) address: String,
-    _data: TempDir,
+    folder: TempDir,
 }
 
 impl Server {
     /// Builds berth if needed, and starts it with these options.
     pub(crate) fn start(options: &[&str]) -> Result<Self> {
-        let program = build()?;
-        let data = tempfile::tempdir()?;
-        let mut process = Command::new(program)
+        Self::start_under(&[], options)
+    }
+
+    /// As [`Server::start`], with these words before the command, which must start it in their own
+    /// place.
+    pub(crate) fn start_under(words: &[String], options: &[&str]) -> Result<Self> {
+        let berth = build()?;
+        let folder = tempfile::tempdir()?;
+        let words = words.iter().map(OsString::from);
+        let mut words = words.chain([berth.into_os_string()]);
+        let program = words.next().context("no command")?;
+        let mut process = Command::new(&program)
+            .args(words)
             .args([
                 "serve",
                 "--listen",
@@ -29,11 +41,11 @@ impl Server {
                 "warn",
                 "--data",
             ])
-            .arg(data.path())
+            .arg(data_in(&folder))
             .args(options)
             .stdout(Stdio::piped())
             .spawn()
-            .context("cannot start target/release/berth")?;
+            .with_context(|| format!("cannot start {}", program.display()))?;
         let stdout = process.stdout.take().context("berth has no output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
@@ -41,19 +53,39 @@ impl Server {
             process,
             address: address(&line)
                 .with_context(|| format!("berth did not say where it listens, but {line:?}"))?,
-            _data: data,
+            folder,
         };
         Ok(server)
     }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its data folder, which was not there before it started.
+    pub(crate) fn data(&self) -> PathBuf {
+        data_in(&self.folder)
+    }
 }
 
-/// Builds berth if needed, and answers where its program is.
+fn data_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
+/// Builds berth if needed, and answers where its program is: not always in `target`, as whoever builds may
+/// choose.
 pub(crate) fn build() -> Result<PathBuf> {
     run(&mut command(
         "cargo",
         &["build", "--quiet", "--release", "-p", "berth"],
     ))?;
-    Ok(root().join("target/release/berth"))
+    let metadata = MetadataCommand::new()
+        .current_dir(root())
+        .no_deps()
+        .exec()?;
+    let target = metadata.target_directory.into_std_path_buf();
+    Ok(target.join("release/berth"))
 }
 
 fn address(line: &str) -> Option<String> {

@@ -3,7 +3,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::command::{command, run};
-use crate::{clients, conformance, layers, tools};
+use crate::{clients, conformance, layers, sync_order, tools};
 
 /// Everything that CI runs, in order of how soon it tells something.
 pub(crate) fn run_all() -> Result<()> {
@@ -27,6 +27,7 @@ pub(crate) fn run_all() -> Result<()> {
     step("tests", || {
         cargo(&["test", "--workspace", "--all-features"])
     })?;
+    step("sync order", sync_order::run)?;
     step("conformance", conformance::run)?;
     step("clients", clients::run)?;
     println!("\nAll passed.");

@@ -32,6 +32,9 @@ const GO_PROGRAMS: [GoProgram; 3] = [
     },
 ];
 
+/// The packages of Debian whose one program has their name.
+const DEBIAN_PACKAGES: [&str; 2] = ["skopeo", "strace"];
+
 /// The oldest Go that builds them.
 const OLDEST_GO: (u32, u32) = (1, 24);
 
@@ -53,7 +56,9 @@ pub(crate) fn install_for_bench() -> Result<()> {
 }
 
 fn install_all(programs: &[GoProgram]) -> Result<()> {
-    install_skopeo()?;
+    for package in DEBIAN_PACKAGES {
+        install_package(package)?;
+    }
     check_go()?;
     programs.iter().try_for_each(install_go_program)
 }
@@ -112,16 +117,19 @@ fn install_go_program(program: &GoProgram) -> Result<()> {
     fs::write(&stamp, version).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
-fn install_skopeo() -> Result<()> {
-    if works("skopeo", &["--version"]) {
+/// Installs a package of Debian if the program of its name is missing.
+pub(crate) fn install_package(name: &str) -> Result<()> {
+    if works(name, &["--version"]) {
         return Ok(());
     }
-    let install = ["install", "-y", "--no-install-recommends", "skopeo"];
+    let install = ["install", "-y", "--no-install-recommends", name];
     let installed = apt_get(&install).or_else(|_| {
         apt_get(&["update"])?;
         apt_get(&install)
     });
-    installed.context("skopeo is missing. Install it as root with: apt-get install skopeo")
+    installed.with_context(|| {
+        format!("{name} is missing. Install it as root with: apt-get install {name}")
+    })
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {
