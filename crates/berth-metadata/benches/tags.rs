@@ -70,6 +70,7 @@ fn manifest(tag: &Tag) -> NewManifest {
         optional_blobs: Vec::new(),
         required_manifests: Vec::new(),
         tags: vec![tag.clone()],
+        condition: None,
     }
 }
 
