@@ -8,8 +8,9 @@ use tokio::task::spawn_blocking;
 use crate::{BodyError, BodyStream};
 
 /// How many bytes are gathered while earlier ones are hashed and written. Large enough that handing
-/// over to another thread costs little, small enough for many uploads at once.
-const BATCH_BYTES: usize = 256 * 1024;
+/// over to another thread costs little, small enough for the processor's cache and for many uploads at
+/// once.
+const BATCH_BYTES: usize = 512 * 1024;
 
 /// What came of receiving a body.
 pub(crate) struct Received {
