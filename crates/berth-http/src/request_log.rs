@@ -64,7 +64,7 @@ impl Drop for RequestLine {
         let milliseconds = microseconds as f64 / 1000.0;
         let answered = self.answered.as_ref();
         info!(
-            method = %self.method,
+            method = self.method.as_str(),
             route = self.route,
             path = self.path,
             status = answered.map(|answered| answered.status.as_u16()),

@@ -121,6 +121,13 @@ struct Escaping<'a, 'writer>(&'a mut Writer<'writer>);
 
 impl Write for Escaping<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Almost every text. Without an early end, the compiler looks at many bytes at once.
+        let is_plain = !text
+            .bytes()
+            .fold(false, |found, byte| found | must_be_escaped(byte));
+        if is_plain {
+            return self.0.write_str(text);
+        }
         let mut rest = text;
         while let Some(at) = rest.bytes().position(must_be_escaped) {
             self.0.write_str(&rest[..at])?;
