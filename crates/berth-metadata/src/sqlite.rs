@@ -306,8 +306,7 @@ impl MetadataStore for SqliteMetadata {
 
     async fn create_upload(&self, upload: &UploadRecord) -> Result<(), MetadataError> {
         let upload = upload.clone();
-        self.writer
-            .write_soon_durable(move |connection| uploads::create(connection, &upload))
+        self.write(move |connection| uploads::create(connection, &upload))
             .await
     }
 

@@ -10,7 +10,7 @@ use crate::{Condition, MetadataError};
 /// What a registry knows besides the bytes of blobs.
 ///
 /// Every method is one transaction: it happens whole or not at all, and when a method that changes
-/// something answers `Ok`, the change is durable (one method says that it is a little less). Methods may be called from async code: none
+/// something answers `Ok`, the change is durable. Methods may be called from async code: none
 /// blocks the calling thread.
 ///
 /// A repository comes into being with the first blob or manifest stored in it and stays when it
@@ -126,8 +126,7 @@ pub trait MetadataStore: Send + Sync + 'static {
         limits: ReferrerLimits,
     ) -> Result<Vec<Referrer>, MetadataError>;
 
-    /// Stores the record of a new upload session. It survives the end of the process at once, and a
-    /// power cut only with the next change of anything: nothing was uploaded yet that could be lost.
+    /// Stores the record of a new upload session.
     async fn create_upload(&self, upload: &UploadRecord) -> Result<(), MetadataError>;
 
     /// The record of an upload session, expired or not.

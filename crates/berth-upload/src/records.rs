@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use berth_spec::{Algorithm, RepositoryName, SessionId};
 
 /// Where upload sessions are remembered. Every method is one transaction, and durable when it
-/// answers `Ok`; only a session without a byte may be lost by a power cut. None blocks the calling thread.
+/// answers `Ok`. None blocks the calling thread.
 #[async_trait]
 pub trait SessionRecords: Send + Sync + 'static {
     /// Stores the record of a new session.

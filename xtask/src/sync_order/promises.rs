@@ -16,8 +16,6 @@ pub(super) struct Request {
 
 /// What must be durable when a request is answered.
 pub(super) enum Promise {
-    /// Nothing: a session that has no byte yet may be lost.
-    Nothing,
     /// A record of the metadata.
     Record,
     /// The bytes of an upload session, at this path, and their record.
@@ -84,7 +82,6 @@ fn acts(promise: &Promise, calls: &[Call], since: usize, data: &Path) -> Result<
     let log = text(&data.join("metadata.sqlite3-wal"));
     let record = [Act::Write(log.clone()), Act::Sync(log)];
     Ok(match promise {
-        Promise::Nothing => Vec::new(),
         Promise::Record => record.to_vec(),
         Promise::Staged(path) => {
             let uploads = Act::Sync(folder_of(path));
@@ -224,10 +221,10 @@ mod tests {
 
     #[test]
     fn a_trace_with_other_answers_is_not_that_of_the_requests() {
-        let nothing = || request(202, Promise::Nothing);
-        assert!(faults_of(&[&ACCEPTED], &[nothing()]).is_empty());
+        let record = || request(202, Promise::Record);
+        assert!(faults_of(&[&RECORDED, &ACCEPTED], &[record()]).is_empty());
         for parts in [&[][..], &[&CREATED[..]], &[&ACCEPTED[..], &ACCEPTED]] {
-            assert_eq!(faults_of(parts, &[nothing()]).len(), 1, "{parts:?}");
+            assert_eq!(faults_of(parts, &[record()]).len(), 1, "{parts:?}");
         }
     }
 

@@ -13,9 +13,6 @@ const BYTES: &str = "application/octet-stream";
 const BLOB_SIZE: usize = 1024 * 1024;
 
 /// Pushes in every way that there is, and answers in order what each request was promised.
-///
-/// The first is one that must sync: what only the start of a session sets right would hide that the
-/// settings of the start were wrong.
 pub(super) fn push(address: &str, data: &Path) -> Result<Vec<Request>> {
     let mut pushes = Pushes {
         client: Client::connect(address)?,
@@ -92,7 +89,7 @@ impl Pushes<'_> {
     /// Begins an upload session, and answers its path.
     fn begin(&mut self) -> Result<String> {
         let request = "POST /v2/a/blobs/uploads/";
-        self.send("POST of a session", request, &[], 202, Promise::Nothing)
+        self.send("POST of a session", request, &[], 202, Promise::Record)
     }
 
     fn finish(

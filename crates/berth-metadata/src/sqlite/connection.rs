@@ -48,13 +48,6 @@ pub(super) fn open_writer(path: &Path) -> Result<SqliteConnection, MetadataError
     Ok(connection)
 }
 
-/// Whether what this connection commits from now on is on the disk at once, or only with the next
-/// commit that is.
-pub(super) fn set_sync(connection: &mut SqliteConnection, syncs: bool) -> QueryResult<()> {
-    let level = if syncs { "FULL" } else { "NORMAL" };
-    connection.batch_execute(&format!("PRAGMA synchronous = {level}"))
-}
-
 /// Makes a connection one that only reads.
 pub(super) fn configure_reader(connection: &mut SqliteConnection) -> QueryResult<()> {
     connection.batch_execute(ALL)?;
@@ -96,28 +89,19 @@ mod tests {
         foreign_keys: i64,
     }
 
-    fn settings_of(connection: &mut SqliteConnection) -> Settings {
-        diesel::sql_query(
-            "SELECT journal_mode, synchronous, foreign_keys
-             FROM pragma_journal_mode, pragma_synchronous, pragma_foreign_keys",
-        )
-        .get_result(connection)
-        .unwrap()
-    }
-
     #[test]
     fn what_is_committed_is_synced_and_foreign_keys_hold() {
-        const NORMAL: i64 = 1;
         const FULL: i64 = 2;
         let folder = tempfile::tempdir().unwrap();
         let mut writer = open_writer(&folder.path().join("metadata.sqlite3")).unwrap();
-        let settings = settings_of(&mut writer);
+        let settings: Settings = diesel::sql_query(
+            "SELECT journal_mode, synchronous, foreign_keys
+             FROM pragma_journal_mode, pragma_synchronous, pragma_foreign_keys",
+        )
+        .get_result(&mut writer)
+        .unwrap();
         assert_eq!(settings.journal_mode, "wal");
         assert_eq!(settings.synchronous, FULL);
         assert_eq!(settings.foreign_keys, 1);
-        set_sync(&mut writer, false).unwrap();
-        assert_eq!(settings_of(&mut writer).synchronous, NORMAL);
-        set_sync(&mut writer, true).unwrap();
-        assert_eq!(settings_of(&mut writer).synchronous, FULL);
     }
 }

@@ -14,10 +14,6 @@ pub(super) trait Job: Send {
     /// itself was refused is no such error: only its savepoint is rolled back.
     fn run(&mut self, connection: &mut SqliteConnection) -> Result<(), MetadataError>;
 
-    /// Whether it must survive a power cut once it is answered. If not, it survives the end of
-    /// the process, and is as durable as any once a later job is that must be.
-    fn must_be_durable(&self) -> bool;
-
     /// Answers, now that the transaction is committed, or not.
     fn answer(self: Box<Self>, committed: Result<(), MetadataError>);
 }
@@ -30,7 +26,6 @@ pub(super) type Answer<T> = oneshot::Receiver<Result<T, MetadataError>>;
 pub(super) struct Work<T, F, D> {
     work: F,
     done: D,
-    durable: bool,
     outcome: Option<Result<T, MetadataError>>,
     waiting: oneshot::Sender<Result<T, MetadataError>>,
 }
@@ -41,12 +36,11 @@ where
     D: FnOnce(&Result<T, MetadataError>),
 {
     /// The job, and where its answer will be.
-    pub(super) fn new(work: F, done: D, durable: bool) -> (Self, Answer<T>) {
+    pub(super) fn new(work: F, done: D) -> (Self, Answer<T>) {
         let (waiting, answer) = oneshot::channel();
         let job = Self {
             work,
             done,
-            durable,
             outcome: None,
             waiting,
         };
@@ -68,10 +62,6 @@ where
                 Ok(())
             }
         }
-    }
-
-    fn must_be_durable(&self) -> bool {
-        self.durable
     }
 
     fn answer(self: Box<Self>, committed: Result<(), MetadataError>) {

@@ -6,8 +6,8 @@ use diesel::sqlite::SqliteConnection;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing::error;
 
-use super::connection::{open_writer, set_sync, unusable};
-use super::queue::{Answer, Job, Work};
+use super::connection::{open_writer, unusable};
+use super::queue::{Job, Work};
 use crate::MetadataError;
 
 /// How many jobs may wait; whoever comes later waits to be let in.
@@ -31,7 +31,6 @@ impl Writer {
         let thread = WriterThread {
             path: path.to_owned(),
             connection: Some(connection),
-            syncs: true,
         };
         let thread = thread::Builder::new()
             .name("metadata-writer".to_owned())
@@ -51,22 +50,8 @@ impl Writer {
         work: impl FnMut(&mut SqliteConnection) -> Result<T, MetadataError> + Send + 'static,
         done: impl FnOnce(&Result<T, MetadataError>) + Send + 'static,
     ) -> Result<T, MetadataError> {
-        self.queue(Work::new(work, done, true)).await
-    }
-
-    /// As [`Writer::write`], but what it does survives only the end of the process, not a power cut.
-    pub(super) async fn write_soon_durable<T: Send + 'static>(
-        &self,
-        work: impl FnMut(&mut SqliteConnection) -> Result<T, MetadataError> + Send + 'static,
-    ) -> Result<T, MetadataError> {
-        self.queue(Work::new(work, |_| (), false)).await
-    }
-
-    async fn queue<T>(
-        &self,
-        (job, answer): (impl Job + 'static, Answer<T>),
-    ) -> Result<T, MetadataError> {
         let stopped = || MetadataError::Database("the writer has stopped".to_owned());
+        let (job, answer) = Work::new(work, done);
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
         jobs.send(Box::new(job)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -89,8 +74,6 @@ struct WriterThread {
     path: PathBuf,
     /// `None` after a failure, until a new one is opened.
     connection: Option<SqliteConnection>,
-    /// Whether the connection syncs when it commits.
-    syncs: bool,
 }
 
 impl WriterThread {
@@ -120,16 +103,8 @@ impl WriterThread {
     fn transaction(&mut self, jobs: &mut Jobs) -> Result<(), MetadataError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => {
-                self.syncs = true;
-                open_writer(&self.path)?
-            }
+            None => open_writer(&self.path)?,
         };
-        let must_sync = jobs.iter().any(|job| job.must_be_durable());
-        if must_sync != self.syncs {
-            set_sync(&mut connection, must_sync)?;
-            self.syncs = must_sync;
-        }
         let run = || {
             connection.immediate_transaction(|connection| {
                 jobs.iter_mut().try_for_each(|job| job.run(connection))
