@@ -161,3 +161,24 @@ fn malformed_digests_are_refused() {
         .get(&format!("/v2/a/blobs/{upper}"))
         .fails_with(400, "DIGEST_INVALID");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_blob_that_only_the_disk_has_comes_whole() {
+    let berth = Berth::start();
+    let content = noise(7, 5_000_000);
+    let digest = berth.push_blob("cold", &content);
+    let hex = digest.trim_start_matches("sha256:");
+    let path = berth.data().join("blobs/sha256").join(&hex[..2]).join(hex);
+    let file = std::fs::File::open(path).unwrap();
+    for range in ["bytes=0-", "bytes=1000001-4999998"] {
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        let path = format!("/v2/cold/blobs/{digest}");
+        let answer = berth.send_with("GET", &path, ("range", range)).is(206);
+        let expected = match range {
+            "bytes=0-" => &content[..],
+            _ => &content[1_000_001..4_999_999],
+        };
+        assert!(answer.body == expected, "{range} differs");
+    }
+}

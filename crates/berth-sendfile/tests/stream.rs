@@ -133,6 +133,27 @@ async fn a_range_must_be_in_the_file() {
     assert_eq!(beyond.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
 }
 
+/// Has the kernel forget what it holds of a file.
+#[cfg(target_os = "linux")]
+fn evict(file: &File) {
+    file.sync_all().unwrap();
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_only_the_disk_has_is_not_cached() {
+    // A temporary folder may be memory, which forgets nothing: this one is where builds go.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, content()).unwrap();
+    let file = File::open(&path).unwrap();
+    evict(&file);
+    assert!(!is_cached(&file, 0..LENGTH as u64));
+    load(&file, 0..LENGTH as u64).unwrap();
+    assert!(is_cached(&file, 0..LENGTH as u64));
+}
+
 #[test]
 fn what_was_loaded_is_cached() {
     let (_folder, file) = file();
