@@ -132,6 +132,10 @@ impl StagedWriter for MemoryWriter {
     async fn sync(&mut self) -> Result<(), BlobError> {
         Ok(())
     }
+
+    async fn close(&mut self) -> Result<(), BlobError> {
+        Ok(())
+    }
 }
 
 struct MemoryReader(Bytes);

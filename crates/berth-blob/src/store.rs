@@ -80,6 +80,11 @@ pub trait StagedWriter: Send {
 
     /// Makes all that was written durable, and the staging area itself too.
     async fn sync(&mut self) -> Result<(), BlobError>;
+
+    /// Ends writing without a sync: what the store began in the background has ended when this
+    /// answers. An error of that is told here or never, so bytes count only after this or
+    /// [`StagedWriter::sync`].
+    async fn close(&mut self) -> Result<(), BlobError>;
 }
 
 /// An open blob.

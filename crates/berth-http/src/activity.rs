@@ -10,8 +10,10 @@ pub(crate) struct Activity(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     requests: usize,
-    /// Since when there has been none, if there is none.
+    /// When the last request ended, or the last bytes after that were taken.
     idle_since: Instant,
+    /// Whether bytes wait for the client to take them.
+    must_write: bool,
     /// When each answer that is watched last went on.
     sending: BTreeMap<u64, Instant>,
     next: u64,
@@ -22,6 +24,7 @@ impl Activity {
         Self(Arc::new(Mutex::new(State {
             requests: 0,
             idle_since: Instant::now(),
+            must_write: false,
             sending: BTreeMap::new(),
             next: 0,
         })))
@@ -36,17 +39,30 @@ impl Activity {
         }
     }
 
-    /// For how long no request has been under way; `None` if one is.
-    pub(crate) fn idle(&self, now: Instant) -> Option<Duration> {
-        let state = self.lock();
-        (state.requests == 0).then(|| now.saturating_duration_since(state.idle_since))
+    /// Notes that the client took bytes, or that some wait for it to do so. The end of an answer is
+    /// handed over before it is taken.
+    pub(crate) fn wrote(&self, all: bool) {
+        let mut state = self.lock();
+        if all && state.must_write {
+            state.idle_since = Instant::now();
+        }
+        state.must_write = !all;
     }
 
-    /// For how long the watched answer that waits longest has not gone on.
+    /// For how long no request has been under way and no bytes have waited; `None` if there are.
+    pub(crate) fn idle(&self, now: Instant) -> Option<Duration> {
+        let state = self.lock();
+        let is_idle = state.requests == 0 && !state.must_write;
+        is_idle.then(|| now.saturating_duration_since(state.idle_since))
+    }
+
+    /// For how long nothing has gone on, if all there is are answers that are watched. `None` as long
+    /// as there is anything else: one that is not taken harms no other.
     pub(crate) fn stalled(&self, now: Instant) -> Option<Duration> {
         let state = self.lock();
-        let longest = state.sending.values().min()?;
-        Some(now.saturating_duration_since(*longest))
+        let latest = state.sending.values().max()?;
+        let is_all = state.sending.len() == state.requests;
+        is_all.then(|| now.saturating_duration_since(*latest))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -107,18 +123,24 @@ mod tests {
         assert_eq!(activity.idle(Instant::now()), None);
         drop(second);
         assert_eq!(activity.idle(Instant::now()), Some(Duration::ZERO));
+        tokio::time::advance(SECOND).await;
+        activity.wrote(false);
+        assert_eq!(activity.idle(Instant::now()), None);
+        activity.wrote(true);
+        assert_eq!(activity.idle(Instant::now()), Some(Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_answer_that_waits_longest_counts() {
+    async fn answers_stall_together() {
         let activity = Activity::new();
-        let _unwatched = activity.begin();
+        let unwatched = activity.begin();
         let (mut first, mut second) = (activity.begin(), activity.begin());
         assert_eq!(activity.stalled(Instant::now()), None);
         first.watch();
         second.watch();
         tokio::time::advance(SECOND).await;
-        second.goes_on();
+        assert_eq!(activity.stalled(Instant::now()), None);
+        drop(unwatched);
         assert_eq!(activity.stalled(Instant::now()), Some(SECOND));
         first.goes_on();
         assert_eq!(activity.stalled(Instant::now()), Some(Duration::ZERO));

@@ -6,7 +6,7 @@ use berth_spec::{Digest, Reference, RepositoryName};
 use http::{HeaderMap, Method, StatusCode, header};
 use tracing::debug;
 
-use crate::conditions::{entity_tag, is_not_modified, is_not_wanted, range_counts};
+use crate::conditions::{self, entity_tag, is_not_modified, is_not_wanted, range_counts};
 use crate::errors::{self, Failure};
 use crate::mapped_body::MappedBody;
 use crate::range::{Wanted, wanted};
@@ -74,9 +74,16 @@ fn bytes(reader: Box<dyn BlobReader>, range: Range<u64>, maps: Option<&FileMaps>
 /// end-10: `DELETE` of a blob.
 pub(crate) async fn delete(
     registry: &Registry,
+    headers: &HeaderMap,
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Answer, Failure> {
+    // Content of one digest never changes: what it leads to is known before it is there.
+    if !conditions::of_change(headers).holds(Some(digest)) {
+        registry.blob(repository, digest).await?;
+        let reference = Reference::Digest(digest.clone());
+        return Err(RegistryError::NotAsExpected(reference).into());
+    }
     registry.delete_blob(repository, digest).await?;
     Ok(Answer::new(StatusCode::ACCEPTED).digest(digest))
 }

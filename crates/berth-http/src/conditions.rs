@@ -25,7 +25,7 @@ pub(crate) fn is_not_modified(headers: &HeaderMap, digest: &Digest) -> bool {
 /// 13.1.1).
 pub(crate) fn is_not_wanted(headers: &HeaderMap, digest: &Digest) -> bool {
     let condition = Condition {
-        only_if: expected(headers, header::IF_MATCH),
+        only_if: expected(headers, header::IF_MATCH, digest_of),
         unless: None,
     };
     !condition.holds(Some(digest))
@@ -34,13 +34,17 @@ pub(crate) fn is_not_wanted(headers: &HeaderMap, digest: &Digest) -> bool {
 /// What the client expects of a reference that it changes.
 pub(crate) fn of_change(headers: &HeaderMap) -> Condition {
     Condition {
-        only_if: expected(headers, header::IF_MATCH),
-        unless: expected(headers, header::IF_NONE_MATCH),
+        only_if: expected(headers, header::IF_MATCH, digest_of),
+        unless: expected(headers, header::IF_NONE_MATCH, digest_of_any),
     }
 }
 
 /// The entity tags that a header lists. Those that are no digest are nobody's.
-fn expected(headers: &HeaderMap, name: HeaderName) -> Option<Expected> {
+fn expected(
+    headers: &HeaderMap,
+    name: HeaderName,
+    digest_of: fn(&str) -> Option<Digest>,
+) -> Option<Expected> {
     let mut values = headers.get_all(name).iter().peekable();
     values.peek()?;
     let mut digests = Vec::new();
@@ -57,6 +61,12 @@ fn expected(headers: &HeaderMap, name: HeaderName) -> Option<Expected> {
 fn digest_of(tag: &str) -> Option<Digest> {
     let text = tag.trim().strip_prefix('"')?.strip_suffix('"')?;
     text.parse().ok()
+}
+
+/// As [`digest_of`], where weak tags count too.
+fn digest_of_any(tag: &str) -> Option<Digest> {
+    let tag = tag.trim();
+    digest_of(tag.strip_prefix("W/").unwrap_or(tag))
 }
 
 /// Whether a `Range` header counts: there is no `If-Range`, or it names this content (RFC 9110,
@@ -100,7 +110,7 @@ mod tests {
         for (value, expected) in [
             ("*".to_owned(), Some(Expected::Any)),
             (tag.clone(), these.clone()),
-            (format!("\"other\", W/\"weak\", {tag}"), these),
+            (format!("\"other\", W/\"weak\", {tag}"), these.clone()),
             ("nonsense".to_owned(), Some(Expected::OneOf(Vec::new()))),
         ] {
             let condition = of_change(&headers(header::IF_MATCH, &value));
@@ -108,6 +118,11 @@ mod tests {
             let condition = of_change(&headers(header::IF_NONE_MATCH, &value));
             assert_eq!(condition.unless, expected, "{value}");
         }
+        let weak = format!("W/{tag}");
+        let condition = of_change(&headers(header::IF_NONE_MATCH, &weak));
+        assert_eq!(condition.unless, these);
+        let condition = of_change(&headers(header::IF_MATCH, &weak));
+        assert_eq!(condition.only_if, Some(Expected::OneOf(Vec::new())));
         assert_eq!(of_change(&HeaderMap::new()), Condition::default());
         assert!(!is_not_wanted(&headers(header::IF_MATCH, &tag), &digest));
         assert!(is_not_wanted(&headers(header::IF_MATCH, "\"a\""), &digest));

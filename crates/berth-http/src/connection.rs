@@ -17,8 +17,9 @@ use crate::activity::Activity;
 use crate::service::{Service, serve_request};
 use crate::stall_guard::StallGuard;
 
-/// How long a connection without a request may stay when the server stops: a request may be on its way.
-const LEAVE: Duration = Duration::from_secs(1);
+/// How long a connection without a request may stay when the server stops: a request may be on its way,
+/// or the end of an answer.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// How often a connection is looked at when the server stops.
 const LEAVE_CHECK: Duration = Duration::from_millis(100);
@@ -43,19 +44,19 @@ pub(crate) async fn serve(
         activity: Activity::new(),
     });
     let activity = state.activity.clone();
-    let stream = StallGuard::new(stream, limits.header_timeout, limits.write_timeout);
+    let (head, write) = (limits.header_timeout, limits.write_timeout);
+    let stream = StallGuard::new(stream, head, write, activity.clone());
     let answer = service_fn(move |request| {
         let (service, state) = (Arc::clone(&service), Arc::clone(&state));
         async move { Ok::<_, Infallible>(serve_request(&service, &state, request).await) }
     });
     let builder = builder(&limits);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(Box::pin(stream)), answer));
-    let mut must_leave = false;
+    let mut stopped_at = None;
     loop {
-        let check = if must_leave {
-            LEAVE_CHECK
-        } else {
-            check_interval(&limits)
+        let check = match stopped_at {
+            Some(_) => LEAVE_CHECK,
+            None => check_interval(&limits),
         };
         tokio::select! {
             biased;
@@ -66,9 +67,11 @@ pub(crate) async fn serve(
                 return;
             }
             // An error says that there is nobody left to stop the server.
-            _ = stopping.changed(), if !must_leave => {
+            _ = stopping.changed(), if stopped_at.is_none() => {
                 connection.as_mut().graceful_shutdown();
-                must_leave = true;
+                stopped_at = Some(Instant::now());
+                // The connection has to say that it ends, before it does.
+                continue;
             }
             () = sleep(check) => {}
         }
@@ -78,6 +81,7 @@ pub(crate) async fn serve(
             debug!("a client takes nothing of an answer: its connection ends");
             return;
         }
+        let must_leave = stopped_at.is_some_and(|stopped_at| now - stopped_at > LEAVE);
         if must_leave && idle > LEAVE || idle > limits.header_timeout.saturating_mul(2) {
             debug!("a connection without a request ends");
             return;
@@ -90,7 +94,8 @@ pub(crate) async fn serve(
 
 /// Often enough that what is late is not late by much.
 fn check_interval(limits: &Limits) -> Duration {
-    limits.write_timeout.min(limits.header_timeout) / 4
+    let shortest = limits.write_timeout.min(limits.header_timeout);
+    (shortest / 4).max(Duration::from_millis(10))
 }
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {
@@ -107,7 +112,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .keep_alive_interval(limits.header_timeout)
         .keep_alive_timeout(limits.header_timeout)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
-        .max_concurrent_streams(128)
+        .max_concurrent_streams(64)
         .initial_stream_window_size(1024 * 1024)
         .initial_connection_window_size(4 * 1024 * 1024)
         .max_send_buf_size(256 * 1024);

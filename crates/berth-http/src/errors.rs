@@ -6,6 +6,7 @@ use berth_spec::{Digest, ErrorBody, ErrorCode, ErrorEntry};
 use http::{HeaderName, StatusCode, header};
 use tracing::error;
 
+use crate::large_bodies::NoRoom;
 use crate::request_body::Stalled;
 use crate::responses::Answer;
 
@@ -25,6 +26,15 @@ pub(crate) enum Failure {
     /// The body of a manifest broke off.
     #[error("the request ended early: {0}")]
     Body(BodyError),
+    /// Too many large answers and manifests are under way.
+    #[error("the registry has no room for one more large manifest or list now; try again soon")]
+    NoRoom,
+}
+
+impl From<NoRoom> for Failure {
+    fn from(_: NoRoom) -> Self {
+        Self::NoRoom
+    }
 }
 
 /// The one place where errors become codes of the specification.
@@ -41,6 +51,9 @@ pub(crate) fn answer(failure: &Failure) -> Answer {
             ErrorCode::SizeInvalid,
             failure.to_string(),
         ),
+        Failure::NoRoom => {
+            plain(ErrorCode::TooManyRequests, failure).header(header::RETRY_AFTER, "1")
+        }
         Failure::Body(source) => with_status(
             status_of_broken_body(source),
             ErrorCode::ManifestInvalid,
@@ -118,6 +131,10 @@ fn status_of_broken_body(source: &BodyError) -> StatusCode {
     }
 }
 
+/// How many missing blobs and manifests are named one by one. No image has so many; a manifest that is
+/// made to have them would get an answer that is larger than itself.
+const MOST_NAMED: usize = 500;
+
 fn references_unknown(missing: &[Digest]) -> Answer {
     let entry = |digest: &Digest| ErrorEntry {
         code: ErrorCode::ManifestBlobUnknown,
@@ -126,9 +143,21 @@ fn references_unknown(missing: &[Digest]) -> Answer {
         ),
         detail: Some(serde_json::json!({ "digest": digest })),
     };
-    let body = ErrorBody {
-        errors: missing.iter().map(entry).collect(),
-    };
+    let mut errors: Vec<ErrorEntry> = missing.iter().take(MOST_NAMED).map(entry).collect();
+    if let Some(more) = missing
+        .len()
+        .checked_sub(MOST_NAMED)
+        .filter(|more| *more > 0)
+    {
+        errors.push(ErrorEntry {
+            code: ErrorCode::ManifestBlobUnknown,
+            message: format!(
+                "the manifest refers to {more} more that this repository does not have"
+            ),
+            detail: None,
+        });
+    }
+    let body = ErrorBody { errors };
     Answer::json(ErrorCode::ManifestBlobUnknown.status(), &body)
 }
 

@@ -1,34 +1,77 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 /// From so many bytes on, a body that is held in memory as a whole counts.
 pub(crate) const LARGE: usize = 256 * 1024;
 
-/// How many of them there may be at once. Each has at most a few MiB.
-const AT_ONCE: usize = 16;
+/// How much room there is for all of them, in KiB. Few images have a manifest that counts.
+const ROOM: usize = 64 * 1024;
 
-/// Bounds what manifests and lists take in memory, however many and slow the clients are. Few images
-/// have a manifest that counts as large.
+/// How long a request may wait for room.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bounds what manifests and lists take in memory, however many and slow the clients are.
 #[derive(Clone, Debug)]
 pub(crate) struct LargeBodies(Arc<Semaphore>);
 
-/// The right to hold one large body in memory, until this is dropped. `None` would mean that the
-/// server is gone.
+/// The right to hold a body in memory, until this is dropped. A small body needs none.
 pub(crate) type Room = Option<OwnedSemaphorePermit>;
+
+/// There is no room for one more large body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom;
 
 impl LargeBodies {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self(Arc::new(Semaphore::new(ROOM)))
     }
 
-    /// Waits for room for one more.
-    pub(crate) async fn room(&self) -> Room {
-        Arc::clone(&self.0).acquire_owned().await.ok()
+    /// Waits a while for room for so many bytes.
+    pub(crate) async fn room(&self, bytes: usize) -> Result<Room, NoRoom> {
+        if bytes < LARGE {
+            return Ok(None);
+        }
+        let room = Arc::clone(&self.0).acquire_many_owned(share(bytes));
+        match timeout(PATIENCE, room).await {
+            Ok(Ok(room)) => Ok(Some(room)),
+            _ => Err(NoRoom),
+        }
     }
 
-    /// Room for one more, if there is any now.
-    pub(crate) fn room_now(&self) -> Room {
-        Arc::clone(&self.0).try_acquire_owned().ok()
+    /// Room for so many bytes, if there is any now.
+    pub(crate) fn room_now(&self, bytes: usize) -> Result<Room, NoRoom> {
+        if bytes < LARGE {
+            return Ok(None);
+        }
+        let room = Arc::clone(&self.0).try_acquire_many_owned(share(bytes));
+        room.map(Some).map_err(|_| NoRoom)
+    }
+}
+
+/// What a body takes of the room. One that is larger than all of it takes all of it.
+fn share(bytes: usize) -> u32 {
+    let share = bytes.div_ceil(1024).min(ROOM);
+    u32::try_from(share).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: usize = ROOM * 1024;
+
+    #[tokio::test(start_paused = true)]
+    async fn large_bodies_wait_for_room_and_small_ones_do_not() {
+        let bodies = LargeBodies::new();
+        let half = bodies.room(ALL / 2).await.unwrap();
+        assert!(half.is_some());
+        assert_eq!(bodies.room_now(ALL).unwrap_err(), NoRoom);
+        assert_eq!(bodies.room(ALL * 2).await.unwrap_err(), NoRoom);
+        assert!(bodies.room_now(LARGE - 1).unwrap().is_none());
+        drop(half);
+        assert!(bodies.room(ALL * 2).await.unwrap().is_some());
     }
 }

@@ -5,7 +5,6 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::errors::Failure;
-use crate::large_bodies::LargeBodies;
 use crate::responses::{Answer, OCI_FILTERS_APPLIED};
 
 #[derive(Serialize)]
@@ -86,7 +85,6 @@ pub(crate) struct ReferrerList<'a> {
 /// end-12a, end-12b: the referrers of a manifest.
 pub(crate) async fn referrers(
     registry: &Registry,
-    large_bodies: &LargeBodies,
     list: ReferrerList<'_>,
 ) -> Result<Answer, Failure> {
     let ReferrerList {
@@ -95,8 +93,6 @@ pub(crate) async fn referrers(
         artifact_type,
         last,
     } = list;
-    // How large the list will be is known only when it is there.
-    let room = large_bodies.room().await;
     let page = registry
         .referrers(repository, subject, artifact_type, last)
         .await?;
@@ -105,9 +101,7 @@ pub(crate) async fn referrers(
         media_type: media_types::OCI_IMAGE_INDEX,
         manifests: &page.descriptors,
     };
-    let mut answer = Answer::json(StatusCode::OK, &index)
-        .room(room)
-        .image_index();
+    let mut answer = Answer::json(StatusCode::OK, &index).image_index();
     if artifact_type.is_some() {
         answer = answer.header(OCI_FILTERS_APPLIED, "artifactType");
     }

@@ -6,8 +6,8 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::conditions::{self, entity_tag, is_not_modified, is_not_wanted};
 use crate::errors::{self, Failure};
-use crate::large_bodies::{LARGE, LargeBodies, Room};
-use crate::request_body::RequestBody;
+use crate::large_bodies::{LargeBodies, Room};
+use crate::request_body::{CollectError, RequestBody};
 use crate::responses::{Answer, OCI_SUBJECT, OCI_TAG};
 
 /// A manifest, and the room for its bytes if they are many.
@@ -24,18 +24,13 @@ pub(crate) async fn get(
     reference: &Reference,
 ) -> Result<FoundManifest, Failure> {
     let manifest = registry.manifest(repository, reference).await?;
-    if manifest.content.len() < LARGE {
-        return Ok(FoundManifest {
-            manifest,
-            room: None,
-        });
-    }
-    if let room @ Some(_) = large_bodies.room_now() {
+    let size = manifest.content.len();
+    if let Ok(room) = large_bodies.room_now(size) {
         return Ok(FoundManifest { manifest, room });
     }
     // Not held while waiting: that is what the room is for.
     drop(manifest);
-    let room = large_bodies.room().await;
+    let room = large_bodies.room(size).await?;
     let manifest = registry.manifest(repository, reference).await?;
     Ok(FoundManifest { manifest, room })
 }
@@ -70,9 +65,12 @@ pub(crate) async fn receive(
     limit: usize,
     large_bodies: &LargeBodies,
 ) -> Result<(Bytes, Room), Failure> {
-    let content = body.collect(limit, large_bodies).await;
-    let content = content.map_err(Failure::Body)?;
-    Ok(content.ok_or(RegistryError::ManifestTooLarge { limit })?)
+    let collected = body.collect(limit, large_bodies).await;
+    collected.map_err(|error| match error {
+        CollectError::TooLarge => RegistryError::ManifestTooLarge { limit }.into(),
+        CollectError::Body(error) => Failure::Body(error),
+        CollectError::NoRoom(no_room) => no_room.into(),
+    })
 }
 
 /// end-7a, end-7b: `PUT` of a manifest.

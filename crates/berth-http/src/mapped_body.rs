@@ -25,7 +25,14 @@ pub(crate) struct MappedBody {
 
 impl MappedBody {
     /// Maps a range of a file that nobody writes to.
+    ///
+    /// # Errors
+    /// When it cannot be mapped, or the file system cannot tell what is in memory: sending would
+    /// wait for the disk then.
     pub(crate) fn new(maps: &FileMaps, file: Arc<File>, range: Range<u64>) -> io::Result<Self> {
+        if is_cached(&file, range.start..range.end.min(range.start + 1)).is_none() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         Ok(Self {
             position: range.start,
             bytes: maps.map(Arc::clone(&file), range)?,
@@ -49,7 +56,6 @@ impl MappedBody {
         }
         let length = self.bytes.len().min(PIECE);
         if let Err(error) = ready!(self.poll_cached(context, length as u64)) {
-            self.bytes.clear();
             return Poll::Ready(Some(Err(error)));
         }
         self.position += length as u64;
@@ -64,7 +70,9 @@ impl MappedBody {
         let part = self.position..self.position + length;
         let loading = match &mut self.loading {
             Some(loading) => loading,
-            None if is_cached(&self.file, part.clone()) => return Poll::Ready(Ok(())),
+            None if is_cached(&self.file, part.clone()) == Some(true) => {
+                return Poll::Ready(Ok(()));
+            }
             None => {
                 let file = Arc::clone(&self.file);
                 self.loading

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use crate::large_bodies::{LARGE, LargeBodies, Room};
+use crate::large_bodies::{LARGE, LargeBodies, NoRoom, Room};
 
 /// How much of a body that nobody wants is taken in, so that the client reads the answer instead of
 /// finding the connection reset while it sends.
@@ -90,39 +90,60 @@ impl RequestBody {
         .boxed()
     }
 
-    /// The whole body, if it has at most `limit` bytes, with the room for it if it is large; `None`
-    /// if it has more. It is held in memory, so it must arrive in the time that is allowed for a
-    /// single byte elsewhere.
+    /// The whole body, if it has at most `limit` bytes, with the room for it if it is large. It is held
+    /// in memory, so it must arrive in the time that is allowed for a single byte elsewhere.
     pub(crate) async fn collect(
         mut self,
         limit: usize,
         large_bodies: &LargeBodies,
-    ) -> Result<Option<(Bytes, Room)>, BodyError> {
-        let too_long = |length: u64| length > limit as u64;
-        if self.length().is_some_and(too_long) {
-            return Ok(None);
-        }
-        let is_large = |length: u64| length >= LARGE as u64;
-        let room = match self.length().is_none_or(is_large) {
-            true => large_bodies.room().await,
-            false => None,
-        };
+    ) -> Result<(Bytes, Room), CollectError> {
         let patience = self.patience;
-        let whole = timeout(patience, self.collect_at_most(limit)).await;
-        let whole = whole.map_err(|_| Stalled(patience))??;
-        Ok(whole.map(|whole| (whole, room)))
+        let collecting = self.collect_at_most(limit, large_bodies);
+        let collected = timeout(patience, collecting).await;
+        collected.unwrap_or_else(|_| Err(CollectError::Body(Stalled(patience).into())))
     }
 
-    async fn collect_at_most(&mut self, limit: usize) -> Result<Option<Bytes>, BodyError> {
+    async fn collect_at_most(
+        &mut self,
+        limit: usize,
+        large_bodies: &LargeBodies,
+    ) -> Result<(Bytes, Room), CollectError> {
+        let too_long = |length: u64| length > limit as u64;
+        if self.length().is_some_and(too_long) {
+            return Err(CollectError::TooLarge);
+        }
         let mut whole = Vec::new();
+        let mut room = None;
         while let Some(piece) = self.next().await {
-            let piece = piece?;
-            if whole.len() + piece.len() > limit {
-                return Ok(None);
+            let piece = piece.map_err(CollectError::Body)?;
+            let length = whole.len() + piece.len();
+            if length > limit {
+                return Err(CollectError::TooLarge);
+            }
+            // Only when there is much, or a client that sends little could hold what others need.
+            if length >= LARGE && room.is_none() {
+                room = large_bodies.room(limit).await?;
             }
             whole.extend_from_slice(&piece);
         }
-        Ok(Some(whole.into()))
+        Ok((whole.into(), room))
+    }
+}
+
+/// Why a body was not taken in.
+#[derive(Debug)]
+pub(crate) enum CollectError {
+    /// It has more bytes than it may have.
+    TooLarge,
+    /// It broke off.
+    Body(BodyError),
+    /// There is no room for it now.
+    NoRoom(NoRoom),
+}
+
+impl From<NoRoom> for CollectError {
+    fn from(no_room: NoRoom) -> Self {
+        Self::NoRoom(no_room)
     }
 }
 

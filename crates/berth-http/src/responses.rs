@@ -9,7 +9,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
 
-use crate::large_bodies::{LARGE, Room};
+use crate::errors::Failure;
+use crate::large_bodies::{LargeBodies, Room};
 use crate::mapped_body::MappedBody;
 
 /// `Docker-Content-Digest`: the digest of the content that the answer is about.
@@ -157,12 +158,22 @@ impl Answer {
 
     /// Keeps the room for a body in memory until it is sent.
     pub(crate) fn room(mut self, room: Room) -> Self {
-        if let ResponseBody::Whole(bytes, held) = self.0.body_mut()
-            && bytes.len() >= LARGE
-        {
+        if let ResponseBody::Whole(_, held) = self.0.body_mut() {
             *held = room;
         }
         self
+    }
+
+    /// Takes room for a body in memory that has none yet.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn within(self, large_bodies: &LargeBodies) -> Result<Self, Failure> {
+        let ResponseBody::Whole(bytes, None) = self.0.body() else {
+            return Ok(self);
+        };
+        let room = large_bodies.room_now(bytes.len())?;
+        Ok(self.room(room))
     }
 
     /// The finished response.

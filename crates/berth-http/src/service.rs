@@ -62,7 +62,9 @@ pub(crate) async fn serve_request(
         }
         Err(error) => Err(error.into()),
     };
-    let answer = outcome.unwrap_or_else(|failure| span.in_scope(|| errors::answer(&failure)));
+    let answer = outcome
+        .and_then(|answer| answer.within(&service.large_bodies))
+        .unwrap_or_else(|failure| span.in_scope(|| errors::answer(&failure)));
     let response = answer
         .header(API_VERSION, "registry/2.0")
         .header(REQUEST_ID, id)
@@ -107,7 +109,7 @@ async fn dispatch(
                 artifact_type,
                 last: last.as_ref(),
             };
-            lists::referrers(registry, large_bodies, list).await
+            lists::referrers(registry, list).await
         }
         Route::GetManifest {
             repository,
@@ -135,7 +137,7 @@ async fn dispatch(
             blobs::get(registry, maps, method, headers, repository, digest).await
         }
         Route::DeleteBlob { repository, digest } => {
-            blobs::delete(registry, repository, digest).await
+            blobs::delete(registry, headers, repository, digest).await
         }
         Route::StartUpload { repository, start } => {
             uploads::start(registry, headers, repository, start, body).await

@@ -7,6 +7,8 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::activity::Activity;
+
 /// As many bytes as the HTTP/2 preface has: how many are read before the protocol is known.
 const PREFACE_BYTES: usize = 24;
 
@@ -23,11 +25,17 @@ pin_project! {
         #[pin]
         write_deadline: Sleep,
         write_stalled: bool,
+        activity: Activity,
     }
 }
 
 impl<S> StallGuard<S> {
-    pub(crate) fn new(stream: S, preface_timeout: Duration, write_timeout: Duration) -> Self {
+    pub(crate) fn new(
+        stream: S,
+        preface_timeout: Duration,
+        write_timeout: Duration,
+        activity: Activity,
+    ) -> Self {
         Self {
             stream,
             received: 0,
@@ -35,7 +43,19 @@ impl<S> StallGuard<S> {
             write_timeout,
             write_deadline: sleep(write_timeout),
             write_stalled: false,
+            activity,
         }
+    }
+
+    /// As [`StallGuard::watch`], for what sends bytes.
+    fn watch_write<T>(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let outcome = self.as_mut().watch(context, write);
+        self.project().activity.wrote(outcome.is_ready());
+        outcome
     }
 
     /// Passes the outcome of a write on; the clock runs from the first that had to wait until
@@ -86,7 +106,7 @@ impl<S: AsyncWrite> AsyncWrite for StallGuard<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.watch(context, |stream, context| stream.poll_write(context, bytes))
+        self.watch_write(context, |stream, context| stream.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -94,7 +114,7 @@ impl<S: AsyncWrite> AsyncWrite for StallGuard<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.watch(context, |stream, context| {
+        self.watch_write(context, |stream, context| {
             stream.poll_write_vectored(context, slices)
         })
     }
@@ -123,7 +143,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_says_nothing_is_cut_off() {
         let (_client, server) = duplex(64);
-        let mut guard = std::pin::pin!(StallGuard::new(server, SHORT, LONG));
+        let mut guard = std::pin::pin!(StallGuard::new(server, SHORT, LONG, Activity::new()));
         let error = guard.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
@@ -131,7 +151,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_cut_off() {
         let (_client, server) = duplex(64);
-        let mut guard = std::pin::pin!(StallGuard::new(server, LONG, SHORT));
+        let mut guard = std::pin::pin!(StallGuard::new(server, LONG, SHORT, Activity::new()));
         let error = guard.write_all(&[0; 65]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
@@ -139,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_may_be_silent_after_the_preface() {
         let (mut client, server) = duplex(64);
-        let mut guard = std::pin::pin!(StallGuard::new(server, SHORT, LONG));
+        let mut guard = std::pin::pin!(StallGuard::new(server, SHORT, LONG, Activity::new()));
         client.write_all(&[0; PREFACE_BYTES]).await.unwrap();
         guard.read_exact(&mut [0; PREFACE_BYTES]).await.unwrap();
         let silence = tokio::time::timeout(SHORT * 3, guard.read_u8()).await;

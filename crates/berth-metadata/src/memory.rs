@@ -288,8 +288,8 @@ impl MetadataStore for MemoryMetadata {
         let mut bytes = 0;
         let is_within = |referrer: &Referrer| {
             let is_first = bytes == 0;
-            bytes += annotation_bytes(referrer).max(1);
-            is_first || bytes <= limits.annotation_bytes
+            bytes += text_bytes(referrer).max(1);
+            is_first || bytes <= limits.bytes
         };
         let referrers = page(referrers, is_after, limits.count);
         let referrers = referrers.into_iter().map(referrer);
@@ -347,10 +347,11 @@ fn referrer(manifest: &NewManifest) -> Referrer {
     }
 }
 
-/// About as many bytes as a database keeps for the annotations.
-fn annotation_bytes(referrer: &Referrer) -> usize {
+/// About as many bytes as a database keeps for the artifact type and the annotations.
+fn text_bytes(referrer: &Referrer) -> usize {
     let texts = referrer.annotations.iter();
-    texts.map(|(key, value)| key.len() + value.len()).sum()
+    let annotations: usize = texts.map(|(key, value)| key.len() + value.len()).sum();
+    annotations + referrer.artifact_type.as_deref().map_or(0, str::len)
 }
 
 /// The record as a database keeps it: times in whole milliseconds.

@@ -223,9 +223,9 @@ pub struct StoredManifest {
 pub struct ReferrerLimits {
     /// How many referrers.
     pub count: u32,
-    /// How many bytes their annotations may have together. A manifest of the largest size can
-    /// have almost as many.
-    pub annotation_bytes: usize,
+    /// How many bytes their artifact types and annotations may have together. Those of one manifest
+    /// can be almost as many as a manifest may have.
+    pub bytes: usize,
 }
 
 /// A manifest that names another as its subject: an entry of the referrers list (end-12a).

@@ -250,6 +250,6 @@ proptest! {
 fn limits(count: u32) -> ReferrerLimits {
     ReferrerLimits {
         count,
-        annotation_bytes: usize::MAX,
+        bytes: usize::MAX,
     }
 }

@@ -73,10 +73,12 @@ impl Registry {
         from: Option<&RepositoryName>,
         digest: &Digest,
     ) -> Result<Option<Blob>, RegistryError> {
-        if self.blobs.open(digest).await?.is_none() {
+        let Some(reader) = self.blobs.open(digest).await? else {
             return Ok(None);
-        }
-        Ok(self.metadata.mount_blob(repository, from, digest).await?)
+        };
+        let mounted = self.metadata.mount_blob(repository, from, digest).await?;
+        // One that was cut short is linked by now, but unknown until it is uploaded.
+        Ok(mounted.filter(|blob| blob.size == reader.size()))
     }
 
     async fn blob_unknown(&self, repository: &RepositoryName, digest: &Digest) -> RegistryError {

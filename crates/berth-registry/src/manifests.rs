@@ -67,7 +67,9 @@ impl Registry {
             return Err(RegistryError::ManifestTooLarge { limit });
         }
         let mut manifest = read(reference.clone(), tags.to_vec(), pushed).await?;
-        manifest.condition = Some((reference.clone(), condition.clone()));
+        if *condition != Condition::default() {
+            manifest.condition = Some((reference.clone(), condition.clone()));
+        }
         match self.metadata.put_manifest(repository, &manifest).await? {
             PutManifest::Stored => Ok(PushedManifest {
                 digest: manifest.digest,

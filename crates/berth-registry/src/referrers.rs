@@ -10,7 +10,7 @@ const PAGE_BYTES: usize = 4 * 1024 * 1024 - 1024;
 /// How much is read from the store at a time.
 const READ_AT_ONCE: ReferrerLimits = ReferrerLimits {
     count: 256,
-    annotation_bytes: 1024 * 1024,
+    bytes: 1024 * 1024,
 };
 
 /// A page of the referrers of a manifest.

@@ -9,7 +9,7 @@ use berth_metadata::{MemoryMetadata, MetadataStore, SqliteMetadata};
 use berth_registry::{
     Condition, Content, ManifestContent, MetadataSessionRecords, Registry, RegistryError, Settings,
 };
-use berth_spec::{Digest, Reference, RepositoryName, Tag, media_types};
+use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag, media_types};
 use berth_upload::contract;
 use bytes::Bytes;
 use futures_util::{FutureExt, TryStreamExt};
@@ -119,6 +119,22 @@ impl World {
         let size = reader.size();
         let pieces: Vec<Bytes> = reader.read(0..size).try_collect().await.unwrap();
         pieces.concat()
+    }
+
+    /// Puts other bytes where those of a blob are.
+    async fn replace_blob(&self, digest: &Digest, content: &'static [u8]) {
+        let session = SessionId::random();
+        let mut writer = self.blobs.stage(session, 0).await.unwrap();
+        let bytes = vec![Bytes::from_static(content)];
+        writer.write(bytes).await.unwrap();
+        let length = content.len() as u64;
+        self.blobs.publish(session, length, digest).await.unwrap();
+        self.blobs.discard(session).await.unwrap();
+    }
+
+    async fn expect_unknown(&self, repository: &RepositoryName, digest: &Digest) {
+        let unknown = self.registry.blob(repository, digest).await;
+        assert!(matches!(unknown, Err(RegistryError::BlobUnknown { .. })));
     }
 
     async fn tags(&self, repository: &RepositoryName) -> Vec<String> {
@@ -543,9 +559,17 @@ async fn a_blob_whose_bytes_are_lost_is_unknown_until_it_is_pushed_again() {
     for world in worlds(&Settings::default()) {
         let (here, there) = (name("lost/here"), name("lost/there"));
         let digest = world.push_blob(&here, b"lost").await;
+        // Cut short first, and then gone.
+        world.replace_blob(&digest, b"lo").await;
+        world.expect_unknown(&here, &digest).await;
+        let mounted = world
+            .registry
+            .mount_blob(&there, Some(&here), &digest)
+            .await;
+        assert_eq!(mounted.unwrap(), None);
+        world.expect_unknown(&there, &digest).await;
         assert!(world.blobs.delete(&digest).await.unwrap());
-        let unknown = world.registry.blob(&here, &digest).await;
-        assert!(matches!(unknown, Err(RegistryError::BlobUnknown { .. })));
+        world.expect_unknown(&here, &digest).await;
         let mounted = world
             .registry
             .mount_blob(&there, Some(&here), &digest)

@@ -14,16 +14,16 @@ const STEP: u64 = 128 * 1024;
 const LOAD_BYTES: usize = 64 * 1024;
 
 /// Whether memory seems to hold this part of a file already: if so, it can be sent at once. Looks
-/// at some of its bytes without waiting, and answers `false` where that cannot be told.
+/// at some of its bytes without waiting. `None` where the file system cannot tell.
 #[cfg(target_os = "linux")]
-pub fn is_cached(file: &File, range: Range<u64>) -> bool {
+pub fn is_cached(file: &File, range: Range<u64>) -> Option<bool> {
     let Some(last) = range.end.checked_sub(1) else {
-        return true;
+        return Some(true);
     };
     let mut at = range.start;
     while at < last {
-        if !has(file, at) {
-            return false;
+        if !has(file, at)? {
+            return Some(false);
         }
         at += STEP;
     }
@@ -31,17 +31,21 @@ pub fn is_cached(file: &File, range: Range<u64>) -> bool {
 }
 
 #[cfg(target_os = "linux")]
-fn has(file: &File, offset: u64) -> bool {
-    use rustix::io::{IoSliceMut, ReadWriteFlags, preadv2};
+fn has(file: &File, offset: u64) -> Option<bool> {
+    use rustix::io::{Errno, IoSliceMut, ReadWriteFlags, preadv2};
     let mut byte = [0];
     let mut slices = [IoSliceMut::new(&mut byte)];
-    preadv2(file, &mut slices, offset, ReadWriteFlags::NOWAIT) == Ok(1)
+    match preadv2(file, &mut slices, offset, ReadWriteFlags::NOWAIT) {
+        Ok(read) => Some(read == 1),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => None,
+        Err(_) => Some(false),
+    }
 }
 
 /// Whether memory seems to hold this part of a file already. Not to be told here.
 #[cfg(not(target_os = "linux"))]
-pub fn is_cached(_file: &File, _range: Range<u64>) -> bool {
-    false
+pub fn is_cached(_file: &File, _range: Range<u64>) -> Option<bool> {
+    None
 }
 
 /// Reads this part of a file, so that it can be sent at once after that. Blocks.

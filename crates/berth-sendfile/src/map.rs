@@ -1,14 +1,15 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use memmap2::{Mmap, MmapOptions};
 
-/// The maps of files that one connection sends. All clones are the same.
+/// The maps of files that one connection sends. All clones are the same. A map lives as long as its
+/// bytes do.
 #[derive(Clone, Debug, Default)]
-pub struct FileMaps(Arc<Mutex<Vec<Arc<FileMap>>>>);
+pub struct FileMaps(Arc<Mutex<Vec<Weak<FileMap>>>>);
 
 #[derive(Debug)]
 struct FileMap {
@@ -28,8 +29,9 @@ impl FileMaps {
     /// A range of a file as memory, which costs no memory as long as nobody touches it. A
     /// [`SendfileStream`](crate::SendfileStream) with these maps does not.
     ///
-    /// The file must not be made shorter while the answer lives: touching what is gone then kills
-    /// the process. It must not be changed either, or the receiver gets a mixture.
+    /// Nobody may write to the file or make it shorter while the answer lives: touching what is gone
+    /// kills the process, and the receiver of a file that is changed gets a mixture. As with every
+    /// map of a file, that is a promise of the caller which the compiler cannot check.
     ///
     /// # Errors
     /// When the range is not in the file, is larger than the address space, or cannot be mapped.
@@ -48,18 +50,21 @@ impl FileMaps {
             start: range.start,
         });
         let mut maps = self.lock();
-        // Of what was sent before, nothing refers to the memory any more but this list.
-        maps.retain(|map| Arc::strong_count(map) > 1);
-        maps.push(Arc::clone(&map));
+        maps.retain(|map| map.strong_count() > 0);
+        maps.push(Arc::downgrade(&map));
         Ok(Bytes::from_owner(Mapped(map)))
     }
 
     /// Where a slice comes from, if it lies in one of the maps.
     pub(crate) fn origin(&self, slice: &[u8]) -> Option<Origin> {
-        self.lock().iter().find_map(|map| map.origin(slice))
+        // An address means something only while its map lives, which the slice itself sees to.
+        self.lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find_map(|map| map.origin(slice))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<FileMap>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<FileMap>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,5 @@
 use std::io::{self, IoSlice};
+use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -7,6 +8,9 @@ use tokio::net::TcpStream;
 
 use crate::FileMaps;
 use crate::map::Origin;
+
+/// How much is read at once where there is no `sendfile`.
+const READ_BYTES: usize = 64 * 1024;
 
 /// A TCP stream that sends slices of its [`FileMaps`] by `sendfile`, without touching their memory.
 #[derive(Debug)]
@@ -42,7 +46,8 @@ impl SendfileStream {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                 Err(error) if must_wait(&error) => {}
                 Err(error) if is_not_for_files(&error) => {
-                    return Pin::new(&mut self.stream).poll_write(context, slice);
+                    let piece = read(origin, slice.len())?;
+                    return Pin::new(&mut self.stream).poll_write(context, &piece);
                 }
                 sent => return Poll::Ready(sent),
             }
@@ -55,6 +60,14 @@ fn must_wait(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
     )
+}
+
+/// The first bytes of a slice, from the file and not from its memory: an error of the disk is an error
+/// then, and not the end of the process.
+fn read(origin: &Origin, length: usize) -> io::Result<Vec<u8>> {
+    let mut piece = vec![0; length.min(READ_BYTES)];
+    origin.file.read_exact_at(&mut piece, origin.offset)?;
+    Ok(piece)
 }
 
 /// Whether this is how a file system says that it has no `sendfile`.

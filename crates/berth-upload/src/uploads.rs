@@ -11,8 +11,8 @@ use crate::{Content, RecordsError, SessionRecord, SessionRecords, UploadError};
 
 /// The machine of upload sessions. Cheap to clone.
 ///
-/// Work that a caller started goes on to its end even if the caller stops waiting for it: no two
-/// pieces of work ever touch the bytes of one session.
+/// Work that a caller started goes on to its end even if the caller stops waiting for it, as long as the
+/// process lives: no two pieces of work ever touch the bytes of one session.
 #[derive(Clone)]
 pub struct Uploads(Arc<Machine>);
 
@@ -113,10 +113,13 @@ impl Uploads {
         let repository = repository.clone();
         to_its_end(async move {
             let (_claim, record) = machine.claim(&repository, id).await?;
-            let (record, _) = machine.take_in(record, content, None).await?;
-            let offset = record.offset;
-            machine.save(record).await?;
-            Ok(offset)
+            let appending = async {
+                let (record, _) = machine.take_in(record.clone(), content, None).await?;
+                let offset = record.offset;
+                machine.save(record).await?;
+                Ok(offset)
+            };
+            machine.or_cut_back(&record, appending).await
         })
         .await
     }
@@ -141,17 +144,17 @@ impl Uploads {
         let digest = digest.clone();
         to_its_end(async move {
             let (claim, record) = machine.claim(&repository, id).await?;
-            let (whole, hasher) = machine
-                .take_in(record.clone(), content, Some(&digest))
-                .await?;
-            let published = machine.publish(id, whole.offset, hasher, &digest).await;
-            if let Err(error) = published {
-                machine.cut_back(&record).await;
-                return Err(error);
-            }
+            let finishing = async {
+                let taken = machine.take_in(record.clone(), content, Some(&digest));
+                let (whole, hasher) = taken.await?;
+                let size = whole.offset;
+                machine.publish(id, size, hasher, &digest).await?;
+                Ok(size)
+            };
+            let size = machine.or_cut_back(&record, finishing).await?;
             Ok(Finished {
                 digest,
-                size: whole.offset,
+                size,
                 claim,
             })
         })
@@ -191,7 +194,8 @@ impl Uploads {
     ///
     /// # Errors
     /// [`UploadError::Unknown`] if there is no such session in the repository, and
-    /// [`UploadError::Busy`] if another request is writing to it.
+    /// [`UploadError::Busy`] if another request is writing to it. If the disk is so full that the
+    /// record cannot be removed, its bytes are gone all the same, and it can only be given up again.
     pub async fn cancel(
         &self,
         repository: &RepositoryName,
@@ -275,14 +279,7 @@ impl Machine {
         let syncing = wanted.is_none();
         let received = self
             .write(record.id, record.offset, hasher, content, syncing)
-            .await;
-        let received = match received {
-            Ok(received) => received,
-            Err(error) => {
-                self.cut_back(&record).await;
-                return Err(error);
-            }
-        };
+            .await?;
         record.offset += received.length;
         record.hash_state = received.hasher.state();
         if let Some(source) = received.interrupted {
@@ -332,8 +329,9 @@ impl Machine {
                 received: received.length,
             });
         }
-        if syncing || received.interrupted.is_some() {
-            writer.sync().await?;
+        match syncing || received.interrupted.is_some() {
+            true => writer.sync().await?,
+            false => writer.close().await?,
         }
         Ok(received)
     }
@@ -389,8 +387,22 @@ impl Machine {
         Ok(self.blobs.publish(id, size, digest).await?)
     }
 
-    /// Gives the room of bytes that were not taken back at once: when the disk is full, that is
-    /// what others wait for.
+    /// Does work on a session, and gives the room of bytes that were not taken back at once: when
+    /// the disk is full, that is what others wait for.
+    async fn or_cut_back<T>(
+        &self,
+        record: &SessionRecord,
+        work: impl Future<Output = Result<T, UploadError>>,
+    ) -> Result<T, UploadError> {
+        let outcome = work.await;
+        match &outcome {
+            // What had arrived is kept.
+            Ok(_) | Err(UploadError::Interrupted { .. }) => {}
+            Err(_) => self.cut_back(record).await,
+        }
+        outcome
+    }
+
     async fn cut_back(&self, record: &SessionRecord) {
         if let Err(error) = self.blobs.stage(record.id, record.offset).await {
             warn!(session = %record.id, %error, "cannot cut off what was not taken of a request");
@@ -414,7 +426,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Removes a staging area that nobody needs. If that fails, [`Uploads::expire`] does it later.
+    /// Removes a staging area that nobody needs. If that fails, [`Uploads::remove_orphans`] does it later.
     async fn discard(&self, id: SessionId) {
         if let Err(error) = self.blobs.discard(id).await {
             warn!(session = %id, %error, "cannot remove the bytes of an ended upload session yet");
@@ -422,10 +434,10 @@ impl Machine {
     }
 
     async fn expire_sessions(&self, now: SystemTime) -> Result<u64, UploadError> {
-        const AT_ONCE: u32 = 256;
+        let mut at_once = 256;
         let mut removed = 0;
         loop {
-            let expired = self.records.expired(now, AT_ONCE).await?;
+            let expired = self.records.expired(now, at_once).await?;
             let found = expired.len();
             let mut removed_now = 0;
             for id in expired {
@@ -437,9 +449,12 @@ impl Machine {
                 }
             }
             removed += removed_now;
-            // Sessions that stay are found again and again: stop when there is nothing else.
-            if found < AT_ONCE as usize || removed_now == 0 {
+            if found < at_once as usize {
                 return Ok(removed);
+            }
+            if removed_now == 0 {
+                // Those that stay are found again and again: look at those behind them too.
+                at_once = at_once.saturating_mul(2);
             }
         }
     }
@@ -469,8 +484,10 @@ impl Machine {
             let Some(_claim) = self.active.claim(id) else {
                 continue;
             };
-            self.blobs.discard(id).await?;
-            removed += 1;
+            match self.blobs.discard(id).await {
+                Ok(()) => removed += 1,
+                Err(error) => warn!(session = %id, %error, "cannot remove bytes of no session yet"),
+            }
         }
         Ok(removed)
     }

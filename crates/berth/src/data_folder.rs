@@ -53,10 +53,21 @@ fn make_durably(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
     for folder in path.canonicalize()?.ancestors().skip(1) {
         match File::open(folder).and_then(|folder| folder.sync_all()) {
-            // A folder that may not be read was there before.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) if is_not_ours(&error) => {}
             synced => synced?,
         }
     }
     Ok(())
+}
+
+/// Whether this is how a folder that was there before says that it cannot be read or synced: by its
+/// permissions, or because its file system has nothing to sync.
+fn is_not_ours(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::Unsupported
+    )
 }

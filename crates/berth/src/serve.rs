@@ -35,6 +35,8 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let runtime = Runtime::new().context("cannot start the runtime")?;
     let served = runtime.block_on(listen(registry, &config));
     runtime.shutdown_timeout(END_TIMEOUT);
+    // The lock goes with the process: a thread that still writes must not meet another process.
+    std::mem::forget(folder);
     served
 }
 

@@ -16,9 +16,14 @@ impl Machine {
                 .and_then(|memory| memory.split_whitespace().next())
                 .and_then(|kibibytes| kibibytes.parse::<u64>().ok())
                 .map_or(0, |kibibytes| kibibytes / 1024),
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            kernel: release(&read("/proc/sys/kernel/osrelease")).to_owned(),
         }
     }
+}
+
+/// The numbers of a kernel's release, without what its builder added.
+fn release(text: &str) -> &str {
+    text.trim().split('-').next().unwrap_or_default()
 }
 
 /// The first value of a name, in lines of `name : value`.
@@ -37,5 +42,6 @@ mod tests {
         let text = "processor\t: 0\nmodel name\t: A CPU: fast\nmodel name\t: B\n";
         assert_eq!(field(text, "model name"), Some("A CPU: fast"));
         assert_eq!(field(text, "MemTotal"), None);
+        assert_eq!(release("6.18.44-cloud-amd64\n"), "6.18.44");
     }
 }

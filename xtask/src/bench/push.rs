@@ -1,6 +1,6 @@
 //! The requests of a push.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use berth_spec::{Digest, media_types};
 
 use super::content::Content;
@@ -101,6 +101,18 @@ pub(super) fn expect(answer: &Answer, status: u16, what: &str) -> Result<()> {
         answer.status
     );
     Ok(())
+}
+
+/// Whether a registry serves what was asked for: some do not know every request of the specification.
+///
+/// # Errors
+/// When it does know it, and fails.
+pub(super) fn is_served(answer: &Answer, what: &str) -> Result<bool> {
+    match answer.status {
+        200 => Ok(true),
+        404 | 405 => Ok(false),
+        status => bail!("{what} was answered {status}"),
+    }
 }
 
 const OCTETS: &str = "application/octet-stream";

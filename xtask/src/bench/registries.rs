@@ -52,7 +52,8 @@ impl Program {
         let said = output(&mut command(&path.to_string_lossy(), &["--version"]))?;
         let said = String::from_utf8_lossy(&said);
         let version = match registry {
-            Registry::Berth | Registry::Distribution => last_word(&said),
+            Registry::Berth => format!("{} ({})", last_word(&said), state_of_the_sources()),
+            Registry::Distribution => last_word(&said),
             Registry::Zot => commit(&said).unwrap_or_else(|| "unknown commit".to_owned()),
         };
         Ok(Self {
@@ -160,6 +161,15 @@ fn commit(said: &str) -> Option<String> {
     let about: Value = serde_json::from_str(said.lines().next()?).ok()?;
     let commit = about["commit"].as_str().filter(|commit| !commit.is_empty());
     commit.map(|commit| format!("commit {commit}"))
+}
+
+/// The commit that is checked out, and whether it was changed.
+fn state_of_the_sources() -> String {
+    let describe = ["describe", "--always", "--dirty"];
+    match output(&mut command("git", &describe)) {
+        Ok(said) => String::from_utf8_lossy(&said).trim().to_owned(),
+        Err(_) => "unknown commit".to_owned(),
+    }
 }
 
 fn last_word(text: &str) -> String {

@@ -128,6 +128,10 @@ impl StagedWriter for FileWriter {
         self.is_new = false;
         Ok(())
     }
+
+    async fn close(&mut self) -> Result<(), BlobError> {
+        self.syncing.finish().await
+    }
 }
 
 fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {
@@ -165,28 +169,24 @@ pub(super) fn copy_into_place(
     temporary: &Path,
     place: &Path,
 ) -> io::Result<File> {
-    let copied = copy(original, length, temporary).and_then(|copy| {
-        fs::rename(temporary, place)?;
-        Ok(copy)
-    });
-    if copied.is_err()
+    let original = File::open(original)?;
+    let mut copy = File::create(temporary)?;
+    let placed = fill(&mut copy, original, length).and_then(|()| fs::rename(temporary, place));
+    if placed.is_err()
         && let Err(error) = fs::remove_file(temporary)
     {
         warn!(path = %temporary.display(), %error, "cannot remove what a failed copy left");
     }
-    copied
+    placed.map(|()| copy)
 }
 
-fn copy(original: &Path, length: u64, temporary: &Path) -> io::Result<File> {
-    let original = File::open(original)?;
-    let mut copy = File::create(temporary)?;
-    let copied = io::copy(&mut original.take(length), &mut copy)?;
+fn fill(copy: &mut File, original: File, length: u64) -> io::Result<()> {
+    let copied = io::copy(&mut original.take(length), copy)?;
     if copied < length {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     // These bytes were acknowledged once: their copy must be durable before it takes their place.
-    copy.sync_data()?;
-    Ok(copy)
+    copy.sync_data()
 }
 
 /// Opens a staging file that has at least `length` bytes.
@@ -222,6 +222,27 @@ pub(super) fn missing(error: io::Error, session: SessionId, expected: u64) -> Bl
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::OwnedFd;
+
+    /// The kernel tells of a failed sync once, and then the file looks as if nothing had happened.
+    #[tokio::test]
+    async fn a_sync_that_failed_in_the_background_is_told_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Arc::new(Layout::create(folder.path()).unwrap());
+        for is_synced in [false, true] {
+            let session = SessionId::random();
+            let mut writer = FileWriter::open(Arc::clone(&layout), session, 0).unwrap();
+            let (_, unsyncable) = io::pipe().unwrap();
+            let unsyncable = File::from(OwnedFd::from(unsyncable));
+            let stride = SyncBehind::STRIDE;
+            writer.syncing.written(&unsyncable, stride).await.unwrap();
+            let ended = match is_synced {
+                true => writer.sync().await,
+                false => writer.close().await,
+            };
+            assert!(ended.is_err());
+        }
+    }
 
     #[test]
     fn a_copy_that_fails_gives_its_room_back() {

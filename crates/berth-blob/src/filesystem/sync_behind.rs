@@ -5,9 +5,6 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::BlobError;
 
-/// So many bytes are written before their sync begins.
-const STRIDE: usize = 16 * 1024 * 1024;
-
 /// Syncs a large file piece by piece while it grows, so that the disk is not idle until the end and
 /// then everybody waits for it. It is only a head start: the file is synced at its end all the same.
 #[derive(Debug, Default)]
@@ -19,11 +16,14 @@ pub(super) struct SyncBehind {
 }
 
 impl SyncBehind {
+    /// So many bytes are written before their sync begins.
+    pub(super) const STRIDE: usize = 16 * 1024 * 1024;
+
     /// Notes that so many bytes were written, and begins to sync them when they are many. Waits for
     /// the sync before that, so that memory holds no more than two strides that are not on the disk.
     pub(super) async fn written(&mut self, file: &File, length: usize) -> Result<(), BlobError> {
         self.unsynced += length;
-        if self.unsynced < STRIDE {
+        if self.unsynced < Self::STRIDE {
             return Ok(());
         }
         self.finish().await?;
@@ -56,6 +56,8 @@ impl SyncBehind {
 mod tests {
     use super::*;
     use std::os::fd::OwnedFd;
+
+    const STRIDE: usize = SyncBehind::STRIDE;
 
     /// A pipe cannot be synced.
     fn unsyncable() -> File {

@@ -81,11 +81,8 @@ pub(super) async fn referrers_come_in_pages_by_digest(store: &dyn MetadataStore)
             .unwrap()
     };
     let list = async |artifact_type, last, count| {
-        let annotation_bytes = 1_000_000;
-        let limits = ReferrerLimits {
-            count,
-            annotation_bytes,
-        };
+        let bytes = 1_000_000;
+        let limits = ReferrerLimits { count, bytes };
         within(artifact_type, last, limits).await
     };
     assert_eq!(list(None, None, 10).await, []);
@@ -115,10 +112,10 @@ pub(super) async fn referrers_come_in_pages_by_digest(store: &dyn MetadataStore)
     let expected: Vec<Referrer> = all.iter().map(referrer).collect();
     assert_eq!(list(None, None, 10).await, expected);
     assert_eq!(list(None, None, 2).await, expected[..2]);
-    // The annotations of one always fit, whatever their size.
+    // One always fits, whatever its size.
     let few_bytes = ReferrerLimits {
         count: 10,
-        annotation_bytes: 1,
+        bytes: 1,
     };
     assert_eq!(within(None, None, few_bytes).await, expected[..1]);
     assert_eq!(

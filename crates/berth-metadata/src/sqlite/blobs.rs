@@ -164,7 +164,8 @@ fn link_to(
 }
 
 /// Takes the links to a blob from the manifests of a repository. Whether a manifest is of the repository
-/// is looked up for each link, since these are few: a repository may have a hundred thousand manifests.
+/// is looked up for each link to the blob, in all repositories: most blobs have few, while a
+/// repository may have a hundred thousand manifests.
 fn cut_links(repository_id: i64, blob_id: i64) -> impl Change {
     let links = manifest_blobs::table
         .filter(manifest_blobs::blob_id.eq(blob_id))

@@ -1,6 +1,8 @@
 use berth_spec::{Digest, Reference, RepositoryName, Tag};
-use quick_cache::sync::Cache;
-use quick_cache::{Equivalent, Weighter};
+use std::hash::Hash;
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 
 use crate::{MetadataError, StoredManifest};
 
@@ -13,17 +15,21 @@ const TAG_BYTES: u64 = 4 * 1024 * 1024;
 /// What an entry takes beside its texts and its content, in bytes: about.
 const ENTRY_BYTES: u64 = 200;
 
-/// For how many entries there is room from the start.
-const FIRST_ENTRIES: usize = 64;
+/// About how many entries there will be: the cache decides by this how much it remembers of those that it
+/// has let go.
+const ENTRIES: usize = 4096;
 
-/// Manifests that were read lately, in bounded memory.
+/// In how many parts each cache is locked. An entry that does not fit into its part is not kept.
+const SHARDS: usize = 4;
+
+/// Manifests that were read lately, in bounded memory; also that there is none.
 ///
 /// Nothing here is ever older than the last answered write: the writer forgets what it has changed
 /// after the commit and before the answer. A read that began before the commit has a
 /// placeholder here, which goes when its key is forgotten, and then what it read is not kept.
 pub(super) struct ManifestCache {
-    tags: Cache<Key<Tag>, Digest, Weight>,
-    manifests: Cache<Key<Digest>, StoredManifest, Weight>,
+    tags: Cache<Key<Tag>, Option<Digest>, Weight>,
+    manifests: Cache<Key<Digest>, Option<StoredManifest>, Weight>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -69,8 +75,8 @@ pub(super) enum Stale {
 impl ManifestCache {
     pub(super) fn new() -> Self {
         Self {
-            tags: Cache::with_weighter(FIRST_ENTRIES, TAG_BYTES, Weight),
-            manifests: Cache::with_weighter(FIRST_ENTRIES, MANIFEST_BYTES, Weight),
+            tags: cache_of(TAG_BYTES),
+            manifests: cache_of(MANIFEST_BYTES),
         }
     }
 
@@ -81,10 +87,10 @@ impl ManifestCache {
         reference: &Reference,
     ) -> Option<StoredManifest> {
         match reference {
-            Reference::Digest(digest) => self.manifests.get(&key(repository, digest)),
+            Reference::Digest(digest) => self.manifests.get(&key(repository, digest))?,
             Reference::Tag(tag) => {
-                let digest = self.tags.get(&key(repository, tag))?;
-                self.manifests.get(&key(repository, &digest))
+                let digest = self.tags.get(&key(repository, tag))??;
+                self.manifests.get(&key(repository, &digest))?
             }
         }
     }
@@ -99,14 +105,12 @@ impl ManifestCache {
     ) -> Result<Option<Digest>, MetadataError> {
         let key = key(repository, tag).to_key();
         let place = match self.tags.get_value_or_guard_async(&key).await {
-            Ok(digest) => return Ok(Some(digest)),
+            Ok(digest) => return Ok(digest),
             Err(place) => place,
         };
         let digest = read.await?;
-        if let Some(digest) = &digest {
-            // Refused if the key was forgotten meanwhile, which is right.
-            let _ = place.insert(digest.clone());
-        }
+        // Refused if the key was forgotten meanwhile, which is right.
+        let _ = place.insert(digest.clone());
         Ok(digest)
     }
 
@@ -119,13 +123,11 @@ impl ManifestCache {
     ) -> Result<Option<StoredManifest>, MetadataError> {
         let key = key(repository, digest).to_key();
         let place = match self.manifests.get_value_or_guard_async(&key).await {
-            Ok(manifest) => return Ok(Some(manifest)),
+            Ok(manifest) => return Ok(manifest),
             Err(place) => place,
         };
         let manifest = read.await?;
-        if let Some(manifest) = &manifest {
-            let _ = place.insert(manifest.clone());
-        }
+        let _ = place.insert(manifest.clone());
         Ok(manifest)
     }
 
@@ -156,25 +158,132 @@ fn key<'a, T>(repository: &'a RepositoryName, name: &'a T) -> KeyOf<'a, T> {
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<Key<Tag>, Digest> for Weight {
-    fn weight(&self, key: &Key<Tag>, digest: &Digest) -> u64 {
-        let texts = [key.repository.as_str(), key.name.as_str(), digest.as_str()];
-        ENTRY_BYTES + bytes_of(&texts)
+impl Weighter<Key<Tag>, Option<Digest>> for Weight {
+    fn weight(&self, key: &Key<Tag>, digest: &Option<Digest>) -> u64 {
+        let texts = [key.repository.as_str(), key.name.as_str()];
+        ENTRY_BYTES
+            + bytes_of(&texts)
+            + digest
+                .as_ref()
+                .map_or(0, |digest| bytes_of(&[digest.as_str()]))
     }
 }
 
-impl Weighter<Key<Digest>, StoredManifest> for Weight {
-    fn weight(&self, key: &Key<Digest>, manifest: &StoredManifest) -> u64 {
-        let texts = [
-            key.repository.as_str(),
-            key.name.as_str(),
-            manifest.digest.as_str(),
-            manifest.media_type.as_str(),
-        ];
-        ENTRY_BYTES + bytes_of(&texts) + manifest.content.len() as u64
+impl Weighter<Key<Digest>, Option<StoredManifest>> for Weight {
+    fn weight(&self, key: &Key<Digest>, manifest: &Option<StoredManifest>) -> u64 {
+        let texts = [key.repository.as_str(), key.name.as_str()];
+        let content = manifest.as_ref().map_or(0, |manifest| {
+            let texts = [manifest.digest.as_str(), manifest.media_type.as_str()];
+            bytes_of(&texts) + manifest.content.len() as u64
+        });
+        ENTRY_BYTES + bytes_of(&texts) + content
     }
 }
 
 fn bytes_of(texts: &[&str]) -> u64 {
     texts.iter().map(|text| text.len() as u64).sum()
+}
+
+fn cache_of<K: Eq + Hash, V: Clone>(bytes: u64) -> Cache<K, V, Weight>
+where
+    Weight: Weighter<K, V>,
+{
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(ENTRIES)
+        .weight_capacity(bytes)
+        .shards(SHARDS)
+        .build();
+    match options {
+        Ok(options) => Cache::with_options(
+            options,
+            Weight,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ),
+        // Only a capacity that is left out is refused.
+        Err(_) => Cache::with_weighter(ENTRIES, bytes, Weight),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn repository() -> RepositoryName {
+        "library/alpine".parse().unwrap()
+    }
+
+    fn tag() -> Tag {
+        "latest".parse().unwrap()
+    }
+
+    fn manifest(content: &'static [u8]) -> StoredManifest {
+        StoredManifest {
+            digest: Digest::sha256(content),
+            media_type: berth_spec::media_types::OCI_IMAGE_MANIFEST.parse().unwrap(),
+            content: Bytes::from_static(content),
+        }
+    }
+
+    fn stale(digest: &Digest) -> Stale {
+        Stale::Keys {
+            repository: repository(),
+            digest: Some(digest.clone()),
+            tags: vec![tag()],
+        }
+    }
+
+    /// What is kept of a manifest that is read while something happens.
+    async fn kept_after(meanwhile: impl Fn(&ManifestCache)) -> [Option<StoredManifest>; 2] {
+        let cache = ManifestCache::new();
+        let (repository, tag, manifest) = (repository(), tag(), manifest(b"old"));
+        let digest = &manifest.digest;
+        let read_digest = async {
+            meanwhile(&cache);
+            Ok(Some(digest.clone()))
+        };
+        let read = cache.digest_of(&repository, &tag, read_digest).await;
+        assert_eq!(read.unwrap().as_ref(), Some(digest));
+        let read_manifest = async {
+            meanwhile(&cache);
+            Ok(Some(manifest.clone()))
+        };
+        let read = cache.manifest(&repository, digest, read_manifest).await;
+        assert_eq!(read.unwrap().as_ref(), Some(&manifest));
+        let references = [Reference::Tag(tag), Reference::Digest(digest.clone())];
+        references.map(|reference| cache.get(&repository, &reference))
+    }
+
+    #[tokio::test]
+    async fn what_was_read_is_kept() {
+        let kept = kept_after(|_| ()).await;
+        assert_eq!(kept, [Some(manifest(b"old")), Some(manifest(b"old"))]);
+    }
+
+    #[tokio::test]
+    async fn what_was_forgotten_while_it_was_read_is_not_kept() {
+        let old = manifest(b"old").digest;
+        assert_eq!(
+            kept_after(|cache| cache.forget(&stale(&old))).await,
+            [None, None]
+        );
+        let everything = |cache: &ManifestCache| cache.forget(&Stale::Everything);
+        assert_eq!(kept_after(everything).await, [None, None]);
+    }
+
+    #[tokio::test]
+    async fn that_there_is_none_is_kept_until_there_is_one() {
+        let cache = ManifestCache::new();
+        let (repository, tag, digest) = (repository(), tag(), manifest(b"new").digest);
+        let none = cache.digest_of(&repository, &tag, async { Ok(None) }).await;
+        assert_eq!(none.unwrap(), None);
+        let not_asked = async { Ok(Some(digest.clone())) };
+        let still_none = cache.digest_of(&repository, &tag, not_asked).await;
+        assert_eq!(still_none.unwrap(), None);
+        cache.forget(&stale(&digest));
+        let asked = async { Ok(Some(digest.clone())) };
+        let some = cache.digest_of(&repository, &tag, asked).await;
+        assert_eq!(some.unwrap(), Some(digest.clone()));
+    }
 }

@@ -54,8 +54,11 @@ pub(super) fn referrers(
     // Row by row: together, the annotations of a page could fill the memory.
     for row in page.load_iter::<ReferrerRow, DefaultLoadingMode>(connection)? {
         let row = row?;
-        bytes += row.4.as_deref().unwrap_or_default().len();
-        if bytes > limits.annotation_bytes && !referrers.is_empty() {
+        bytes += [&row.3, &row.4]
+            .map(|text| text.as_deref().map_or(0, str::len))
+            .iter()
+            .sum::<usize>();
+        if bytes > limits.bytes && !referrers.is_empty() {
             break;
         }
         referrers.push(referrer(row)?);

@@ -51,8 +51,7 @@ async fn measure_at(
 ) -> Result<()> {
     let page = Request::get(&format!("/v2/_catalog?{}", page(size, repository)));
     let work = async |connection: &mut Connection, _| {
-        let answer = connection.send(&page).await?;
-        Ok(answer.status == 200)
+        push::is_served(&connection.send(&page).await?, "a catalog page")
     };
     let probe = Probe {
         case: "catalog page, by repositories",

@@ -126,8 +126,7 @@ async fn measure_at(
         ("referrers", referrers),
     ] {
         let work = async |connection: &mut Connection, _| {
-            let answer = connection.send(&request).await?;
-            Ok(answer.status == 200)
+            push::is_served(&connection.send(&request).await?, case)
         };
         probe(case).measure(servers, measurements, work).await?;
     }
