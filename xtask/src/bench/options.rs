@@ -64,8 +64,8 @@ impl Scale {
         Self {
             rounds: 3,
             blob: 256 << 20,
-            storm: Duration::from_secs(1),
-            images: 200,
+            storm: Duration::from_millis(600),
+            images: 100,
             sizes: &[100, 1_000],
             requests: 20,
             largest_layer: 32 << 20,
