@@ -398,6 +398,8 @@ impl Machine {
         match &outcome {
             // What had arrived is kept.
             Ok(_) | Err(UploadError::Interrupted { .. }) => {}
+            // The record may have been stored all the same: it must not count on bytes that are gone.
+            Err(UploadError::Records(RecordsError::Failed(_))) => {}
             Err(_) => self.cut_back(record).await,
         }
         outcome
