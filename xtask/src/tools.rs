@@ -32,9 +32,6 @@ const GO_PROGRAMS: [GoProgram; 3] = [
     },
 ];
 
-/// The packages of Debian whose one program has their name.
-const DEBIAN_PACKAGES: [&str; 2] = ["skopeo", "strace"];
-
 /// The oldest Go that builds them.
 const OLDEST_GO: (u32, u32) = (1, 24);
 
@@ -47,16 +44,17 @@ const PEERS: [GoProgram; 1] = [GoProgram {
 
 /// Installs what the tests need and is missing.
 pub(crate) fn install() -> Result<()> {
-    install_all(&GO_PROGRAMS)
+    install_all(&["skopeo", "strace"], &GO_PROGRAMS)
 }
 
 /// Installs what the benchmark needs and is missing.
 pub(crate) fn install_for_bench() -> Result<()> {
-    install_all(&PEERS)
+    install_all(&["skopeo"], &PEERS)
 }
 
-fn install_all(programs: &[GoProgram]) -> Result<()> {
-    for package in DEBIAN_PACKAGES {
+/// Installs packages of Debian that have a program of their name, and programs made with Go.
+fn install_all(packages: &[&str], programs: &[GoProgram]) -> Result<()> {
+    for package in packages {
         install_package(package)?;
     }
     check_go()?;

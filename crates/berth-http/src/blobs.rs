@@ -78,13 +78,8 @@ pub(crate) async fn delete(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Answer, Failure> {
-    // Content of one digest never changes: what it leads to is known before it is there.
-    if !conditions::of_change(headers).holds(Some(digest)) {
-        registry.blob(repository, digest).await?;
-        let reference = Reference::Digest(digest.clone());
-        return Err(RegistryError::NotAsExpected(reference).into());
-    }
-    registry.delete_blob(repository, digest).await?;
+    let condition = conditions::of_change(headers);
+    registry.delete_blob(repository, digest, &condition).await?;
     Ok(Answer::new(StatusCode::ACCEPTED).digest(digest))
 }
 

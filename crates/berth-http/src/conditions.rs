@@ -21,8 +21,8 @@ pub(crate) fn is_not_modified(headers: &HeaderMap, digest: &Digest) -> bool {
         .any(|value| value.split(',').any(matches))
 }
 
-/// Whether the client wants this content only if it is other than this (`If-Match`, RFC 9110, section
-/// 13.1.1).
+/// Whether the client wants other content than this, and nothing if it is this (`If-Match`, RFC 9110,
+/// section 13.1.1).
 pub(crate) fn is_not_wanted(headers: &HeaderMap, digest: &Digest) -> bool {
     let condition = Condition {
         only_if: expected(headers, header::IF_MATCH, digest_of),

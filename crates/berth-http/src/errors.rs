@@ -143,16 +143,14 @@ fn references_unknown(missing: &[Digest]) -> Answer {
         ),
         detail: Some(serde_json::json!({ "digest": digest })),
     };
-    let mut errors: Vec<ErrorEntry> = missing.iter().take(MOST_NAMED).map(entry).collect();
-    if let Some(more) = missing
-        .len()
-        .checked_sub(MOST_NAMED)
-        .filter(|more| *more > 0)
-    {
+    let (named, more) = missing.split_at(missing.len().min(MOST_NAMED));
+    let mut errors: Vec<ErrorEntry> = named.iter().map(entry).collect();
+    if !more.is_empty() {
         errors.push(ErrorEntry {
             code: ErrorCode::ManifestBlobUnknown,
             message: format!(
-                "the manifest refers to {more} more that this repository does not have"
+                "the manifest refers to {} more that this repository does not have",
+                more.len()
             ),
             detail: None,
         });

@@ -74,25 +74,14 @@ struct ImageIndex<'a> {
     manifests: &'a [Descriptor],
 }
 
-/// Which referrers are asked for.
-pub(crate) struct ReferrerList<'a> {
-    pub(crate) repository: &'a RepositoryName,
-    pub(crate) subject: &'a Digest,
-    pub(crate) artifact_type: Option<&'a str>,
-    pub(crate) last: Option<&'a Digest>,
-}
-
 /// end-12a, end-12b: the referrers of a manifest.
 pub(crate) async fn referrers(
     registry: &Registry,
-    list: ReferrerList<'_>,
+    repository: &RepositoryName,
+    subject: &Digest,
+    artifact_type: Option<&str>,
+    last: Option<&Digest>,
 ) -> Result<Answer, Failure> {
-    let ReferrerList {
-        repository,
-        subject,
-        artifact_type,
-        last,
-    } = list;
     let page = registry
         .referrers(repository, subject, artifact_type, last)
         .await?;

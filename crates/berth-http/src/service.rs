@@ -103,13 +103,7 @@ async fn dispatch(
             last,
         } => {
             let artifact_type = artifact_type.as_deref();
-            let list = lists::ReferrerList {
-                repository,
-                subject,
-                artifact_type,
-                last: last.as_ref(),
-            };
-            lists::referrers(registry, list).await
+            lists::referrers(registry, repository, subject, artifact_type, last.as_ref()).await
         }
         Route::GetManifest {
             repository,

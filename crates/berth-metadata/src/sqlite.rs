@@ -89,9 +89,7 @@ impl SqliteMetadata {
         };
         self.writer.write(work, done).await
     }
-}
 
-impl SqliteMetadata {
     async fn find_manifest(
         &self,
         repository: &RepositoryName,

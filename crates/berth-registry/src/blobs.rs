@@ -1,5 +1,5 @@
 use berth_blob::BlobReader;
-use berth_metadata::Blob;
+use berth_metadata::{Blob, Condition};
 use berth_spec::{Digest, RepositoryName};
 use tracing::error;
 
@@ -50,12 +50,18 @@ impl Registry {
     /// The bytes stay until garbage collection finds that no repository has them.
     ///
     /// # Errors
-    /// As [`Registry::blob`].
+    /// As [`Registry::blob`], and [`RegistryError::NotAsExpected`] if the condition does not hold.
     pub async fn delete_blob(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
+        condition: &Condition,
     ) -> Result<(), RegistryError> {
+        // Content of one digest never changes: what it leads to is known before it is there.
+        if !condition.holds(Some(digest)) {
+            self.blob(repository, digest).await?;
+            return Err(RegistryError::NotAsExpected(digest.clone().into()));
+        }
         if self.metadata.unlink_blob(repository, digest).await? {
             return Ok(());
         }

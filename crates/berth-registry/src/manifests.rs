@@ -52,8 +52,8 @@ impl Registry {
     /// If the condition does not hold for what `reference` leads to, nothing changes.
     ///
     /// # Errors
-    /// When the condition does not hold, and when the manifest is too large, not valid, not of its digest, or refers to content that
-    /// the repository does not have.
+    /// When the condition does not hold, and when the manifest is too large, not valid, not of its
+    /// digest, or refers to content that the repository does not have.
     pub async fn push_manifest(
         &self,
         repository: &RepositoryName,
@@ -196,9 +196,8 @@ fn is_manifest(descriptor: &Descriptor) -> bool {
     ManifestKind::of(&descriptor.media_type).is_some()
 }
 
-fn each_once(digests: Vec<Digest>) -> Vec<Digest> {
+fn each_once(mut digests: Vec<Digest>) -> Vec<Digest> {
     let mut seen = HashSet::new();
-    let mut digests = digests;
     digests.retain(|digest| seen.insert(digest.clone()));
     digests
 }

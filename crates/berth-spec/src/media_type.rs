@@ -3,8 +3,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ManifestKind;
-
 /// A media type, `type/subtype` as RFC 6838 (section 4.2) restricts it, without parameters.
 ///
 /// It keeps the case in which it was written, and two values that differ in case are not equal.
@@ -80,12 +78,6 @@ impl FromStr for MediaType {
             }
             _ => Err(MediaTypeError(text.to_owned())),
         }
-    }
-}
-
-impl From<ManifestKind> for MediaType {
-    fn from(kind: ManifestKind) -> Self {
-        Self(kind.media_type().into())
     }
 }
 

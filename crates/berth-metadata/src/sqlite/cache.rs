@@ -1,6 +1,6 @@
-use berth_spec::{Digest, Reference, RepositoryName, Tag};
 use std::hash::Hash;
 
+use berth_spec::{Digest, Reference, RepositoryName, Tag};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 
@@ -103,15 +103,7 @@ impl ManifestCache {
         tag: &Tag,
         read: impl Future<Output = Result<Option<Digest>, MetadataError>>,
     ) -> Result<Option<Digest>, MetadataError> {
-        let key = key(repository, tag).to_key();
-        let place = match self.tags.get_value_or_guard_async(&key).await {
-            Ok(digest) => return Ok(digest),
-            Err(place) => place,
-        };
-        let digest = read.await?;
-        // Refused if the key was forgotten meanwhile, which is right.
-        let _ = place.insert(digest.clone());
-        Ok(digest)
+        kept(&self.tags, key(repository, tag).to_key(), read).await
     }
 
     /// As [`ManifestCache::digest_of`].
@@ -121,14 +113,7 @@ impl ManifestCache {
         digest: &Digest,
         read: impl Future<Output = Result<Option<StoredManifest>, MetadataError>>,
     ) -> Result<Option<StoredManifest>, MetadataError> {
-        let key = key(repository, digest).to_key();
-        let place = match self.manifests.get_value_or_guard_async(&key).await {
-            Ok(manifest) => return Ok(manifest),
-            Err(place) => place,
-        };
-        let manifest = read.await?;
-        let _ = place.insert(manifest.clone());
-        Ok(manifest)
+        kept(&self.manifests, key(repository, digest).to_key(), read).await
     }
 
     pub(super) fn forget(&self, stale: &Stale) {
@@ -149,6 +134,25 @@ impl ManifestCache {
             self.tags.remove(&key(repository, tag));
         }
     }
+}
+
+/// What a cache has for a key, or else what `read` answers, kept from then on.
+async fn kept<K: Clone + Eq + Hash, V: Clone>(
+    cache: &Cache<K, V, Weight>,
+    key: K,
+    read: impl Future<Output = Result<V, MetadataError>>,
+) -> Result<V, MetadataError>
+where
+    Weight: Weighter<K, V>,
+{
+    let place = match cache.get_value_or_guard_async(&key).await {
+        Ok(value) => return Ok(value),
+        Err(place) => place,
+    };
+    let value = read.await?;
+    // Refused if the key was forgotten meanwhile, which is right.
+    let _ = place.insert(value.clone());
+    Ok(value)
 }
 
 fn key<'a, T>(repository: &'a RepositoryName, name: &'a T) -> KeyOf<'a, T> {

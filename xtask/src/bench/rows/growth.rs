@@ -34,6 +34,12 @@ pub(super) async fn measure(bench: &mut Bench) -> Result<Measurements> {
     Ok(measurements)
 }
 
+/// The registries that are grown to a size.
+fn growing(servers: &[Running], size: usize) -> Vec<&Running> {
+    let is_grown = |server: &&Running| size <= largest_size(server.registry);
+    servers.iter().filter(is_grown).collect()
+}
+
 /// One kind of request, at one size.
 struct Probe<'a> {
     case: &'a str,

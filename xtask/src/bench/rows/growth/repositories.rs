@@ -1,7 +1,7 @@
 use anyhow::Result;
 use berth_spec::Digest;
 
-use super::{Bench, CONNECTIONS, Probe, largest_size, page};
+use super::{Bench, CONNECTIONS, Probe, growing, page};
 use crate::bench::http::{Connection, Request};
 use crate::bench::load::{for_each, open};
 use crate::bench::push;
@@ -21,10 +21,7 @@ pub(super) async fn measure(bench: &Bench, measurements: &mut Measurements) -> R
     }
     let mut filled = 0;
     for &size in bench.scale.sizes {
-        let growing: Vec<&Running> = servers
-            .iter()
-            .filter(|server| size <= largest_size(server.registry))
-            .collect();
+        let growing = growing(&servers, size);
         for server in &growing {
             println!("{}: up to {size} repositories", server.registry.name());
             let mut connections = open(server.address, CONNECTIONS).await?;

@@ -1,6 +1,6 @@
 use anyhow::Result;
 
-use super::{Bench, CONNECTIONS, Probe, largest_size, page, scattered};
+use super::{Bench, CONNECTIONS, Probe, growing, largest_size, page, scattered};
 use crate::bench::http::{Body, Connection, Request};
 use crate::bench::image::Image;
 use crate::bench::load::{for_each, open};
@@ -74,10 +74,7 @@ pub(super) async fn measure(
     // How many tags there are: measuring adds some.
     let mut filled = 0;
     for &size in bench.scale.sizes {
-        let growing: Vec<&Running> = servers
-            .iter()
-            .filter(|server| size <= largest_size(server.registry))
-            .collect();
+        let growing = growing(&servers, size);
         for server in &growing {
             println!("{}: up to {size} tags", server.registry.name());
             images.tag(server, filled..size).await?;
