@@ -8,9 +8,10 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
+    ("berth-progress", &[]),
     ("berth-route", &["berth-spec"]),
     ("berth-metadata", &["berth-spec"]),
     ("berth-blob", &["berth-spec"]),
