@@ -29,17 +29,23 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod collection;
 mod condition;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+mod grace;
 mod memory;
+mod retention;
 mod sqlite;
 mod store;
 
+pub use collection::{CollectionStore, UnusedBlobs};
 pub use condition::{Condition, Expected};
 pub use error::MetadataError;
+pub use grace::Grace;
 pub use memory::MemoryMetadata;
+pub use retention::{BlobReferences, ManifestEntry, RepositoryContents, RetentionStore, TagEntry};
 pub use sqlite::SqliteMetadata;
 pub use store::{
     Blob, DeleteTag, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits,
