@@ -1,5 +1,6 @@
 //! The contract of [`BlobStore`], as tests that every implementation runs.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::ops::Range;
 
@@ -25,6 +26,7 @@ pub async fn blob_store(store: &dyn BlobStore) {
     the_empty_blob_needs_no_staging(store).await;
     any_range_can_be_read(store).await;
     an_open_blob_survives_its_deletion(store).await;
+    blobs_are_listed_until_deleted(store).await;
     staging_areas_are_listed_until_discarded(store).await;
 }
 
@@ -212,7 +214,8 @@ async fn a_published_blob_never_changes(store: &dyn BlobStore) {
 #[allow(clippy::unwrap_used)]
 async fn the_empty_blob_needs_no_staging(store: &dyn BlobStore) {
     let (session, digest) = (SessionId::random(), Digest::of(Algorithm::Sha512, b""));
-    store.delete(&digest).await.unwrap();
+    let digests = [digest.clone()];
+    store.delete(&digests).await.unwrap();
     store.publish(session, 0, &digest).await.unwrap();
     assert_eq!(read(store, &digest).await.unwrap(), b"");
     store.discard(session).await.unwrap();
@@ -252,10 +255,42 @@ async fn an_open_blob_survives_its_deletion(store: &dyn BlobStore) {
     let (session, digest) = publish(store, &content).await;
     store.discard(session).await.unwrap();
     let blob = store.open(&digest).await.unwrap().unwrap();
-    assert!(store.delete(&digest).await.unwrap());
-    assert!(!store.delete(&digest).await.unwrap());
+    let digests = [digest.clone()];
+    assert_eq!(store.delete(&digests).await.unwrap(), 1);
+    assert_eq!(store.delete(&digests).await.unwrap(), 0);
     assert!(store.open(&digest).await.unwrap().is_none());
     assert!(collect(blob.read(0..1_000_000)).await == content);
+}
+
+#[allow(clippy::unwrap_used)]
+async fn blobs_are_listed_until_deleted(store: &dyn BlobStore) {
+    let contents = [7, 8, 9].map(|seed| content(seed, 100));
+    let mut digests = Vec::new();
+    for content in &contents {
+        digests.push(publish(store, content).await.1);
+    }
+    let staged = SessionId::random();
+    stage(store, staged, 0, b"no blob yet").await;
+    let listed = listed(store).await;
+    assert!(digests.iter().all(|digest| listed.contains(digest)));
+    for digest in &listed {
+        assert!(store.open(digest).await.unwrap().is_some());
+    }
+    let nowhere = Digest::sha256(b"was never published");
+    let gone = [digests[0].clone(), nowhere, digests[2].clone()];
+    assert_eq!(store.delete(&gone).await.unwrap(), 2);
+    let rest = self::listed(store).await;
+    assert_eq!(rest.len() + 2, listed.len());
+    assert!(rest.contains(&digests[1]));
+}
+
+#[allow(clippy::unwrap_used)]
+async fn listed(store: &dyn BlobStore) -> HashSet<Digest> {
+    let batches: Vec<Vec<Digest>> = store.list().try_collect().await.unwrap();
+    let all: Vec<Digest> = batches.concat();
+    let set: HashSet<Digest> = all.iter().cloned().collect();
+    assert_eq!(set.len(), all.len(), "a blob was listed twice");
+    set
 }
 
 #[allow(clippy::unwrap_used)]

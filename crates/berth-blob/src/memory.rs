@@ -8,7 +8,7 @@ use berth_spec::{Digest, SessionId};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use crate::{BlobError, BlobReader, BlobStore, ByteStream, StagedWriter};
+use crate::{BlobError, BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter};
 
 /// Blobs in memory, for the tests of what uses a [`BlobStore`]. Nothing is durable.
 #[derive(Debug, Default)]
@@ -108,8 +108,17 @@ impl BlobStore for MemoryBlobs {
         Ok(blob.map(|blob| Box::new(MemoryReader(blob)) as Box<dyn BlobReader>))
     }
 
-    async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
-        Ok(lock(&self.stored).blobs.remove(digest).is_some())
+    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
+        let mut stored = lock(&self.stored);
+        let removed = digests
+            .iter()
+            .filter(|digest| stored.blobs.remove(*digest).is_some());
+        Ok(removed.count() as u64)
+    }
+
+    fn list(&self) -> DigestStream {
+        let digests = lock(&self.stored).blobs.keys().cloned().collect();
+        stream::iter([Ok(digests)]).boxed()
     }
 }
 

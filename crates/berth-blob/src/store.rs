@@ -62,9 +62,20 @@ pub trait BlobStore: Send + Sync + 'static {
     /// end even if it is deleted meanwhile.
     async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError>;
 
-    /// Removes a blob, durably. `false` if there was none.
-    async fn delete(&self, digest: &Digest) -> Result<bool, BlobError>;
+    /// Removes blobs, durably, and answers how many there were. [`BlobGuards`](crate::BlobGuards) tell
+    /// when that is safe.
+    ///
+    /// # Errors
+    /// If some could not be removed; the others are.
+    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError>;
+
+    /// All blobs there are, in no order, in batches that are each read only when asked for. One that
+    /// comes or goes meanwhile may be among them or not.
+    fn list(&self) -> DigestStream;
 }
+
+/// Names of blobs, in batches.
+pub type DigestStream = BoxStream<'static, Result<Vec<Digest>, BlobError>>;
 
 /// Bytes in pieces of bounded size, each produced only when it is asked for.
 pub type ByteStream = BoxStream<'static, Result<Bytes, BlobError>>;

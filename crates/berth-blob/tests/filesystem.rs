@@ -185,7 +185,9 @@ async fn take(store: &dyn BlobStore, sessions: &[SessionId], step: &Step) -> Str
                 .await
         }
         Step::Discard { session } => store.discard(sessions[*session]).await,
-        Step::Delete { digest } => return format!("{:?}", store.delete(&digest_of(*digest)).await),
+        Step::Delete { digest } => {
+            return format!("{:?}", store.delete(&[digest_of(*digest)]).await);
+        }
         Step::Reopen => Ok(()),
     };
     format!("{outcome:?}")

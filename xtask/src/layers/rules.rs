@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -16,6 +16,15 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("berth-metadata", &["berth-spec"]),
     ("berth-blob", &["berth-spec"]),
     ("berth-upload", &["berth-spec", "berth-blob"]),
+    (
+        "berth-collector",
+        &[
+            "berth-spec",
+            "berth-progress",
+            "berth-metadata",
+            "berth-blob",
+        ],
+    ),
     (
         "berth-registry",
         &["berth-spec", "berth-metadata", "berth-blob", "berth-upload"],
