@@ -45,6 +45,8 @@ const LAYERS: [(&str, &[&str]); 11] = [
             "berth-metadata",
             "berth-blob",
             "berth-upload",
+            "berth-collector",
+            "berth-progress",
             "berth-registry",
             "berth-http",
         ],
