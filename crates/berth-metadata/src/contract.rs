@@ -1,7 +1,9 @@
-//! The contract of [`MetadataStore`], as tests that every implementation runs.
+//! The contracts of [`MetadataStore`] and [`InspectionStore`](crate::InspectionStore), as tests that
+//! every implementation runs.
 #![allow(clippy::unwrap_used)]
 
 mod blobs;
+mod inspection;
 mod lists;
 mod manifests;
 mod uploads;
@@ -12,6 +14,7 @@ use berth_spec::{Digest, MediaType, Reference, RepositoryName, Tag, media_types}
 use bytes::Bytes;
 
 use crate::{Blob, MetadataStore, NewManifest, PutManifest};
+pub use inspection::{Inspected, inspection_store};
 
 /// Runs the whole suite. The store must be empty.
 ///

@@ -1,6 +1,8 @@
 mod blobs;
 mod cache;
 mod connection;
+mod inspection;
+mod integrity;
 mod lists;
 mod manifests;
 mod migrations;
@@ -10,11 +12,13 @@ mod queue;
 mod readers;
 mod repositories;
 mod schema;
+mod snapshot;
 mod stored;
 mod uploads;
+mod users;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -39,6 +43,7 @@ use writer::Writer;
 /// lately are kept in memory, at most 16 MiB. One process at a time may use a file; the caller
 /// sees to that.
 pub struct SqliteMetadata {
+    path: PathBuf,
     readers: Readers,
     writer: Writer,
     cache: Arc<ManifestCache>,
@@ -56,6 +61,7 @@ impl SqliteMetadata {
         migrations::run(&mut connection)?;
         connection::sync_folder_of(path)?;
         Ok(Self {
+            path: path.to_owned(),
             readers: Readers::open(path)?,
             writer: Writer::start(path, connection)?,
             cache: Arc::new(ManifestCache::new()),

@@ -14,3 +14,15 @@ async fn sqlite() {
 async fn memory() {
     contract::metadata_store(&MemoryMetadata::default()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_can_be_inspected() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteMetadata::open(&folder.path().join("metadata.sqlite3")).unwrap();
+    contract::inspection_store(&store).await;
+}
+
+#[tokio::test]
+async fn memory_can_be_inspected() {
+    contract::inspection_store(&MemoryMetadata::default()).await;
+}

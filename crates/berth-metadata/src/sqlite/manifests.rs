@@ -99,7 +99,7 @@ fn has_manifest(
     }
 }
 
-fn find_id(
+pub(super) fn find_id(
     connection: &mut SqliteConnection,
     repository_id: i64,
     digest: &Digest,
