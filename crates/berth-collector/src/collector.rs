@@ -1,16 +1,21 @@
 use std::sync::Arc;
 
 use berth_blob::{BlobGuards, BlobStore};
-use berth_metadata::CollectionStore;
+use berth_metadata::{CollectionStore, InspectionStore};
 use tracing::Instrument;
 
 use crate::CollectError;
+
+/// The metadata that a [`Collector`] works on.
+pub trait CollectorMetadata: CollectionStore + InspectionStore {}
+
+impl<T: CollectionStore + InspectionStore> CollectorMetadata for T {}
 
 /// Collects the garbage of a registry. Cheap to clone. More than one may run at a time: they do no
 /// harm to each other.
 #[derive(Clone)]
 pub struct Collector {
-    pub(crate) metadata: Arc<dyn CollectionStore>,
+    pub(crate) metadata: Arc<dyn CollectorMetadata>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) guards: BlobGuards,
 }
@@ -18,7 +23,7 @@ pub struct Collector {
 impl Collector {
     /// Over these stores. `guards` must be those that are held by all who publish in this blob store.
     pub fn new(
-        metadata: Arc<dyn CollectionStore>,
+        metadata: Arc<dyn CollectorMetadata>,
         blobs: Arc<dyn BlobStore>,
         guards: BlobGuards,
     ) -> Self {

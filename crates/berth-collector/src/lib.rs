@@ -45,6 +45,6 @@ mod plan;
 mod report;
 mod sweep;
 
-pub use collector::Collector;
+pub use collector::{Collector, CollectorMetadata};
 pub use error::CollectError;
 pub use report::{Amount, CollectionPlan, CollectionReport, SweepReport};

@@ -3,7 +3,9 @@ use berth_metadata::Blob;
 use berth_progress::{Observer, Progress, Unit};
 use berth_spec::Digest;
 use futures_util::TryStreamExt;
+use tracing::error;
 
+use crate::collect::PAGE;
 use crate::collector::to_its_end;
 use crate::{Amount, CollectError, Collector, SweepReport};
 
@@ -13,22 +15,62 @@ const BATCH: usize = 500;
 impl Collector {
     /// Removes the files of blobs that no record knows: a crash between the publication of a blob and
     /// its record, or between the end of its record and of its file, leaves such. Reads the name of each file in the
-    /// store.
+    /// store, and looks for the file of each record.
     ///
     /// # Errors
     /// When the metadata or the store cannot be read, or a file cannot be removed.
     pub async fn sweep(&self, observer: &dyn Observer) -> Result<SweepReport, CollectError> {
-        let mut report = SweepReport::default();
+        let unrecorded = self.sweep_files(observer).await?;
+        let missing = self.count_missing(observer).await?;
+        Ok(SweepReport {
+            unrecorded,
+            missing,
+        })
+    }
+
+    async fn sweep_files(&self, observer: &dyn Observer) -> Result<Amount, CollectError> {
+        let mut unrecorded = Amount::default();
         let mut progress = Progress::begin("looking for files without a record", Unit::Items, None);
         let mut digests = self.blobs.list();
         while let Some(listed) = digests.try_next().await? {
             for batch in listed.chunks(BATCH) {
-                let removed = self.remove_unrecorded(batch).await?;
-                report.unrecorded.include(removed);
+                unrecorded.include(self.remove_unrecorded(batch).await?);
                 progress.advance(batch.len() as u64, observer);
             }
         }
-        Ok(report)
+        Ok(unrecorded)
+    }
+
+    async fn count_missing(&self, observer: &dyn Observer) -> Result<Amount, CollectError> {
+        let mut missing = Amount::default();
+        let total = Some(self.metadata.totals().await?.blobs);
+        let mut progress =
+            Progress::begin("looking for records without a file", Unit::Items, total);
+        let mut last: Option<Digest> = None;
+        loop {
+            let page = self.metadata.blobs(last.as_ref(), PAGE).await?;
+            let Some(blob) = page.last() else {
+                return Ok(missing);
+            };
+            last = Some(blob.digest.clone());
+            for blob in &page {
+                if self.is_missing(blob).await? {
+                    error!(digest = %blob.digest, "the bytes of a known blob are missing");
+                    missing.add([blob]);
+                }
+            }
+            progress.advance(page.len() as u64, observer);
+        }
+    }
+
+    async fn is_missing(&self, blob: &Blob) -> Result<bool, CollectError> {
+        let digest = &blob.digest;
+        if self.blobs.open(digest).await?.is_some() {
+            return Ok(false);
+        }
+        // It may have been collected since it was listed, and pushed again since it was looked for.
+        let is_recorded = self.metadata.recorded_blob(digest).await?.is_some();
+        Ok(is_recorded && self.blobs.open(digest).await?.is_none())
     }
 
     /// Removes those of these blobs that no record knows and nobody works on.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use berth_blob::{BlobGuards, BlobStore, FilesystemBlobs, MemoryBlobs};
-use berth_collector::{Amount, CollectionPlan, CollectionReport, Collector};
+use berth_collector::{
+    Amount, CollectionPlan, CollectionReport, Collector, CollectorMetadata, SweepReport,
+};
 use berth_metadata::{
-    Blob, CollectionStore, Grace, MemoryMetadata, MetadataStore, NewManifest, PutManifest,
-    SqliteMetadata,
+    Blob, Grace, MemoryMetadata, MetadataStore, NewManifest, PutManifest, SqliteMetadata,
 };
 use berth_progress::Nobody;
 use berth_spec::{Digest, RepositoryName, SessionId, media_types};
@@ -19,7 +20,7 @@ const GRACE: Grace = Grace(Duration::from_secs(3600));
 
 struct World {
     metadata: Arc<dyn MetadataStore>,
-    collected: Arc<dyn CollectionStore>,
+    collected: Arc<dyn CollectorMetadata>,
     blobs: Arc<dyn BlobStore>,
     guards: BlobGuards,
     collector: Collector,
@@ -39,7 +40,7 @@ fn worlds() -> [World; 2] {
 
 impl World {
     fn over(
-        metadata: impl MetadataStore + CollectionStore,
+        metadata: impl MetadataStore + CollectorMetadata,
         blobs: impl BlobStore,
         folder: Option<TempDir>,
     ) -> Self {
@@ -240,6 +241,10 @@ async fn files_that_no_record_knows_are_swept() {
         assert_eq!(report.unrecorded, amount([&pushed]));
         assert!(world.has(&known).await);
         let again = world.collector.sweep(&Nobody).await.unwrap();
-        assert_eq!(again.unrecorded, Amount::default());
+        assert_eq!(again, SweepReport::default());
+        let gone = [known.digest.clone()];
+        assert_eq!(world.blobs.delete(&gone).await.unwrap(), 1);
+        let report = world.collector.sweep(&Nobody).await.unwrap();
+        assert_eq!(report.missing, amount([&known]));
     }
 }

@@ -1,8 +1,10 @@
-//! The contract of [`MetadataStore`], as tests that every implementation runs.
+//! The contracts of [`MetadataStore`] and [`InspectionStore`](crate::InspectionStore), as tests that
+//! every implementation runs.
 #![allow(clippy::unwrap_used)]
 
 mod blobs;
 mod collection;
+mod inspection;
 mod lists;
 mod manifests;
 mod retention;
@@ -14,6 +16,7 @@ use berth_spec::{Digest, MediaType, Reference, RepositoryName, Tag, media_types}
 use bytes::Bytes;
 
 use crate::{Blob, CollectionStore, MetadataStore, NewManifest, PutManifest, RetentionStore};
+pub use inspection::{Inspected, inspection_store};
 
 /// Runs the whole suite. The store must be empty.
 ///

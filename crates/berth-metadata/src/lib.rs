@@ -3,7 +3,8 @@
 //!
 //! A [`MetadataStore`] does each thing in one transaction that is durable when it answers.
 //! [`SqliteMetadata`] keeps it in a SQLite file, [`MemoryMetadata`] in memory, for tests. Both pass
-//! the same contract suite (feature `contract`). Bytes of blobs are not its business; the bytes of
+//! the same contract suite (feature `contract`). An [`InspectionStore`] reads everything there is, for
+//! verification and backup: both are that too. Bytes of blobs are not its business; the bytes of
 //! manifests are.
 //!
 //! ```
@@ -35,6 +36,7 @@ mod condition;
 pub mod contract;
 mod error;
 mod grace;
+mod inspection;
 mod memory;
 mod retention;
 mod sqlite;
@@ -44,6 +46,10 @@ pub use collection::{CollectionStore, UnusedBlobs};
 pub use condition::{Condition, Expected};
 pub use error::MetadataError;
 pub use grace::Grace;
+pub use inspection::{
+    InspectedManifest, InspectionStore, Listed, ManifestLimits, ManifestUser, TagUser, Totals,
+    Users,
+};
 pub use memory::MemoryMetadata;
 pub use retention::{BlobReferences, ManifestEntry, RepositoryContents, RetentionStore, TagEntry};
 pub use sqlite::SqliteMetadata;

@@ -1,4 +1,5 @@
 mod collection;
+mod inspection;
 mod retention;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,8 @@ mod blobs;
 mod cache;
 mod collection;
 mod connection;
+mod inspection;
+mod integrity;
 mod lists;
 mod manifests;
 mod migrations;
@@ -12,11 +14,13 @@ mod readers;
 mod repositories;
 mod retention;
 mod schema;
+mod snapshot;
 mod stored;
 mod uploads;
+mod users;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -41,6 +45,7 @@ use writer::Writer;
 /// lately are kept in memory, at most 16 MiB. One process at a time may use a file; the caller
 /// sees to that.
 pub struct SqliteMetadata {
+    path: PathBuf,
     readers: Readers,
     writer: Writer,
     cache: Arc<ManifestCache>,
@@ -58,6 +63,7 @@ impl SqliteMetadata {
         migrations::run(&mut connection)?;
         connection::sync_folder_of(path)?;
         Ok(Self {
+            path: path.to_owned(),
             readers: Readers::open(path)?,
             writer: Writer::start(path, connection)?,
             cache: Arc::new(ManifestCache::new()),

@@ -29,3 +29,13 @@ async fn sqlite_keeps_the_contract_of_collection() {
 async fn memory_keeps_the_contract_of_collection() {
     contract::collected_store(&MemoryMetadata::default()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_can_be_inspected() {
+    contract::inspection_store(&sqlite().0).await;
+}
+
+#[tokio::test]
+async fn memory_can_be_inspected() {
+    contract::inspection_store(&MemoryMetadata::default()).await;
+}

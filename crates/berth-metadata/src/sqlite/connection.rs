@@ -48,9 +48,14 @@ pub(super) fn open_writer(path: &Path) -> Result<SqliteConnection, MetadataError
     Ok(connection)
 }
 
+/// Gives a connection what every one needs.
+pub(super) fn configure(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute(ALL)
+}
+
 /// Makes a connection one that only reads.
 pub(super) fn configure_reader(connection: &mut SqliteConnection) -> QueryResult<()> {
-    connection.batch_execute(ALL)?;
+    configure(connection)?;
     connection.batch_execute(READER)
 }
 
