@@ -14,6 +14,9 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the names of all files are read, to find those that no record knows.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long after its start a server collects at the latest: one that is restarted often collects too.
+const FIRST_COLLECTION: Duration = Duration::from_secs(5 * 60);
+
 /// Does all that is due, until this is dropped.
 pub(crate) async fn run(upkeep: Upkeep, collect_every: Option<Duration>) {
     tokio::join!(expire_uploads(&upkeep), collect(&upkeep, collect_every));
@@ -42,7 +45,7 @@ async fn collect(upkeep: &Upkeep, every: Option<Duration>) {
     let Some(every) = every else {
         return;
     };
-    let mut ticks = interval_at(Instant::now() + every, every);
+    let mut ticks = interval_at(Instant::now() + every.min(FIRST_COLLECTION), every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut swept: Option<Instant> = None;
     loop {
