@@ -25,6 +25,8 @@ pub async fn blob_store(store: &dyn BlobStore) {
     the_empty_blob_needs_no_staging(store).await;
     any_range_can_be_read(store).await;
     an_open_blob_survives_its_deletion(store).await;
+    what_is_quarantined_is_gone_until_published_again(store).await;
+    only_the_bytes_that_were_read_are_quarantined(store).await;
     staging_areas_are_listed_until_discarded(store).await;
 }
 
@@ -256,6 +258,43 @@ async fn an_open_blob_survives_its_deletion(store: &dyn BlobStore) {
     assert!(!store.delete(&digest).await.unwrap());
     assert!(store.open(&digest).await.unwrap().is_none());
     assert!(collect(blob.read(0..1_000_000)).await == content);
+}
+
+#[allow(clippy::unwrap_used)]
+async fn what_is_quarantined_is_gone_until_published_again(store: &dyn BlobStore) {
+    let content = content(7, 1000);
+    // Twice: the second time, there are bytes of this digest in quarantine.
+    for _ in 0..2 {
+        let (session, digest) = publish(store, &content).await;
+        store.discard(session).await.unwrap();
+        let blob = store.open(&digest).await.unwrap().unwrap();
+        let identity = blob.identity();
+        assert!(store.quarantine(&digest, &identity).await.unwrap());
+        assert!(store.open(&digest).await.unwrap().is_none());
+        assert!(!store.quarantine(&digest, &identity).await.unwrap());
+        assert!(!store.delete(&digest).await.unwrap());
+        assert!(collect(blob.read(0..1000)).await == content);
+    }
+    let (_, digest) = publish(store, &content).await;
+    assert!(read(store, &digest).await.unwrap() == content);
+}
+
+#[allow(clippy::unwrap_used)]
+async fn only_the_bytes_that_were_read_are_quarantined(store: &dyn BlobStore) {
+    let digest = Digest::sha256(b"replaced while it was read");
+    let damaged = SessionId::random();
+    stage(store, damaged, 0, b"replaced").await;
+    store.publish(damaged, 8, &digest).await.unwrap();
+    store.discard(damaged).await.unwrap();
+    let replaced = store.open(&digest).await.unwrap().unwrap().identity();
+    publish(store, b"replaced while it was read").await;
+    assert!(!store.quarantine(&digest, &replaced).await.unwrap());
+    let other = content(8, 10);
+    let (_, other) = publish(store, &other).await;
+    let other = store.open(&other).await.unwrap().unwrap().identity();
+    assert!(!store.quarantine(&digest, &other).await.unwrap());
+    let read = read(store, &digest).await.unwrap();
+    assert_eq!(read, b"replaced while it was read");
 }
 
 #[allow(clippy::unwrap_used)]

@@ -34,10 +34,12 @@
 pub mod contract;
 mod error;
 mod filesystem;
+mod identity;
 mod memory;
 mod store;
 
 pub use error::BlobError;
 pub use filesystem::FilesystemBlobs;
+pub use identity::BlobIdentity;
 pub use memory::MemoryBlobs;
 pub use store::{BlobReader, BlobStore, ByteStream, StagedWriter};

@@ -8,7 +8,7 @@ use berth_spec::{Digest, SessionId};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use crate::{BlobError, BlobReader, BlobStore, ByteStream, StagedWriter};
+use crate::{BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, StagedWriter};
 
 /// Blobs in memory, for the tests of what uses a [`BlobStore`]. Nothing is durable.
 #[derive(Debug, Default)]
@@ -111,6 +111,17 @@ impl BlobStore for MemoryBlobs {
     async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
         Ok(lock(&self.stored).blobs.remove(digest).is_some())
     }
+
+    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
+        let mut stored = lock(&self.stored);
+        let read = read.known_by::<Bytes>().map(|bytes| bytes.as_ptr());
+        let found = stored.blobs.get(digest).map(|bytes| bytes.as_ptr());
+        let is_read = found.is_some() && found == read;
+        if is_read {
+            stored.blobs.remove(digest);
+        }
+        Ok(is_read)
+    }
 }
 
 struct MemoryWriter {
@@ -143,6 +154,10 @@ struct MemoryReader(Bytes);
 impl BlobReader for MemoryReader {
     fn size(&self) -> u64 {
         self.0.len() as u64
+    }
+
+    fn identity(&self) -> BlobIdentity {
+        BlobIdentity::new(self.0.clone())
     }
 
     fn read(self: Box<Self>, range: Range<u64>) -> ByteStream {

@@ -7,7 +7,7 @@ use berth_spec::{Digest, SessionId};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
-use crate::BlobError;
+use crate::{BlobError, BlobIdentity};
 
 /// Where the bytes of blobs live.
 ///
@@ -64,6 +64,12 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Removes a blob, durably. `false` if there was none.
     async fn delete(&self, digest: &Digest) -> Result<bool, BlobError>;
+
+    /// Moves the bytes of a blob aside, durably, to where nobody reads them as that blob: they are not
+    /// what their digest says. They replace nothing that was moved there before. There is no such
+    /// blob then, until it is published again. `false`, and nothing happens, if the blob's bytes are
+    /// not those that were `read`: they may have been replaced since then, by good ones.
+    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError>;
 }
 
 /// Bytes in pieces of bounded size, each produced only when it is asked for.
@@ -91,6 +97,9 @@ pub trait StagedWriter: Send {
 pub trait BlobReader: Send + Sync {
     /// The size of the blob, in bytes.
     fn size(&self) -> u64;
+
+    /// Which bytes it reads.
+    fn identity(&self) -> BlobIdentity;
 
     /// The bytes of `range`, which must lie within the size, in pieces of bounded size, each read
     /// only when it is asked for (one may be read ahead).

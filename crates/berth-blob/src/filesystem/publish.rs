@@ -27,6 +27,7 @@ pub(super) fn publish(
     }
     file.sync_data()?;
     let blob = layout.blob(digest);
+    let publishing = layout.somebody_publishes();
     match fs::hard_link(&staged, &blob) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -39,6 +40,7 @@ pub(super) fn publish(
         }
         Err(error) => return Err(error.into()),
     }
+    drop(publishing);
     // Also when the blob was there: whoever published it may not have come this far.
     sync_folder(&layout.folder(digest))?;
     Ok(())
