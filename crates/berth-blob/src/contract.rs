@@ -21,12 +21,14 @@ pub async fn blob_store(store: &dyn BlobStore) {
     staged_bytes_must_be_there(store).await;
     publishing_needs_the_exact_length(store).await;
     publishing_can_be_repeated(store).await;
-    a_blob_of_another_size_is_replaced(store).await;
+    a_damaged_blob_is_replaced(store).await;
     a_published_blob_never_changes(store).await;
     the_empty_blob_needs_no_staging(store).await;
     any_range_can_be_read(store).await;
     an_open_blob_survives_its_deletion(store).await;
     blobs_are_listed_until_deleted(store).await;
+    what_is_quarantined_is_gone_until_published_again(store).await;
+    only_the_bytes_that_were_read_are_quarantined(store).await;
     staging_areas_are_listed_until_discarded(store).await;
 }
 
@@ -188,14 +190,24 @@ async fn publishing_can_be_repeated(store: &dyn BlobStore) {
 }
 
 #[allow(clippy::unwrap_used)]
-async fn a_blob_of_another_size_is_replaced(store: &dyn BlobStore) {
+async fn a_damaged_blob_is_replaced(store: &dyn BlobStore) {
     let digest = Digest::sha256(b"as it should be");
-    let damaged = SessionId::random();
-    stage(store, damaged, 0, b"as it should").await;
-    store.publish(damaged, 12, &digest).await.unwrap();
-    let (whole, _) = publish(store, b"as it should be").await;
-    assert_eq!(read(store, &digest).await.unwrap(), b"as it should be");
-    assert!(store.staged().await.unwrap().contains(&whole));
+    for damage in [&b"as it should"[..], b"as it might be.", b""] {
+        let damaged = SessionId::random();
+        stage(store, damaged, 0, damage).await;
+        let length = damage.len() as u64;
+        store.publish(damaged, length, &digest).await.unwrap();
+        assert_eq!(read(store, &digest).await.unwrap(), damage);
+        let being_read = store.open(&digest).await.unwrap().unwrap();
+        let (whole, _) = publish(store, b"as it should be").await;
+        assert_eq!(read(store, &digest).await.unwrap(), b"as it should be");
+        assert_eq!(collect(being_read.read(0..length)).await, damage);
+        // What was done last can be repeated.
+        store.publish(whole, 15, &digest).await.unwrap();
+        assert_eq!(read(store, &digest).await.unwrap(), b"as it should be");
+        store.discard(damaged).await.unwrap();
+        store.discard(whole).await.unwrap();
+    }
 }
 
 #[allow(clippy::unwrap_used)]
@@ -291,6 +303,43 @@ async fn listed(store: &dyn BlobStore) -> HashSet<Digest> {
     let set: HashSet<Digest> = all.iter().cloned().collect();
     assert_eq!(set.len(), all.len(), "a blob was listed twice");
     set
+}
+
+#[allow(clippy::unwrap_used)]
+async fn what_is_quarantined_is_gone_until_published_again(store: &dyn BlobStore) {
+    let content = content(7, 1000);
+    // Twice: the second time, there are bytes of this digest in quarantine.
+    for _ in 0..2 {
+        let (session, digest) = publish(store, &content).await;
+        store.discard(session).await.unwrap();
+        let blob = store.open(&digest).await.unwrap().unwrap();
+        let identity = blob.identity();
+        assert!(store.quarantine(&digest, &identity).await.unwrap());
+        assert!(store.open(&digest).await.unwrap().is_none());
+        assert!(!store.quarantine(&digest, &identity).await.unwrap());
+        assert_eq!(store.delete(&[digest]).await.unwrap(), 0);
+        assert!(collect(blob.read(0..1000)).await == content);
+    }
+    let (_, digest) = publish(store, &content).await;
+    assert!(read(store, &digest).await.unwrap() == content);
+}
+
+#[allow(clippy::unwrap_used)]
+async fn only_the_bytes_that_were_read_are_quarantined(store: &dyn BlobStore) {
+    let digest = Digest::sha256(b"replaced while it was read");
+    let damaged = SessionId::random();
+    stage(store, damaged, 0, b"replaced").await;
+    store.publish(damaged, 8, &digest).await.unwrap();
+    store.discard(damaged).await.unwrap();
+    let replaced = store.open(&digest).await.unwrap().unwrap().identity();
+    publish(store, b"replaced while it was read").await;
+    assert!(!store.quarantine(&digest, &replaced).await.unwrap());
+    let other = content(8, 10);
+    let (_, other) = publish(store, &other).await;
+    let other = store.open(&other).await.unwrap().unwrap().identity();
+    assert!(!store.quarantine(&digest, &other).await.unwrap());
+    let read = read(store, &digest).await.unwrap();
+    assert_eq!(read, b"replaced while it was read");
 }
 
 #[allow(clippy::unwrap_used)]

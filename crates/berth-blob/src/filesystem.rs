@@ -3,6 +3,7 @@ mod delete;
 mod layout;
 mod pieces;
 mod publish;
+mod quarantine;
 mod staging;
 mod sync_behind;
 
@@ -16,13 +17,16 @@ use async_trait::async_trait;
 use berth_spec::{Digest, SessionId};
 use futures_util::{StreamExt, stream};
 
-use crate::{BlobError, BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter};
+use crate::{
+    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter,
+};
 use blocking::blocking;
 use layout::Layout;
 use staging::FileWriter;
 
-/// Blobs in a folder: `blobs/<algorithm>/<first two hex>/<hex>`, and staging areas in
-/// `uploads/<session>`.
+/// Blobs in a folder: `blobs/<algorithm>/<first two hex>/<hex>`, staging areas in
+/// `uploads/<session>`, and bytes that are not what their digest says in
+/// `quarantine/<algorithm>-<hex>.<number>`.
 ///
 /// A blob is published by linking the synced staging file to its name and syncing the folder, so
 /// it is never seen in part, and a published file is never written again. All work happens on
@@ -40,6 +44,13 @@ impl FilesystemBlobs {
     pub fn open(root: &Path) -> Result<Self, BlobError> {
         let layout = Arc::new(Layout::create(root)?);
         Ok(Self { layout })
+    }
+
+    /// The storage in `root`, to be read: makes nothing, and removes nothing that a crash left. Storing
+    /// fails where folders are missing.
+    pub fn for_reading(root: &Path) -> Self {
+        let layout = Arc::new(Layout::of(root));
+        Self { layout }
     }
 
     async fn blocking<T: Send + 'static>(
@@ -114,6 +125,15 @@ impl BlobStore for FilesystemBlobs {
         });
         digests.boxed()
     }
+
+    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
+        let Some(file) = read.known_by::<Arc<File>>().cloned() else {
+            return Ok(false);
+        };
+        let digest = digest.clone();
+        self.blocking(move |layout| quarantine::quarantine(layout, &digest, &file))
+            .await
+    }
 }
 
 fn open_blob(path: &Path) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
@@ -143,6 +163,10 @@ struct FileReader {
 impl BlobReader for FileReader {
     fn size(&self) -> u64 {
         self.size
+    }
+
+    fn identity(&self) -> BlobIdentity {
+        BlobIdentity::new(Arc::clone(&self.file))
     }
 
     fn read(self: Box<Self>, range: Range<u64>) -> ByteStream {

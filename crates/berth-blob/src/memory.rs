@@ -8,7 +8,9 @@ use berth_spec::{Digest, SessionId};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use crate::{BlobError, BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter};
+use crate::{
+    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter,
+};
 
 /// Blobs in memory, for the tests of what uses a [`BlobStore`]. Nothing is durable.
 #[derive(Debug, Default)]
@@ -87,10 +89,7 @@ impl BlobStore for MemoryBlobs {
         }
         let bytes = Bytes::copy_from_slice(bytes);
         stored.staged.entry(session).or_default();
-        let blob = stored.blobs.entry(digest.clone()).or_default();
-        if blob.len() != bytes.len() {
-            *blob = bytes;
-        }
+        stored.blobs.insert(digest.clone(), bytes);
         Ok(())
     }
 
@@ -119,6 +118,17 @@ impl BlobStore for MemoryBlobs {
     fn list(&self) -> DigestStream {
         let digests = lock(&self.stored).blobs.keys().cloned().collect();
         stream::iter([Ok(digests)]).boxed()
+    }
+
+    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
+        let mut stored = lock(&self.stored);
+        let read = read.known_by::<Bytes>().map(|bytes| bytes.as_ptr());
+        let found = stored.blobs.get(digest).map(|bytes| bytes.as_ptr());
+        let is_read = found.is_some() && found == read;
+        if is_read {
+            stored.blobs.remove(digest);
+        }
+        Ok(is_read)
     }
 }
 
@@ -152,6 +162,10 @@ struct MemoryReader(Bytes);
 impl BlobReader for MemoryReader {
     fn size(&self) -> u64 {
         self.0.len() as u64
+    }
+
+    fn identity(&self) -> BlobIdentity {
+        BlobIdentity::new(self.0.clone())
     }
 
     fn read(self: Box<Self>, range: Range<u64>) -> ByteStream {

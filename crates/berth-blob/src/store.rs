@@ -7,7 +7,7 @@ use berth_spec::{Digest, SessionId};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
-use crate::BlobError;
+use crate::{BlobError, BlobIdentity};
 
 /// Where the bytes of blobs live.
 ///
@@ -39,9 +39,9 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Makes the first `length` bytes of a staging area the blob `digest`. When this answers `Ok`,
     /// the blob is durable. The staging area stays, so that this can be done again after a crash;
-    /// but nothing may be appended to it any more. If the blob is there already with the same
-    /// size, nothing happens; with another size, it is replaced. A staging area that is missing
-    /// counts as empty if `length` is 0.
+    /// but nothing may be appended to it any more. If the blob is there already, these bytes take its
+    /// place: they were hashed just now, and nobody knows what has become of the older ones. Whoever
+    /// reads those goes on. A staging area that is missing counts as empty if `length` is 0.
     ///
     /// # Errors
     /// [`BlobError::StagedBytesMissing`] if it does not hold exactly `length` bytes.
@@ -72,6 +72,12 @@ pub trait BlobStore: Send + Sync + 'static {
     /// All blobs there are, in no order, in batches that are each read only when asked for. One that
     /// comes or goes meanwhile may be among them or not.
     fn list(&self) -> DigestStream;
+
+    /// Moves the bytes of a blob aside, durably, to where nobody reads them as that blob: they are not
+    /// what their digest says. They replace nothing that was moved there before. There is no such
+    /// blob then, until it is published again. `false`, and nothing happens, if the blob's bytes are
+    /// not those that were `read`: they may have been replaced since then, by good ones.
+    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError>;
 }
 
 /// Names of blobs, in batches.
@@ -102,6 +108,9 @@ pub trait StagedWriter: Send {
 pub trait BlobReader: Send + Sync {
     /// The size of the blob, in bytes.
     fn size(&self) -> u64;
+
+    /// Which bytes it reads.
+    fn identity(&self) -> BlobIdentity;
 
     /// The bytes of `range`, which must lie within the size, in pieces of bounded size, each read
     /// only when it is asked for (one may be read ahead).

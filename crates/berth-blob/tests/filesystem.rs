@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use berth_blob::{BlobError, BlobReader, BlobStore, FilesystemBlobs, MemoryBlobs};
 use berth_spec::{Digest, SessionId};
@@ -95,6 +96,71 @@ async fn a_blob_that_was_cut_short_while_open_is_an_error_not_an_end() {
 }
 
 #[tokio::test]
+async fn what_is_quarantined_keeps_its_bytes_and_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FilesystemBlobs::open(folder.path()).unwrap();
+    assert!(!folder.path().join("quarantine").exists());
+    let mut digests = Vec::new();
+    for damaged in [b"contempt", b"contests"] {
+        let (session, digest) = publish(&store, b"contents").await;
+        store.discard(session).await.unwrap();
+        fs::write(path_of(folder.path(), &digest), damaged).unwrap();
+        let blob = store.open(&digest).await.unwrap().unwrap();
+        assert!(store.quarantine(&digest, &blob.identity()).await.unwrap());
+        assert!(!path_of(folder.path(), &digest).exists());
+        digests.push(digest);
+    }
+    let quarantined = |number| {
+        let name = format!("quarantine/sha256-{}.{number}", digests[0].hex());
+        fs::read(folder.path().join(name)).unwrap()
+    };
+    assert_eq!(quarantined(1), b"contempt");
+    assert_eq!(quarantined(2), b"contests");
+}
+
+/// While a file is judged, good bytes may take its place. They must stay there.
+#[test]
+fn what_is_published_while_another_file_is_quarantined_stays() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(FilesystemBlobs::open(folder.path()).unwrap());
+        let digest = Digest::sha256(b"content");
+        let path = path_of(folder.path(), &digest);
+        let good = SessionId::random();
+        let mut writer = store.stage(good, 0).await.unwrap();
+        let content = vec![Bytes::from_static(b"content")];
+        writer.write(content).await.unwrap();
+        for _ in 0..300 {
+            fs::write(&path, b"cut").unwrap();
+            let damaged = store.open(&digest).await.unwrap().unwrap().identity();
+            let quarantining = {
+                let (store, digest) = (Arc::clone(&store), digest.clone());
+                tokio::spawn(async move { store.quarantine(&digest, &damaged).await })
+            };
+            store.publish(good, 7, &digest).await.unwrap();
+            quarantining.await.unwrap().unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"content");
+            store.delete(&[digest.clone()]).await.unwrap();
+        }
+    });
+}
+
+#[tokio::test]
+async fn reading_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FilesystemBlobs::for_reading(folder.path());
+    let digest = Digest::sha256(b"content");
+    assert!(store.open(&digest).await.unwrap().is_none());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    publish(&FilesystemBlobs::open(folder.path()).unwrap(), b"content").await;
+    assert_eq!(store.open(&digest).await.unwrap().unwrap().size(), 7);
+}
+
+#[tokio::test]
 async fn a_folder_that_cannot_be_made_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("blobs"), b"a file").unwrap();
@@ -147,6 +213,9 @@ enum Step {
     Delete {
         digest: u8,
     },
+    Quarantine {
+        digest: u8,
+    },
     Reopen,
 }
 
@@ -159,6 +228,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(session, length, digest)| Step::Publish { session, length, digest }),
         1 => session().prop_map(|session| Step::Discard { session }),
         1 => (0..3_u8).prop_map(|digest| Step::Delete { digest }),
+        1 => (0..3_u8).prop_map(|digest| Step::Quarantine { digest }),
         1 => Just(Step::Reopen),
     ]
 }
@@ -187,6 +257,14 @@ async fn take(store: &dyn BlobStore, sessions: &[SessionId], step: &Step) -> Str
         Step::Discard { session } => store.discard(sessions[*session]).await,
         Step::Delete { digest } => {
             return format!("{:?}", store.delete(&[digest_of(*digest)]).await);
+        }
+        Step::Quarantine { digest } => {
+            let digest = digest_of(*digest);
+            let Some(blob) = store.open(&digest).await.unwrap() else {
+                return String::new();
+            };
+            let moved = store.quarantine(&digest, &blob.identity()).await;
+            return format!("{moved:?}");
         }
         Step::Reopen => Ok(()),
     };

@@ -1,6 +1,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use berth_spec::{Algorithm, Digest, SessionId};
 use tracing::warn;
@@ -10,17 +11,29 @@ use crate::BlobError;
 /// Where everything is.
 #[derive(Debug)]
 pub(super) struct Layout {
+    root: PathBuf,
     blobs: PathBuf,
     uploads: PathBuf,
+    quarantine: PathBuf,
+    /// Shared by whoever gives files the names of blobs, and held alone by whoever looks what file has
+    /// such a name, to move that one.
+    publishing: RwLock<()>,
 }
 
 impl Layout {
-    /// Makes all folders, durably, so that publishing never has to.
-    pub(super) fn create(root: &Path) -> Result<Self, BlobError> {
-        let layout = Self {
+    pub(super) fn of(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
             blobs: root.join("blobs"),
             uploads: root.join("uploads"),
-        };
+            quarantine: root.join("quarantine"),
+            publishing: RwLock::new(()),
+        }
+    }
+
+    /// Makes all folders, durably, so that publishing never has to.
+    pub(super) fn create(root: &Path) -> Result<Self, BlobError> {
+        let layout = Self::of(root);
         fs::create_dir_all(&layout.uploads)?;
         fs::create_dir_all(&layout.blobs)?;
         for algorithm in Algorithm::ALL {
@@ -39,6 +52,26 @@ impl Layout {
 
     pub(super) fn blob(&self, digest: &Digest) -> PathBuf {
         self.folder(digest).join(digest.hex())
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn quarantine(&self) -> &Path {
+        &self.quarantine
+    }
+
+    /// While a file is being given the name of a blob.
+    pub(super) fn somebody_publishes(&self) -> RwLockReadGuard<'_, ()> {
+        let publishing = self.publishing.read();
+        publishing.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// While no file may be given the name of a blob.
+    pub(super) fn nobody_publishes(&self) -> RwLockWriteGuard<'_, ()> {
+        let publishing = self.publishing.write();
+        publishing.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn uploads(&self) -> &Path {
