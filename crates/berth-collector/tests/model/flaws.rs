@@ -20,6 +20,8 @@ pub(crate) enum Flaw {
     ForgetWithoutLooking,
     /// A collection looks whether the row is still condemned, but not at what keeps the blob.
     ForgetByStateAlone,
+    /// A collection looks at what keeps the blob, but not whether the row is still condemned.
+    ForgetByUseAlone,
     /// A collection does not wait between condemning and removing.
     NoWait,
     /// Links that are too young for a `HEAD` to renew them do not keep the blob.

@@ -54,6 +54,7 @@ fn one_net_less_loses_nothing() {
     for flaw in [
         Flaw::NoWait,
         Flaw::ForgetByStateAlone,
+        Flaw::ForgetByUseAlone,
         Flaw::ManifestLeavesCondemned,
     ] {
         assert_no_loss(small(), &[flaw]);

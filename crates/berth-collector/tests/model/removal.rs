@@ -113,7 +113,7 @@ impl Protocol {
     /// Whether the row is removed.
     fn forget(&self, blob: &mut Blob) -> bool {
         let looks = !self.has(Flaw::ForgetWithoutLooking);
-        if looks && !self.is_ripe(blob) {
+        if looks && !self.has(Flaw::ForgetByUseAlone) && !self.is_ripe(blob) {
             return false;
         }
         if looks && !self.has(Flaw::ForgetByStateAlone) && !self.is_unused(blob) {
