@@ -4,6 +4,7 @@
 
 mod config;
 mod data_folder;
+mod file_handles;
 mod json_lines;
 mod log_writer;
 mod logs;

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::data_folder::DataFolder;
+use crate::file_handles;
 use crate::logs;
 use crate::signals::StopSignals;
 
@@ -30,6 +31,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Serves the registry until a signal ends it.
 pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = logs::start(&config)?;
+    file_handles::allow_all();
     let folder = DataFolder::claim(&config.data)?;
     let registry = open(&folder, &config)?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
