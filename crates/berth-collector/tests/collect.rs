@@ -131,7 +131,7 @@ async fn what_nothing_needs_is_condemned_and_then_deleted() {
         let long_ago = GRACE.unused_since(hours(2));
         let digests = [layer.digest.clone()];
         let condemned = world.collected.condemn_blobs(&digests, long_ago).await;
-        assert_eq!(condemned.unwrap(), [layer.clone()]);
+        assert_eq!(condemned.unwrap(), std::slice::from_ref(&layer));
         let now = SystemTime::now();
         assert_eq!(world.collect(now).await, CollectionReport::default());
         assert!(world.has(&layer).await);

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod control;
 mod data_folder;
+mod file_handles;
 mod json_lines;
 mod log_writer;
 mod logs;

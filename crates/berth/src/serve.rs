@@ -13,7 +13,7 @@ use crate::control::ControlSocket;
 use crate::data_folder::DataFolder;
 use crate::signals::StopSignals;
 use crate::upkeep::Upkeep;
-use crate::{logs, schedule};
+use crate::{file_handles, logs, schedule};
 
 /// How long work that nobody waits for any more may hold up the end of the process.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,6 +21,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Serves the registry until a signal ends it.
 pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = logs::start(&config)?;
+    file_handles::allow_all();
     let folder = DataFolder::claim(&config.data)?;
     let upkeep = Upkeep::open(&folder, &config)?;
     let runtime = Runtime::new().context("cannot start the runtime")?;

@@ -57,10 +57,12 @@ const LAYERS: [(&str, &[&str]); 11] = [
 const XTASK: &str = "xtask";
 
 /// Packages that only some crates may use.
-const CONFINED: [(&str, &[&str]); 6] = [
+const CONFINED: [(&str, &[&str]); 7] = [
     ("diesel", &["berth-metadata"]),
     ("diesel_migrations", &["berth-metadata"]),
     ("libsqlite3-sys", &["berth-metadata"]),
+    // For tests, which lock the database as other programs do.
+    ("rusqlite", &["berth"]),
     ("hyper", &["berth-http", "berth"]),
     ("hyper-util", &["berth-http", "berth"]),
     ("anyhow", &["berth", XTASK]),
