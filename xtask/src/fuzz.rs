@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// How long each runs
     #[arg(long, default_value_t = 60)]
     seconds: u32,
-    /// Afterwards, replaces tests/fuzz/corpus by a small set of inputs that covers as much
+    /// Afterwards, adds to tests/fuzz/corpus the fewest inputs that cover all that was found
     #[arg(long)]
     keep: bool,
 }

@@ -81,23 +81,15 @@ impl Target {
             .filter(|folder| folder.is_dir())
     }
 
-    /// Replaces the committed corpus by the smallest set that libFuzzer finds to cover as much.
+    /// Adds to the committed corpus the fewest inputs that cover all that was found.
     pub(super) fn keep(&self) -> Result<()> {
-        let smallest = tempfile::tempdir_in(root().join(FOLDER))?;
         run_quietly(
             Command::new(&self.program)
                 .args(["-set_cover_merge=1", "-max_len=4096"])
-                .arg(smallest.path())
-                .arg(&self.found)
-                .args(self.seeds()),
+                .arg(&self.corpus)
+                .arg(&self.found),
         )?;
-        fs::remove_dir_all(&self.corpus)?;
-        fs::create_dir_all(&self.corpus)?;
-        for entry in fs::read_dir(smallest.path())? {
-            let entry = entry?;
-            fs::copy(entry.path(), self.corpus.join(entry.file_name()))?;
-        }
-        println!("kept {} inputs of {}", files(&self.corpus)?, self.name);
+        println!("{} has {} inputs now", self.name, files(&self.corpus)?);
         Ok(())
     }
 }
