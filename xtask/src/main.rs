@@ -5,6 +5,7 @@ mod bench;
 mod clients;
 mod command;
 mod conformance;
+mod fuzz;
 mod layers;
 mod server;
 mod sync_order;
@@ -36,6 +37,8 @@ enum Chore {
     Conformance,
     /// Runs skopeo, crane and oras against the release build
     Clients,
+    /// Runs the fuzz targets of tests/fuzz with libFuzzer
+    Fuzz(fuzz::Options),
     /// Measures the release build and its peers side by side, and writes docs/performance.md
     Bench(bench::Options),
 }
@@ -48,6 +51,7 @@ fn main() -> Result<()> {
         Chore::SyncOrder => sync_order::run(),
         Chore::Conformance => conformance::run(),
         Chore::Clients => clients::run(),
+        Chore::Fuzz(options) => fuzz::run_all(&options),
         Chore::Bench(options) => bench::run(&options),
     }
 }
