@@ -23,6 +23,7 @@ struct Shared {
 struct Taken {
     steps: Vec<&'static str>,
     has_crashed: bool,
+    has_ceased: bool,
 }
 
 impl Faults {
@@ -55,6 +56,11 @@ impl Faults {
         self.lock().has_crashed
     }
 
+    /// From now on, nothing goes wrong. What has crashed stays so.
+    pub fn cease(&self) {
+        self.lock().has_ceased = true;
+    }
+
     /// Takes a step that happens whole or not at all.
     pub(crate) async fn step<T, E: From<Injected>>(
         &self,
@@ -71,12 +77,13 @@ impl Faults {
 
     /// Begins a step that can be done by half.
     pub(crate) async fn begin(&self, name: &'static str) -> Result<Step, Injected> {
-        let number = self.count(name)?;
+        let (number, is_planned) = self.count(name)?;
+        let plan = is_planned.then_some(&self.0.plan);
         let step = Step {
             faults: self.clone(),
             name,
             number,
-            fault: (self.0.plan)(number, name),
+            fault: plan.and_then(|plan| plan(number, name)),
         };
         match step.fault {
             Some(Fault::Full) => return Err(Injected::Full),
@@ -97,14 +104,14 @@ impl Faults {
         }
     }
 
-    /// The number of a step that is about to be taken.
-    fn count(&self, name: &'static str) -> Result<usize, Injected> {
+    /// The number of a step that is about to be taken, and whether the plan says what happens at it.
+    fn count(&self, name: &'static str) -> Result<(usize, bool), Injected> {
         let mut taken = self.lock();
         if taken.has_crashed {
             return Err(Injected::Crashed);
         }
         taken.steps.push(name);
-        Ok(taken.steps.len())
+        Ok((taken.steps.len(), !taken.has_ceased))
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {

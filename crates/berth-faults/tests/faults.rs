@@ -60,6 +60,14 @@ async fn other_steps_are_unharmed_unless_it_crashed() {
 }
 
 #[tokio::test]
+async fn nothing_goes_wrong_after_the_faults_have_ceased() {
+    let faults = Faults::planned(|_, _| Some(Fault::Full));
+    assert_eq!(link(&faults).await, (false, false));
+    faults.cease();
+    assert_eq!(link(&faults).await, (true, true));
+}
+
+#[tokio::test]
 async fn nobody_hears_of_what_was_under_way_when_it_crashed() {
     let plan = |step, _: &str| match step {
         1 => Some(Fault::Yield(1)),
