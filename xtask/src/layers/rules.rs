@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -28,6 +28,18 @@ const LAYERS: [(&str, &[&str]); 11] = [
     (
         "berth-registry",
         &["berth-spec", "berth-metadata", "berth-blob", "berth-upload"],
+    ),
+    // Only tests use it: nothing may build on it, and its own tests put all of this together.
+    (
+        "berth-faults",
+        &[
+            "berth-spec",
+            "berth-progress",
+            "berth-metadata",
+            "berth-blob",
+            "berth-collector",
+            "berth-registry",
+        ],
     ),
     (
         "berth-http",
