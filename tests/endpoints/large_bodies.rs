@@ -110,6 +110,34 @@ fn a_large_list_waits_for_room() {
     assert!(body.len() > 256 * 1024, "it is not large: {}", body.len());
 }
 
+#[test]
+fn a_manifest_takes_room_for_what_it_has() {
+    let berth = Berth::start();
+    let small = image_of(MIB, 4);
+    berth.push("room", "small", &small);
+    berth.push("room", "largest", &image_of(LARGEST, 1));
+    let client = patient_client();
+    let _largest = leave(&berth, &client, "largest", ROOM - 1);
+    let _small = leave(&berth, &client, "small", 1);
+    // There are three MiB left.
+    berth.push("room", "again", &small);
+}
+
+#[test]
+fn waiting_for_room_is_not_stalling() {
+    let berth = Berth::start_with(&["--body-timeout", "2s"]);
+    let image = image_of(LARGEST, 5);
+    berth.push_blobs_of("room", &image);
+    let answers = take_all_room(&berth);
+    thread::scope(|scope| {
+        let path = "/v2/room/manifests/waits";
+        let push = scope.spawn(|| berth.put_manifest(path, OCI_MANIFEST, image.manifest.clone()));
+        thread::sleep(Duration::from_secs(4));
+        drop(answers);
+        push.join().unwrap().is(201);
+    });
+}
+
 /// A body that never ends until it is told to.
 struct Trickle(Arc<AtomicBool>);
 
