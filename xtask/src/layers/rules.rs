@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -17,8 +17,23 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("berth-blob", &["berth-spec"]),
     ("berth-upload", &["berth-spec", "berth-blob"]),
     (
+        "berth-verify",
+        &[
+            "berth-spec",
+            "berth-metadata",
+            "berth-blob",
+            "berth-progress",
+        ],
+    ),
+    (
         "berth-registry",
-        &["berth-spec", "berth-metadata", "berth-blob", "berth-upload"],
+        &[
+            "berth-spec",
+            "berth-metadata",
+            "berth-blob",
+            "berth-upload",
+            "berth-verify",
+        ],
     ),
     (
         "berth-http",
@@ -35,7 +50,9 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "berth-spec",
             "berth-metadata",
             "berth-blob",
+            "berth-progress",
             "berth-upload",
+            "berth-verify",
             "berth-registry",
             "berth-http",
         ],
