@@ -5,12 +5,15 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 15] = [
     "data",
     "listen",
     "tag_deletion",
     "manifest_size_limit",
     "upload_lifetime",
+    "collection_grace",
+    "collection_interval",
+    "verification_rate",
     "header_timeout",
     "header_size_limit",
     "body_timeout",

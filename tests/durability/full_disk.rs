@@ -2,6 +2,8 @@ use crate::harness::{Berth, Image, OCI_MANIFEST, Push, digest, noise};
 
 const MIB: usize = 1024 * 1024;
 
+/// A client sees 507 and the error `UNKNOWN` for what has no room, and every pull goes on. What was
+/// acknowledged is there after a kill, and a server starts on a full disk.
 #[test]
 fn pushes_are_refused_and_pulls_go_on() {
     let berth = Berth::start_on_a_disk_of(12);
@@ -53,16 +55,25 @@ fn pushes_are_refused_and_pulls_go_on() {
         statuses.iter().all(|status| [201, 507].contains(status)),
         "{statuses:?}"
     );
-    for (number, status) in statuses.iter().enumerate() {
-        let expected = if *status == 201 { 200 } else { 404 };
-        berth
-            .get(&format!("/v2/disk/manifests/t{number}"))
-            .is(expected);
-    }
-    assert_eq!(
-        berth.get("/v2/disk/manifests/v1").is(200).body,
-        image.manifest
-    );
+    let check = |berth: &Berth| {
+        for (number, status) in statuses.iter().enumerate() {
+            let answer = berth.get(&format!("/v2/disk/manifests/t{number}"));
+            match status {
+                201 => {
+                    let manifest = fill(&Image::new(1000 + number as u64), &image, &rest);
+                    assert!(answer.is(200).body == manifest);
+                }
+                _ => drop(answer.fails_with(404, "MANIFEST_UNKNOWN")),
+            }
+        }
+        for (digest, content) in &stored {
+            assert!(berth.get(&format!("/v2/disk/blobs/{digest}")).is(200).body == *content);
+        }
+        let pulled = berth.get("/v2/disk/manifests/v1").is(200);
+        assert_eq!(pulled.body, image.manifest);
+    };
+    check(&berth);
+    check(&berth.kill_and_restart());
 }
 
 /// A manifest of about 100 KiB that needs what `stored` has.
@@ -77,6 +88,7 @@ fn fill(image: &Image, stored: &Image, noise: &[u8]) -> Vec<u8> {
     manifest.to_string().into_bytes()
 }
 
+/// A client sees 507 and the error `UNKNOWN`, and goes on where it was when there is room again.
 #[test]
 fn a_session_survives_a_full_disk_and_another_makes_room() {
     let berth = Berth::start_on_a_disk_of(12);

@@ -1,5 +1,5 @@
-//! The process is killed at random points under concurrent pushes, and started again: what it
-//! acknowledged must be there, and nothing half-written.
+//! The process is killed at random points under concurrent pushes, mounts and deletions, and started
+//! again: what it acknowledged must be so, and nothing half-written.
 
 mod pusher;
 
@@ -46,6 +46,11 @@ fn nothing_acknowledged_is_lost() {
     for pusher in &mut pushers {
         pusher.check_all(&berth);
     }
+    let (mounts, deletions) = pushers
+        .iter()
+        .map(Pusher::mounts_and_deletions)
+        .fold((0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1));
+    assert!(mounts > 0 && deletions > 0, "{mounts}, {deletions}");
     every_published_file_is_whole(&berth.data().join("blobs"));
 }
 

@@ -1,5 +1,5 @@
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -8,7 +8,7 @@ use reqwest::Method;
 use reqwest::blocking::{Client, RequestBuilder};
 use tempfile::TempDir;
 
-use super::Answer;
+use super::{Answer, Disk};
 
 /// The real binary, serving on a free port until this is dropped.
 pub(crate) struct Berth {
@@ -16,9 +16,46 @@ pub(crate) struct Berth {
     /// `host:port`.
     pub(crate) address: String,
     pub(crate) client: Client,
-    folder: Arc<TempDir>,
-    options: Vec<String>,
+    place: Place,
     log: Option<JoinHandle<String>>,
+}
+
+/// What a process is started with, and the next one that serves the same folder.
+#[derive(Clone)]
+struct Place {
+    folder: Arc<TempDir>,
+    disk: Option<Arc<Disk>>,
+    /// A command that runs the one behind it in its own process.
+    wrapper: Vec<String>,
+    options: Vec<String>,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            folder: Arc::new(tempfile::tempdir().unwrap()),
+            disk: None,
+            wrapper: Vec::new(),
+            options: Vec::new(),
+        }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn command(&self) -> Command {
+        let mut words = self.disk.as_ref().map_or(Vec::new(), |disk| disk.enter());
+        words.extend_from_slice(&self.wrapper);
+        words.push(env!("CARGO_BIN_EXE_berth").to_owned());
+        let mut command = Command::new(&words[0]);
+        command
+            .args(&words[1..])
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(self.data())
+            .args(&self.options);
+        command
+    }
 }
 
 impl Berth {
@@ -29,23 +66,39 @@ impl Berth {
 
     /// Serves a new folder with these options.
     pub(crate) fn start_with(options: &[&str]) -> Self {
-        let options = options.iter().map(ToString::to_string).collect();
-        Self::serve(Arc::new(tempfile::tempdir().unwrap()), options)
+        Self::start_under(&[], options)
     }
 
-    /// Serves a new folder on a disk of its own, which is in memory and gone with the process.
+    /// Serves a new folder with these options. `wrapper` is a command that runs the one behind it in its own
+    /// process, as `nice` does.
+    pub(crate) fn start_under(wrapper: &[&str], options: &[&str]) -> Self {
+        Self::serve(Place {
+            wrapper: wrapper.iter().map(ToString::to_string).collect(),
+            options: options.iter().map(ToString::to_string).collect(),
+            ..Place::new()
+        })
+    }
+
+    /// Serves a new folder on a disk of its own, which is in memory.
     pub(crate) fn start_on_a_disk_of(mebibytes: u32) -> Self {
-        const MOUNT: &str = r#"mount -t tmpfs -o size="$1" disk "$2" && shift 2 && exec "$@""#;
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        std::fs::create_dir(&data).unwrap();
-        let mut command = Command::new("unshare");
-        command
-            .args(["--map-root-user", "--mount", "sh", "-c", MOUNT, "sh"])
-            .arg(format!("{mebibytes}m"))
-            .arg(data)
-            .arg(env!("CARGO_BIN_EXE_berth"));
-        Self::spawn(command, Arc::new(folder), Vec::new())
+        Self::start_on_a_disk_under(mebibytes, &[])
+    }
+
+    /// As [`Berth::start_on_a_disk_of`], with a wrapper as for [`Berth::start_under`].
+    pub(crate) fn start_on_a_disk_under(mebibytes: u32, wrapper: &[&str]) -> Self {
+        let place = Place::new();
+        std::fs::create_dir(place.data()).unwrap();
+        let disk = Disk::mount(&place.data(), mebibytes);
+        Self::serve(Place {
+            disk: Some(Arc::new(disk)),
+            wrapper: wrapper.iter().map(ToString::to_string).collect(),
+            ..place
+        })
+    }
+
+    /// The disk that it was started on.
+    pub(crate) fn disk(&self) -> &Disk {
+        self.place.disk.as_ref().unwrap()
     }
 
     /// Kills the process, as a power cut would, and serves the same folder again.
@@ -62,19 +115,17 @@ impl Berth {
 
     /// Serves the folder of a process that has ended.
     pub(crate) fn restart(&self) -> Self {
-        Self::serve(Arc::clone(&self.folder), self.options.clone())
+        Self::serve(self.place.clone())
     }
 
-    fn serve(folder: Arc<TempDir>, options: Vec<String>) -> Self {
-        let command = Command::new(env!("CARGO_BIN_EXE_berth"));
-        Self::spawn(command, folder, options)
+    /// The command of [`Berth::restart`], for a process that will not serve.
+    pub(crate) fn command(&self) -> Command {
+        self.place.command()
     }
 
-    fn spawn(mut command: Command, folder: Arc<TempDir>, options: Vec<String>) -> Self {
-        let mut process = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(folder.path().join("data"))
-            .args(&options)
+    fn serve(place: Place) -> Self {
+        let mut process = place
+            .command()
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -99,8 +150,7 @@ impl Berth {
             process,
             address,
             client: Client::builder().timeout(None).build().unwrap(),
-            folder,
-            options,
+            place,
             log: Some(log),
         }
     }
@@ -110,8 +160,8 @@ impl Berth {
     }
 
     /// Where the data is.
-    pub(crate) fn data(&self) -> std::path::PathBuf {
-        self.folder.path().join("data")
+    pub(crate) fn data(&self) -> PathBuf {
+        self.place.data()
     }
 
     /// Asks the process to end.
@@ -129,8 +179,12 @@ impl Berth {
     /// Waits for the process to end, and answers how it did and what it logged.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.process.wait().unwrap();
-        let log = self.log.take().unwrap().join().unwrap();
-        (status, log)
+        (status, self.log())
+    }
+
+    /// What a process logged that has ended.
+    pub(crate) fn log(&mut self) -> String {
+        self.log.take().unwrap().join().unwrap()
     }
 
     /// Waits for the process to end with this code, and serves its folder again.
@@ -220,30 +274,4 @@ impl Drop for Berth {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// The most memory that a process has had in use, in bytes.
-pub(crate) fn peak_memory(process_id: u32) -> u64 {
-    let status = std::fs::read_to_string(
-        Path::new("/proc")
-            .join(process_id.to_string())
-            .join("status"),
-    );
-    let status = status.unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
-    let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kibibytes * 1024
-}
-
-/// How many sockets a process has open.
-pub(crate) fn open_sockets(process_id: u32) -> usize {
-    let files = Path::new("/proc").join(process_id.to_string()).join("fd");
-    let targets = std::fs::read_dir(files)
-        .unwrap()
-        .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
-    let is_socket = |target: &std::path::PathBuf| target.to_string_lossy().starts_with("socket:");
-    targets.filter(is_socket).count()
 }

@@ -4,12 +4,18 @@
 mod answer;
 mod berth;
 mod content;
+mod disk;
+mod process;
 mod raw;
+mod wait;
 
 pub(crate) use answer::Answer;
-pub(crate) use berth::{Berth, open_sockets, peak_memory};
+pub(crate) use berth::Berth;
 pub(crate) use content::{
     DOCKER_MANIFEST, Image, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Push, descriptor,
     digest, index, noise,
 };
+pub(crate) use disk::Disk;
+pub(crate) use process::{maps_of, open_files, open_sockets, own_memory, peak_memory};
 pub(crate) use raw::Connection;
+pub(crate) use wait::wait_until;

@@ -39,15 +39,21 @@ impl Connection {
         self.write(head + "\r\n");
     }
 
-    /// The status and the body of the next answer, which must have a length.
+    /// The status and the text of the next answer, which must have a length.
     pub(crate) fn answer(&mut self) -> (u16, String) {
+        let (status, body) = self.answer_bytes();
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    /// The status and the body of the next answer, which must have a length.
+    pub(crate) fn answer_bytes(&mut self) -> (u16, Vec<u8>) {
         let (status, headers) = self.answer_head();
         let length = headers
             .lines()
             .find_map(|line| line.strip_prefix("content-length: "));
         let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
         self.stream.read_exact(&mut body).unwrap();
-        (status, String::from_utf8(body).unwrap())
+        (status, body)
     }
 
     /// The status and the headers, in lower case, of the next answer.
@@ -80,6 +86,13 @@ impl Connection {
         let mut rest = Vec::new();
         let _ = self.stream.read_to_end(&mut rest);
         String::from_utf8_lossy(&rest).into_owned()
+    }
+
+    /// Reads so many bytes and forgets them.
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        let mut wanted = self.stream.by_ref().take(bytes as u64);
+        let skipped = std::io::copy(&mut wanted, &mut std::io::sink()).unwrap();
+        assert_eq!(skipped, bytes as u64);
     }
 
     /// How many bytes come until the server closes the connection.

@@ -5,6 +5,7 @@ mod bench;
 mod clients;
 mod command;
 mod conformance;
+mod fuzz;
 mod layers;
 mod server;
 mod sync_order;
@@ -26,7 +27,7 @@ enum Chore {
     /// Runs everything that CI runs: tools, layers, format, lints, documentation, tests,
     /// sync-order, conformance, clients
     Test,
-    /// Installs what the tests need: skopeo, strace, crane, oras and the conformance suite
+    /// Installs what the tests need: faketime, skopeo, strace, crane, oras and the conformance suite
     Setup,
     /// Proves that dependencies only point down the layers
     Layers,
@@ -36,6 +37,8 @@ enum Chore {
     Conformance,
     /// Runs skopeo, crane and oras against the release build
     Clients,
+    /// Runs the fuzz targets of tests/fuzz with libFuzzer
+    Fuzz(fuzz::Options),
     /// Measures the release build and its peers side by side, and writes docs/performance.md
     Bench(bench::Options),
 }
@@ -48,6 +51,7 @@ fn main() -> Result<()> {
         Chore::SyncOrder => sync_order::run(),
         Chore::Conformance => conformance::run(),
         Chore::Clients => clients::run(),
+        Chore::Fuzz(options) => fuzz::run_all(&options),
         Chore::Bench(options) => bench::run(&options),
     }
 }

@@ -44,7 +44,7 @@ const PEERS: [GoProgram; 1] = [GoProgram {
 
 /// Installs what the tests need and is missing.
 pub(crate) fn install() -> Result<()> {
-    install_all(&["skopeo", "strace"], &GO_PROGRAMS)
+    install_all(&["faketime", "skopeo", "strace"], &GO_PROGRAMS)
 }
 
 /// Installs what the benchmark needs and is missing.

@@ -1,5 +1,6 @@
 //! The contract of [`BlobStore`], as tests that every implementation runs.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::ops::Range;
 
@@ -20,11 +21,12 @@ pub async fn blob_store(store: &dyn BlobStore) {
     staged_bytes_must_be_there(store).await;
     publishing_needs_the_exact_length(store).await;
     publishing_can_be_repeated(store).await;
-    a_blob_of_another_size_is_replaced(store).await;
+    a_damaged_blob_is_replaced(store).await;
     a_published_blob_never_changes(store).await;
     the_empty_blob_needs_no_staging(store).await;
     any_range_can_be_read(store).await;
     an_open_blob_survives_its_deletion(store).await;
+    blobs_are_listed_until_deleted(store).await;
     what_is_quarantined_is_gone_until_published_again(store).await;
     only_the_bytes_that_were_read_are_quarantined(store).await;
     staging_areas_are_listed_until_discarded(store).await;
@@ -188,14 +190,24 @@ async fn publishing_can_be_repeated(store: &dyn BlobStore) {
 }
 
 #[allow(clippy::unwrap_used)]
-async fn a_blob_of_another_size_is_replaced(store: &dyn BlobStore) {
+async fn a_damaged_blob_is_replaced(store: &dyn BlobStore) {
     let digest = Digest::sha256(b"as it should be");
-    let damaged = SessionId::random();
-    stage(store, damaged, 0, b"as it should").await;
-    store.publish(damaged, 12, &digest).await.unwrap();
-    let (whole, _) = publish(store, b"as it should be").await;
-    assert_eq!(read(store, &digest).await.unwrap(), b"as it should be");
-    assert!(store.staged().await.unwrap().contains(&whole));
+    for damage in [&b"as it should"[..], b"as it might be.", b""] {
+        let damaged = SessionId::random();
+        stage(store, damaged, 0, damage).await;
+        let length = damage.len() as u64;
+        store.publish(damaged, length, &digest).await.unwrap();
+        assert_eq!(read(store, &digest).await.unwrap(), damage);
+        let being_read = store.open(&digest).await.unwrap().unwrap();
+        let (whole, _) = publish(store, b"as it should be").await;
+        assert_eq!(read(store, &digest).await.unwrap(), b"as it should be");
+        assert_eq!(collect(being_read.read(0..length)).await, damage);
+        // What was done last can be repeated.
+        store.publish(whole, 15, &digest).await.unwrap();
+        assert_eq!(read(store, &digest).await.unwrap(), b"as it should be");
+        store.discard(damaged).await.unwrap();
+        store.discard(whole).await.unwrap();
+    }
 }
 
 #[allow(clippy::unwrap_used)]
@@ -214,7 +226,8 @@ async fn a_published_blob_never_changes(store: &dyn BlobStore) {
 #[allow(clippy::unwrap_used)]
 async fn the_empty_blob_needs_no_staging(store: &dyn BlobStore) {
     let (session, digest) = (SessionId::random(), Digest::of(Algorithm::Sha512, b""));
-    store.delete(&digest).await.unwrap();
+    let digests = [digest.clone()];
+    store.delete(&digests).await.unwrap();
     store.publish(session, 0, &digest).await.unwrap();
     assert_eq!(read(store, &digest).await.unwrap(), b"");
     store.discard(session).await.unwrap();
@@ -254,10 +267,42 @@ async fn an_open_blob_survives_its_deletion(store: &dyn BlobStore) {
     let (session, digest) = publish(store, &content).await;
     store.discard(session).await.unwrap();
     let blob = store.open(&digest).await.unwrap().unwrap();
-    assert!(store.delete(&digest).await.unwrap());
-    assert!(!store.delete(&digest).await.unwrap());
+    let digests = [digest.clone()];
+    assert_eq!(store.delete(&digests).await.unwrap(), 1);
+    assert_eq!(store.delete(&digests).await.unwrap(), 0);
     assert!(store.open(&digest).await.unwrap().is_none());
     assert!(collect(blob.read(0..1_000_000)).await == content);
+}
+
+#[allow(clippy::unwrap_used)]
+async fn blobs_are_listed_until_deleted(store: &dyn BlobStore) {
+    let contents = [7, 8, 9].map(|seed| content(seed, 100));
+    let mut digests = Vec::new();
+    for content in &contents {
+        digests.push(publish(store, content).await.1);
+    }
+    let staged = SessionId::random();
+    stage(store, staged, 0, b"no blob yet").await;
+    let listed = listed(store).await;
+    assert!(digests.iter().all(|digest| listed.contains(digest)));
+    for digest in &listed {
+        assert!(store.open(digest).await.unwrap().is_some());
+    }
+    let nowhere = Digest::sha256(b"was never published");
+    let gone = [digests[0].clone(), nowhere, digests[2].clone()];
+    assert_eq!(store.delete(&gone).await.unwrap(), 2);
+    let rest = self::listed(store).await;
+    assert_eq!(rest.len() + 2, listed.len());
+    assert!(rest.contains(&digests[1]));
+}
+
+#[allow(clippy::unwrap_used)]
+async fn listed(store: &dyn BlobStore) -> HashSet<Digest> {
+    let batches: Vec<Vec<Digest>> = store.list().try_collect().await.unwrap();
+    let all: Vec<Digest> = batches.concat();
+    let set: HashSet<Digest> = all.iter().cloned().collect();
+    assert_eq!(set.len(), all.len(), "a blob was listed twice");
+    set
 }
 
 #[allow(clippy::unwrap_used)]
@@ -272,7 +317,7 @@ async fn what_is_quarantined_is_gone_until_published_again(store: &dyn BlobStore
         assert!(store.quarantine(&digest, &identity).await.unwrap());
         assert!(store.open(&digest).await.unwrap().is_none());
         assert!(!store.quarantine(&digest, &identity).await.unwrap());
-        assert!(!store.delete(&digest).await.unwrap());
+        assert_eq!(store.delete(&[digest]).await.unwrap(), 0);
         assert!(collect(blob.read(0..1000)).await == content);
     }
     let (_, digest) = publish(store, &content).await;

@@ -1,4 +1,5 @@
 mod blocking;
+mod delete;
 mod layout;
 mod pieces;
 mod publish;
@@ -14,8 +15,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use berth_spec::{Digest, SessionId};
+use futures_util::{StreamExt, stream};
 
-use crate::{BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, StagedWriter};
+use crate::{
+    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter,
+};
 use blocking::blocking;
 use layout::Layout;
 use staging::FileWriter;
@@ -106,16 +110,20 @@ impl BlobStore for FilesystemBlobs {
             .await
     }
 
-    async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
-        let digest = digest.clone();
-        self.blocking(move |layout| {
-            let removed = remove_if_there(&layout.blob(&digest))?;
-            if removed {
-                layout::sync_folder(&layout.folder(&digest))?;
-            }
-            Ok(removed)
-        })
-        .await
+    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
+        let digests = digests.to_vec();
+        self.blocking(move |layout| Ok(delete::delete(layout, &digests)?))
+            .await
+    }
+
+    fn list(&self) -> DigestStream {
+        let layout = Arc::clone(&self.layout);
+        let folders = stream::iter(layout.folders());
+        let digests = folders.then(move |(algorithm, folder)| {
+            let layout = Arc::clone(&layout);
+            blocking(move || Ok(layout.digests_in(algorithm, &folder)?))
+        });
+        digests.boxed()
     }
 
     async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {

@@ -34,12 +34,14 @@
 pub mod contract;
 mod error;
 mod filesystem;
+mod guards;
 mod identity;
 mod memory;
 mod store;
 
 pub use error::BlobError;
 pub use filesystem::FilesystemBlobs;
+pub use guards::{BlobGuards, KeepingAll, Publishing, Removing};
 pub use identity::BlobIdentity;
 pub use memory::MemoryBlobs;
-pub use store::{BlobReader, BlobStore, ByteStream, StagedWriter};
+pub use store::{BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter};

@@ -8,7 +8,9 @@ use berth_spec::{Digest, SessionId};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use crate::{BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, StagedWriter};
+use crate::{
+    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter,
+};
 
 /// Blobs in memory, for the tests of what uses a [`BlobStore`]. Nothing is durable.
 #[derive(Debug, Default)]
@@ -87,10 +89,7 @@ impl BlobStore for MemoryBlobs {
         }
         let bytes = Bytes::copy_from_slice(bytes);
         stored.staged.entry(session).or_default();
-        let blob = stored.blobs.entry(digest.clone()).or_default();
-        if blob.len() != bytes.len() {
-            *blob = bytes;
-        }
+        stored.blobs.insert(digest.clone(), bytes);
         Ok(())
     }
 
@@ -108,8 +107,17 @@ impl BlobStore for MemoryBlobs {
         Ok(blob.map(|blob| Box::new(MemoryReader(blob)) as Box<dyn BlobReader>))
     }
 
-    async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
-        Ok(lock(&self.stored).blobs.remove(digest).is_some())
+    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
+        let mut stored = lock(&self.stored);
+        let removed = digests
+            .iter()
+            .filter(|digest| stored.blobs.remove(*digest).is_some());
+        Ok(removed.count() as u64)
+    }
+
+    fn list(&self) -> DigestStream {
+        let digests = lock(&self.stored).blobs.keys().cloned().collect();
+        stream::iter([Ok(digests)]).boxed()
     }
 
     async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {

@@ -39,9 +39,9 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Makes the first `length` bytes of a staging area the blob `digest`. When this answers `Ok`,
     /// the blob is durable. The staging area stays, so that this can be done again after a crash;
-    /// but nothing may be appended to it any more. If the blob is there already with the same
-    /// size, nothing happens; with another size, it is replaced. A staging area that is missing
-    /// counts as empty if `length` is 0.
+    /// but nothing may be appended to it any more. If the blob is there already, these bytes take its
+    /// place: they were hashed just now, and nobody knows what has become of the older ones. Whoever
+    /// reads those goes on. A staging area that is missing counts as empty if `length` is 0.
     ///
     /// # Errors
     /// [`BlobError::StagedBytesMissing`] if it does not hold exactly `length` bytes.
@@ -62,8 +62,16 @@ pub trait BlobStore: Send + Sync + 'static {
     /// end even if it is deleted meanwhile.
     async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError>;
 
-    /// Removes a blob, durably. `false` if there was none.
-    async fn delete(&self, digest: &Digest) -> Result<bool, BlobError>;
+    /// Removes blobs, durably, and answers how many there were. [`BlobGuards`](crate::BlobGuards) tell
+    /// when that is safe.
+    ///
+    /// # Errors
+    /// If some could not be removed; the others are.
+    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError>;
+
+    /// All blobs there are, in no order, in batches that are each read only when asked for. One that
+    /// comes or goes meanwhile may be among them or not.
+    fn list(&self) -> DigestStream;
 
     /// Moves the bytes of a blob aside, durably, to where nobody reads them as that blob: they are not
     /// what their digest says. They replace nothing that was moved there before. There is no such
@@ -71,6 +79,9 @@ pub trait BlobStore: Send + Sync + 'static {
     /// not those that were `read`: they may have been replaced since then, by good ones.
     async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError>;
 }
+
+/// Names of blobs, in batches.
+pub type DigestStream = BoxStream<'static, Result<Vec<Digest>, BlobError>>;
 
 /// Bytes in pieces of bounded size, each produced only when it is asked for.
 pub type ByteStream = BoxStream<'static, Result<Bytes, BlobError>>;

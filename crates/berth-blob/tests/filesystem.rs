@@ -144,7 +144,7 @@ fn what_is_published_while_another_file_is_quarantined_stays() {
             store.publish(good, 7, &digest).await.unwrap();
             quarantining.await.unwrap().unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"content");
-            store.delete(&digest).await.unwrap();
+            store.delete(&[digest.clone()]).await.unwrap();
         }
     });
 }
@@ -255,7 +255,9 @@ async fn take(store: &dyn BlobStore, sessions: &[SessionId], step: &Step) -> Str
                 .await
         }
         Step::Discard { session } => store.discard(sessions[*session]).await,
-        Step::Delete { digest } => return format!("{:?}", store.delete(&digest_of(*digest)).await),
+        Step::Delete { digest } => {
+            return format!("{:?}", store.delete(&[digest_of(*digest)]).await);
+        }
         Step::Quarantine { digest } => {
             let digest = digest_of(*digest);
             let Some(blob) = store.open(&digest).await.unwrap() else {

@@ -9,21 +9,17 @@ pub(crate) fn entity_tag(digest: &Digest) -> String {
 
 /// Whether the client has this content already, and says so (`If-None-Match`, RFC 9110, section
 /// 13.1.2).
-pub(crate) fn is_not_modified(headers: &HeaderMap, digest: &Digest) -> bool {
-    let matches = |candidate: &str| {
-        let candidate = candidate.trim();
-        candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == entity_tag(digest)
+pub fn is_not_modified(headers: &HeaderMap, digest: &Digest) -> bool {
+    let condition = Condition {
+        only_if: None,
+        unless: expected(headers, header::IF_NONE_MATCH, digest_of_any),
     };
-    headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.split(',').any(matches))
+    !condition.holds(Some(digest))
 }
 
 /// Whether the client wants other content than this, and nothing if it is this (`If-Match`, RFC 9110,
 /// section 13.1.1).
-pub(crate) fn is_not_wanted(headers: &HeaderMap, digest: &Digest) -> bool {
+pub fn is_not_wanted(headers: &HeaderMap, digest: &Digest) -> bool {
     let condition = Condition {
         only_if: expected(headers, header::IF_MATCH, digest_of),
         unless: None,
@@ -32,7 +28,7 @@ pub(crate) fn is_not_wanted(headers: &HeaderMap, digest: &Digest) -> bool {
 }
 
 /// What the client expects of a reference that it changes.
-pub(crate) fn of_change(headers: &HeaderMap) -> Condition {
+pub fn of_change(headers: &HeaderMap) -> Condition {
     Condition {
         only_if: expected(headers, header::IF_MATCH, digest_of),
         unless: expected(headers, header::IF_NONE_MATCH, digest_of_any),
@@ -48,7 +44,8 @@ fn expected(
     let mut values = headers.get_all(name).iter().peekable();
     values.peek()?;
     let mut digests = Vec::new();
-    for value in values.filter_map(|value| value.to_str().ok()) {
+    // Tags of others may have bytes that are no text.
+    for value in values.map(|value| String::from_utf8_lossy(value.as_bytes())) {
         if value.trim() == "*" {
             return Some(Expected::Any);
         }
@@ -71,7 +68,7 @@ fn digest_of_any(tag: &str) -> Option<Digest> {
 
 /// Whether a `Range` header counts: there is no `If-Range`, or it names this content (RFC 9110,
 /// section 13.1.5). A date never does, since content has no date here.
-pub(crate) fn range_counts(headers: &HeaderMap, digest: &Digest) -> bool {
+pub fn range_counts(headers: &HeaderMap, digest: &Digest) -> bool {
     headers
         .get(header::IF_RANGE)
         .is_none_or(|value| value.as_bytes() == entity_tag(digest).as_bytes())
@@ -80,6 +77,7 @@ pub(crate) fn range_counts(headers: &HeaderMap, digest: &Digest) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     fn headers(name: header::HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, value.parse().unwrap())])
@@ -100,6 +98,20 @@ mod tests {
             &digest
         ));
         assert!(!is_not_modified(&HeaderMap::new(), &digest));
+    }
+
+    #[test]
+    fn other_tags_may_have_any_characters_that_tags_have() {
+        let digest = Digest::sha256(b"");
+        let starred = headers(header::IF_NONE_MATCH, "\"a,*,b\"");
+        assert!(!is_not_modified(&starred, &digest));
+        let value = [b"\"\xe9\", ", entity_tag(&digest).as_bytes()].concat();
+        let value = HeaderValue::from_bytes(&value).unwrap();
+        let with = |name| HeaderMap::from_iter([(name, value.clone())]);
+        assert!(is_not_modified(&with(header::IF_NONE_MATCH), &digest));
+        assert!(!is_not_wanted(&with(header::IF_MATCH), &digest));
+        let change = of_change(&with(header::IF_NONE_MATCH));
+        assert!(!change.holds(Some(&digest)));
     }
 
     #[test]

@@ -44,3 +44,10 @@ mod uploads;
 
 pub use limits::Limits;
 pub use server::serve;
+
+/// How headers are read, for `tests/fuzz`: no part of what this crate offers.
+#[doc(hidden)]
+pub mod headers {
+    pub use crate::conditions::{is_not_modified, is_not_wanted, of_change, range_counts};
+    pub use crate::range::{Wanted, chunk, wanted};
+}

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 /// What a `Range` header asks of a representation of a known size (RFC 9110, section 14).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub enum Wanted {
     /// All of it: there is no range, or none that this server understands, which is to be ignored.
     Whole,
     /// These bytes.
@@ -12,7 +12,7 @@ pub(crate) enum Wanted {
 }
 
 /// Reads a `Range` header. Several ranges at once are ignored, as section 14.2 allows.
-pub(crate) fn wanted(header: &str, size: u64) -> Wanted {
+pub fn wanted(header: &str, size: u64) -> Wanted {
     let Some((start, end)) = header
         .trim()
         .strip_prefix("bytes=")
@@ -38,17 +38,20 @@ fn part(start: u64, end: u64, size: u64) -> Wanted {
 }
 
 /// Reads the `Content-Range` of a chunk (end-5): `<first>-<last>`, as the specification has it, or
-/// `bytes <first>-<last>/<size>`, as RFC 9110 has it. `None` if it is neither.
-pub(crate) fn chunk(header: &str) -> Option<Range<u64>> {
-    let range = header.trim();
-    let range = range
-        .strip_prefix("bytes")
-        .map_or(range, |rest| rest.trim_start_matches([' ', '=']));
-    let range = range.split('/').next()?;
+/// `bytes <first>-<last>/<size>`, as RFC 9110 has it; also with only one of unit and size, and with
+/// `=` after the unit. `None` if it is none of these, and if the size does not hold the range.
+pub fn chunk(header: &str) -> Option<Range<u64>> {
+    let header = header.trim();
+    let range = match header.strip_prefix("bytes") {
+        None => header,
+        Some(rest) => rest.strip_prefix([' ', '='])?.trim_start(),
+    };
+    let (range, size) = range.split_once('/').unwrap_or((range, "*"));
     let (first, last) = range.split_once('-')?;
     let (first, last) = (number(first)?, number(last)?);
     let end = last.checked_add(1)?;
-    (first < end).then_some(first..end)
+    let is_within = size == "*" || number(size)? >= end;
+    (first < end && is_within).then_some(first..end)
 }
 
 /// Digits and nothing else; a number too large is the largest.
@@ -98,6 +101,8 @@ mod tests {
         assert_eq!(chunk("0-9"), Some(0..10));
         assert_eq!(chunk("bytes 5-9/*"), Some(5..10));
         assert_eq!(chunk("bytes=5-9"), Some(5..10));
+        assert_eq!(chunk("bytes 5-9/10"), Some(5..10));
+        assert_eq!(chunk("5-9/99999999999999999999"), Some(5..10));
         for header in [
             "",
             "-",
@@ -108,6 +113,11 @@ mod tests {
             "a-b",
             "0-18446744073709551615",
             "0 - 9",
+            "bytes5-9",
+            "bytes 5-9/",
+            "bytes 5-9/anything",
+            "bytes 5-9/9",
+            "5-9/10/11",
         ] {
             assert_eq!(chunk(header), None, "{header}");
         }

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod blobs;
+mod collection;
 mod inspection;
 mod lists;
 mod manifests;
+mod retention;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use std::collections::BTreeMap;
 use berth_spec::{Digest, MediaType, Reference, RepositoryName, Tag, media_types};
 use bytes::Bytes;
 
-use crate::{Blob, MetadataStore, NewManifest, PutManifest};
+use crate::{Blob, CollectionStore, MetadataStore, NewManifest, PutManifest, RetentionStore};
 pub use inspection::{Inspected, inspection_store};
 
 /// Runs the whole suite. The store must be empty.
@@ -41,6 +43,29 @@ pub async fn metadata_store(store: &dyn MetadataStore) {
     uploads::what_is_created_is_found_until_deleted(store).await;
     uploads::an_update_needs_the_revision_before_it(store).await;
     uploads::the_longest_expired_come_first(store).await;
+}
+
+/// What garbage collection works on.
+pub trait Collected: MetadataStore + CollectionStore + RetentionStore {}
+
+impl<T: MetadataStore + CollectionStore + RetentionStore> Collected for T {}
+
+/// Runs the suite of [`CollectionStore`] and [`RetentionStore`]. The store must be empty.
+///
+/// # Panics
+/// When the implementation breaks the contract.
+pub async fn collected_store(store: &dyn Collected) {
+    collection::what_a_manifest_or_a_new_link_needs_is_not_unused(store).await;
+    collection::the_condemned_can_be_read_until_forgotten(store).await;
+    collection::only_the_condemned_are_forgotten(store).await;
+    collection::whoever_needs_a_condemned_blob_takes_it_back(store).await;
+    collection::a_promise_renews_an_old_link_only(store).await;
+    collection::unused_and_condemned_come_in_pages(store).await;
+    retention::contents_are_told_without_bytes(store).await;
+    retention::a_tag_that_was_set_again_stays(store).await;
+    retention::a_manifest_that_is_used_stays(store).await;
+    retention::losing_a_tag_is_a_use(store).await;
+    retention::references_to_blobs_are_counted(store).await;
 }
 
 fn repository(name: &str) -> RepositoryName {
@@ -83,7 +108,11 @@ fn manifest(content: &str) -> NewManifest {
     }
 }
 
-async fn put(store: &dyn MetadataStore, repository: &RepositoryName, manifest: &NewManifest) {
+async fn put(
+    store: &(impl MetadataStore + ?Sized),
+    repository: &RepositoryName,
+    manifest: &NewManifest,
+) {
     let put = store.put_manifest(repository, manifest).await.unwrap();
     assert_eq!(put, PutManifest::Stored);
 }

@@ -1,7 +1,7 @@
 use berth_spec::Digest;
 
 /// Why metadata could not be read or changed. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum MetadataError {
     /// There is no room left where the metadata lives.
     #[error("the disk that holds the metadata is full")]

@@ -30,22 +30,28 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod collection;
 mod condition;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+mod grace;
 mod inspection;
 mod memory;
+mod retention;
 mod sqlite;
 mod store;
 
+pub use collection::{CollectionStore, UnusedBlobs};
 pub use condition::{Condition, Expected};
 pub use error::MetadataError;
+pub use grace::Grace;
 pub use inspection::{
     InspectedManifest, InspectionStore, Listed, ManifestLimits, ManifestUser, TagUser, Totals,
     Users,
 };
 pub use memory::MemoryMetadata;
+pub use retention::{BlobReferences, ManifestEntry, RepositoryContents, RetentionStore, TagEntry};
 pub use sqlite::SqliteMetadata;
 pub use store::{
     Blob, DeleteTag, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits,

@@ -1,16 +1,18 @@
+mod collection;
 mod inspection;
+mod retention;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
 
-use crate::store::time_of;
+use crate::store::{milliseconds, time_of};
 use crate::{
     Blob, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer,
-    ReferrerLimits, StoredManifest, UploadRecord,
+    ReferrerLimits, UploadRecord,
 };
 
 /// Metadata in memory, for the tests of what uses a [`MetadataStore`]. Nothing is durable.
@@ -22,16 +24,77 @@ pub struct MemoryMetadata {
 #[derive(Debug, Default)]
 struct Stored {
     repositories: BTreeMap<RepositoryName, Repository>,
-    /// The size of each blob.
-    blobs: BTreeMap<Digest, u64>,
+    blobs: BTreeMap<Digest, StoredBlob>,
     uploads: BTreeMap<SessionId, UploadRecord>,
 }
 
+#[derive(Debug)]
+struct StoredBlob {
+    size: u64,
+    condemned_at: Option<i64>,
+}
+
+/// Times are milliseconds since the Unix epoch.
 #[derive(Debug, Default)]
 struct Repository {
-    blobs: BTreeSet<Digest>,
-    manifests: BTreeMap<Digest, NewManifest>,
-    tags: BTreeMap<Tag, Digest>,
+    /// When each was linked.
+    blobs: BTreeMap<Digest, i64>,
+    manifests: BTreeMap<Digest, StoredManifest>,
+    /// What each points to, and since when.
+    tags: BTreeMap<Tag, (Digest, i64)>,
+}
+
+#[derive(Debug)]
+struct StoredManifest {
+    manifest: NewManifest,
+    used_at: i64,
+}
+
+impl Stored {
+    /// The blob, linked to the repository and live.
+    fn link(&mut self, repository: &RepositoryName, digest: &Digest) {
+        if let Some(blob) = self.blobs.get_mut(digest) {
+            blob.condemned_at = None;
+        }
+        let repository = self.repositories.entry(repository.clone()).or_default();
+        repository.blobs.insert(digest.clone(), now());
+    }
+
+    /// How many manifests are linked to a blob.
+    fn references(&self, digest: &Digest) -> u64 {
+        let linked = self
+            .repositories
+            .values()
+            .filter(|repository| repository.blobs.contains_key(digest));
+        let manifests = linked.flat_map(|repository| repository.manifests.values());
+        let referring = manifests.filter(|manifest| manifest.blobs().any(|blob| blob == digest));
+        referring.count() as u64
+    }
+}
+
+impl StoredBlob {
+    fn named(&self, digest: &Digest) -> Blob {
+        Blob {
+            digest: digest.clone(),
+            size: self.size,
+        }
+    }
+
+    fn is_condemned_before(&self, time: i64) -> bool {
+        self.condemned_at
+            .is_some_and(|condemned_at| condemned_at <= time)
+    }
+}
+
+impl StoredManifest {
+    /// All that it refers to, present or not, perhaps twice.
+    fn blobs(&self) -> impl Iterator<Item = &Digest> {
+        let manifest = &self.manifest;
+        manifest
+            .required_blobs
+            .iter()
+            .chain(&manifest.optional_blobs)
+    }
 }
 
 impl Repository {
@@ -42,13 +105,13 @@ impl Repository {
                 let (digest, _) = self.manifests.get_key_value(digest)?;
                 Some(digest)
             }
-            Reference::Tag(tag) => self.tags.get(tag),
+            Reference::Tag(tag) => self.tags.get(tag).map(|(digest, _)| digest),
         }
     }
 
     /// What a manifest needs and the repository lacks, each once.
     fn missing(&self, manifest: &NewManifest) -> Vec<Digest> {
-        let has_blob = |digest: &&Digest| !self.blobs.contains(*digest);
+        let has_blob = |digest: &&Digest| !self.blobs.contains_key(*digest);
         let has_manifest = |digest: &&Digest| !self.manifests.contains_key(*digest);
         let blobs = manifest.required_blobs.iter().filter(has_blob);
         let manifests = manifest.required_manifests.iter().filter(has_manifest);
@@ -60,6 +123,20 @@ impl Repository {
         }
         missing
     }
+}
+
+impl Repository {
+    /// Notes that the manifest which a tag points to is about to lose it.
+    fn loses_tag(&mut self, tag: &Tag) {
+        let tagged = self.tags.get(tag);
+        if let Some(manifest) = tagged.and_then(|(digest, _)| self.manifests.get_mut(digest)) {
+            manifest.used_at = now();
+        }
+    }
+}
+
+fn now() -> i64 {
+    milliseconds(SystemTime::now())
 }
 
 impl MemoryMetadata {
@@ -98,7 +175,7 @@ impl MetadataStore for MemoryMetadata {
         finished: Option<SessionId>,
     ) -> Result<(), MetadataError> {
         let mut stored = self.lock();
-        let recorded = stored.blobs.get(&blob.digest).copied();
+        let recorded = stored.blobs.get(&blob.digest).map(|blob| blob.size);
         if let Some(recorded) = recorded.filter(|recorded| *recorded != blob.size) {
             return Err(MetadataError::SizeConflict {
                 digest: blob.digest.clone(),
@@ -106,13 +183,12 @@ impl MetadataStore for MemoryMetadata {
                 given: blob.size,
             });
         }
-        stored.blobs.insert(blob.digest.clone(), blob.size);
-        let links = &mut stored
-            .repositories
-            .entry(repository.clone())
-            .or_default()
-            .blobs;
-        links.insert(blob.digest.clone());
+        let live = StoredBlob {
+            size: blob.size,
+            condemned_at: None,
+        };
+        stored.blobs.insert(blob.digest.clone(), live);
+        stored.link(repository, &blob.digest);
         if let Some(session) = finished {
             stored.uploads.remove(&session);
         }
@@ -130,21 +206,13 @@ impl MetadataStore for MemoryMetadata {
         let is_there = stored
             .repositories
             .iter()
-            .any(|(name, repository)| is_source(name) && repository.blobs.contains(digest));
-        let size = stored.blobs.get(digest).copied();
-        let Some(size) = size.filter(|_| is_there) else {
+            .any(|(name, repository)| is_source(name) && repository.blobs.contains_key(digest));
+        let blob = stored.blobs.get(digest).filter(|_| is_there);
+        let Some(blob) = blob.map(|blob| blob.named(digest)) else {
             return Ok(None);
         };
-        let links = &mut stored
-            .repositories
-            .entry(repository.clone())
-            .or_default()
-            .blobs;
-        links.insert(digest.clone());
-        Ok(Some(Blob {
-            digest: digest.clone(),
-            size,
-        }))
+        stored.link(repository, digest);
+        Ok(Some(blob))
     }
 
     async fn blob(
@@ -156,12 +224,28 @@ impl MetadataStore for MemoryMetadata {
         let is_linked = stored
             .repositories
             .get(repository)
-            .is_some_and(|repository| repository.blobs.contains(digest));
-        let size = stored.blobs.get(digest).filter(|_| is_linked);
-        Ok(size.map(|size| Blob {
-            digest: digest.clone(),
-            size: *size,
-        }))
+            .is_some_and(|repository| repository.blobs.contains_key(digest));
+        let blob = stored.blobs.get(digest).filter(|_| is_linked);
+        Ok(blob.map(|blob| blob.named(digest)))
+    }
+
+    async fn promise_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        renew_before: SystemTime,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let mut stored = self.lock();
+        let linked = stored.repositories.get(repository);
+        let linked_at = linked.and_then(|repository| repository.blobs.get(digest).copied());
+        let (Some(linked_at), Some(blob)) = (linked_at, stored.blobs.get(digest)) else {
+            return Ok(None);
+        };
+        let promised = blob.named(digest);
+        if blob.condemned_at.is_some() || linked_at < milliseconds(renew_before) {
+            stored.link(repository, digest);
+        }
+        Ok(Some(promised))
     }
 
     async fn unlink_blob(
@@ -171,7 +255,7 @@ impl MetadataStore for MemoryMetadata {
     ) -> Result<bool, MetadataError> {
         let mut stored = self.lock();
         let repository = stored.repositories.get_mut(repository);
-        Ok(repository.is_some_and(|repository| repository.blobs.remove(digest)))
+        Ok(repository.is_some_and(|repository| repository.blobs.remove(digest).is_some()))
     }
 
     async fn put_manifest(
@@ -193,11 +277,22 @@ impl MetadataStore for MemoryMetadata {
             return Ok(PutManifest::Missing(missing));
         }
         let repository = stored.repositories.entry(repository.clone()).or_default();
-        repository
-            .manifests
-            .insert(manifest.digest.clone(), manifest.clone());
+        let new = StoredManifest {
+            manifest: manifest.clone(),
+            used_at: now(),
+        };
+        let linked = |digest: &&Digest| repository.blobs.contains_key(*digest);
+        let blobs: Vec<Digest> = new.blobs().filter(linked).cloned().collect();
+        repository.manifests.insert(manifest.digest.clone(), new);
         for tag in &manifest.tags {
-            repository.tags.insert(tag.clone(), manifest.digest.clone());
+            repository.loses_tag(tag);
+            let pointer = (manifest.digest.clone(), now());
+            repository.tags.insert(tag.clone(), pointer);
+        }
+        for digest in blobs {
+            if let Some(blob) = stored.blobs.get_mut(&digest) {
+                blob.condemned_at = None;
+            }
         }
         Ok(PutManifest::Stored)
     }
@@ -206,16 +301,16 @@ impl MetadataStore for MemoryMetadata {
         &self,
         repository: &RepositoryName,
         reference: &Reference,
-    ) -> Result<Option<StoredManifest>, MetadataError> {
+    ) -> Result<Option<crate::StoredManifest>, MetadataError> {
         let stored = self.lock();
         let found = stored.repositories.get(repository).and_then(|repository| {
             let digest = repository.digest_of(reference)?;
             repository.manifests.get(digest)
         });
-        Ok(found.map(|manifest| StoredManifest {
-            digest: manifest.digest.clone(),
-            media_type: manifest.media_type.clone(),
-            content: manifest.content.clone(),
+        Ok(found.map(|found| crate::StoredManifest {
+            digest: found.manifest.digest.clone(),
+            media_type: found.manifest.media_type.clone(),
+            content: found.manifest.content.clone(),
         }))
     }
 
@@ -228,7 +323,7 @@ impl MetadataStore for MemoryMetadata {
         let Some(repository) = stored.repositories.get_mut(repository) else {
             return Ok(false);
         };
-        repository.tags.retain(|_, tagged| tagged != digest);
+        repository.tags.retain(|_, (tagged, _)| tagged != digest);
         Ok(repository.manifests.remove(digest).is_some())
     }
 
@@ -242,12 +337,13 @@ impl MetadataStore for MemoryMetadata {
         let Some(repository) = stored.repositories.get_mut(repository) else {
             return Ok(DeleteTag::Unknown);
         };
-        let Some(current) = repository.tags.get(tag) else {
+        let Some((current, _)) = repository.tags.get(tag) else {
             return Ok(DeleteTag::Unknown);
         };
         if !condition.holds(Some(current)) {
             return Ok(DeleteTag::Refused);
         }
+        repository.loses_tag(tag);
         repository.tags.remove(tag);
         Ok(DeleteTag::Deleted)
     }
@@ -285,7 +381,8 @@ impl MetadataStore for MemoryMetadata {
                 artifact_type.is_none() || manifest.artifact_type.as_deref() == artifact_type;
             is_of_type && manifest.subject.as_ref() == Some(subject)
         };
-        let referrers = repository.manifests.values().filter(is_wanted);
+        let manifests = repository.manifests.values().map(|stored| &stored.manifest);
+        let referrers = manifests.filter(is_wanted);
         let is_after = |manifest: &&NewManifest| manifest.digest.as_str() > last;
         let mut bytes = 0;
         let is_within = |referrer: &Referrer| {

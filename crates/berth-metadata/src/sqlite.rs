@@ -1,5 +1,6 @@
 mod blobs;
 mod cache;
+mod collection;
 mod connection;
 mod inspection;
 mod integrity;
@@ -11,6 +12,7 @@ mod plan;
 mod queue;
 mod readers;
 mod repositories;
+mod retention;
 mod schema;
 mod snapshot;
 mod stored;
@@ -176,6 +178,28 @@ impl MetadataStore for SqliteMetadata {
     ) -> Result<Option<Blob>, MetadataError> {
         let (repository, digest) = (repository.clone(), digest.clone());
         self.read(move |connection| blobs::find(connection, &repository, digest))
+            .await
+    }
+
+    async fn promise_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        renew_before: SystemTime,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let (name, wanted) = (repository.clone(), digest.clone());
+        let renew_before = milliseconds(renew_before);
+        let (found, needs_promise) = self
+            .read(move |connection| {
+                let needs_promise = blobs::needs_promise(connection, &name, &wanted, renew_before)?;
+                Ok((blobs::find(connection, &name, wanted)?, needs_promise))
+            })
+            .await?;
+        if !needs_promise {
+            return Ok(found);
+        }
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.write(move |connection| blobs::promise(connection, &repository, &digest))
             .await
     }
 

@@ -59,6 +59,16 @@ pub trait MetadataStore: Send + Sync + 'static {
         digest: &Digest,
     ) -> Result<Option<Blob>, MetadataError>;
 
+    /// As [`MetadataStore::blob`], for an answer that somebody relies on: until garbage collection
+    /// looks for links older than that, the blob stays. A link that was made or renewed before
+    /// `renew_before` is renewed, and a blob that is condemned is made live.
+    async fn promise_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        renew_before: SystemTime,
+    ) -> Result<Option<Blob>, MetadataError>;
+
     /// Takes away this repository's link to the blob, and its manifests' links to it. The record
     /// of the blob stays, for other repositories and for garbage collection. `false`, and nothing
     /// changes, if the repository was not linked to it.

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
+use berth_metadata::contract::Collected as Store;
 use berth_metadata::{
-    Blob, Condition, MemoryMetadata, MetadataStore, NewManifest, ReferrerLimits, SqliteMetadata,
+    Blob, Condition, MemoryMetadata, NewManifest, ReferrerLimits, SqliteMetadata,
 };
 use berth_spec::{Digest, Reference, RepositoryName, Tag, media_types};
 use bytes::Bytes;
@@ -34,6 +36,27 @@ enum Change {
         manifest: u8,
     },
     DeleteTag {
+        repository: u8,
+        tag: u8,
+    },
+    /// Times are those of the store, so every link is old, or none is.
+    PromiseBlob {
+        repository: u8,
+        blob: u8,
+    },
+    CondemnBlobs {
+        blobs: Vec<Digest>,
+        all_are_old: bool,
+    },
+    ForgetBlobs {
+        blobs: Vec<Digest>,
+        all_are_old: bool,
+    },
+    DeleteUnusedManifest {
+        repository: u8,
+        manifest: u8,
+    },
+    DeleteTagAsSeen {
         repository: u8,
         tag: u8,
     },
@@ -118,13 +141,76 @@ fn changes() -> impl Strategy<Value = Change> {
             .prop_map(|(repository, manifest)| Change::PutManifest { repository, manifest }),
         1 => (repositories.clone(), 0..MANIFESTS)
             .prop_map(|(repository, manifest)| Change::DeleteManifest { repository, manifest }),
-        1 => (repositories, 0..TAGS)
+        1 => (repositories.clone(), 0..TAGS)
             .prop_map(|(repository, tag)| Change::DeleteTag { repository, tag }),
+        1 => (repositories.clone(), 0..BLOBS)
+            .prop_map(|(repository, blob)| Change::PromiseBlob { repository, blob }),
+        2 => (some(BLOBS, blob), any::<bool>())
+            .prop_map(|(blobs, all_are_old)| Change::CondemnBlobs { blobs, all_are_old }),
+        2 => (some(BLOBS, blob), any::<bool>())
+            .prop_map(|(blobs, all_are_old)| Change::ForgetBlobs { blobs, all_are_old }),
+        1 => (repositories.clone(), 0..MANIFESTS).prop_map(|(repository, manifest)| {
+            Change::DeleteUnusedManifest { repository, manifest }
+        }),
+        1 => (repositories, 0..TAGS)
+            .prop_map(|(repository, tag)| Change::DeleteTagAsSeen { repository, tag }),
     ]
 }
 
+/// After everything that happens here, or before.
+fn cutoff(all_are_old: bool) -> SystemTime {
+    match all_are_old {
+        true => SystemTime::now() + Duration::from_secs(3600),
+        false => SystemTime::UNIX_EPOCH,
+    }
+}
+
+/// Makes a change of collection or retention, and tells the answer.
+async fn collect(store: &dyn Store, change: &Change) -> String {
+    match change {
+        Change::PromiseBlob {
+            repository: here,
+            blob: number,
+        } => {
+            let (here, digest) = (repository(*here), blob(*number));
+            let promise = store.promise_blob(&here, &digest, cutoff(true));
+            format!("{:?}", promise.await)
+        }
+        Change::CondemnBlobs { blobs, all_are_old } => {
+            let condemned = store.condemn_blobs(blobs, cutoff(*all_are_old)).await;
+            format!("{condemned:?}")
+        }
+        Change::ForgetBlobs { blobs, all_are_old } => {
+            let unused_since = cutoff(*all_are_old);
+            let forgotten = store.forget_blobs(blobs, cutoff(true), unused_since).await;
+            format!("{forgotten:?}")
+        }
+        Change::DeleteUnusedManifest {
+            repository: here,
+            manifest: number,
+        } => {
+            let (here, digest) = (repository(*here), manifest(*number));
+            let deleted = store.delete_manifest_if_unused(&here, &digest, cutoff(true));
+            format!("{:?}", deleted.await)
+        }
+        Change::DeleteTagAsSeen {
+            repository: here,
+            tag: number,
+        } => {
+            let (here, tag) = (repository(*here), tag(*number));
+            let contents = store.repository_contents(&here).await.unwrap();
+            let tags = contents.unwrap_or_default().tags;
+            match tags.iter().find(|entry| entry.tag == tag) {
+                Some(entry) => format!("{:?}", store.delete_tag_as_seen(&here, entry).await),
+                None => String::new(),
+            }
+        }
+        other => panic!("{other:?} is neither"),
+    }
+}
+
 /// Makes a change, and tells the answer.
-async fn apply(store: &dyn MetadataStore, change: &Change) -> String {
+async fn apply(store: &dyn Store, change: &Change) -> String {
     match change {
         Change::LinkBlob {
             repository: here,
@@ -188,20 +274,33 @@ async fn apply(store: &dyn MetadataStore, change: &Change) -> String {
                     .await
             )
         }
+        change => collect(store, change).await,
     }
 }
 
 /// All that can be read.
-async fn everything(store: &dyn MetadataStore) -> Vec<String> {
+async fn everything(store: &dyn Store) -> Vec<String> {
     let mut all = vec![format!("{:?}", store.repositories(None, 10).await)];
+    for all_are_old in [true, false] {
+        let unused = store.unused_blobs(None, cutoff(all_are_old), 10).await;
+        all.push(format!("{unused:?}"));
+        let condemned = store.condemned_blobs(None, cutoff(all_are_old), 10).await;
+        all.push(format!("{condemned:?}"));
+    }
     for here in (0..REPOSITORIES).map(repository) {
         all.push(format!("{:?}", store.tags(&here, None, 10).await));
         all.push(format!("{:?}", store.tags(&here, Some("a"), 1).await));
         for number in 0..BLOBS {
             all.push(format!("{:?}", store.blob(&here, &blob(number)).await));
         }
+        all.push(contents(store, &here).await);
         for number in 0..MANIFESTS {
             let digest = manifest(number);
+            let references = store.blob_references(&here, &digest).await.unwrap();
+            let references = references
+                .into_iter()
+                .map(|it| (it.blob.digest, it.manifests));
+            all.push(format!("{:?}", references.collect::<BTreeMap<_, _>>()));
             all.push(format!(
                 "{:?}",
                 store
@@ -225,6 +324,21 @@ async fn everything(store: &dyn MetadataStore) -> Vec<String> {
         }
     }
     all
+}
+
+/// What a repository has, without the times.
+async fn contents(store: &dyn Store, here: &RepositoryName) -> String {
+    let contents = store.repository_contents(here).await.unwrap();
+    let without_times = contents.map(|mut contents| {
+        for tag in &mut contents.tags {
+            tag.updated_at = SystemTime::UNIX_EPOCH;
+        }
+        for manifest in &mut contents.manifests {
+            manifest.used_at = SystemTime::UNIX_EPOCH;
+        }
+        contents
+    });
+    format!("{without_times:?}")
 }
 
 proptest! {

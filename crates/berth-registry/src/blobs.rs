@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use berth_blob::BlobReader;
 use berth_metadata::{Blob, Condition};
 use berth_spec::{Digest, RepositoryName};
@@ -6,7 +8,8 @@ use tracing::error;
 use crate::{Registry, RegistryError};
 
 impl Registry {
-    /// What the registry knows of a blob of this repository (end-2, `HEAD`).
+    /// What the registry knows of a blob of this repository (end-2, `HEAD`). That it is there is a
+    /// promise: garbage collection leaves it for as long as [`Settings`](crate::Settings) say.
     ///
     /// # Errors
     /// [`RegistryError::BlobUnknown`] or [`RegistryError::RepositoryUnknown`] if the repository
@@ -16,11 +19,16 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Blob, RegistryError> {
-        let reader = self.open_blob(repository, digest).await?;
-        Ok(Blob {
-            digest: digest.clone(),
-            size: reader.size(),
-        })
+        let renew_before = self
+            .settings
+            .collection_grace
+            .renew_before(SystemTime::now());
+        let promise = self.metadata.promise_blob(repository, digest, renew_before);
+        let Some(blob) = promise.await? else {
+            return Err(self.blob_unknown(repository, digest).await);
+        };
+        self.open_known(repository, &blob).await?;
+        Ok(blob)
     }
 
     /// Opens a blob of this repository for reading (end-2, `GET`). One whose bytes are missing or
@@ -36,14 +44,25 @@ impl Registry {
         let Some(blob) = self.metadata.blob(repository, digest).await? else {
             return Err(self.blob_unknown(repository, digest).await);
         };
-        match self.blobs.open(digest).await? {
-            Some(reader) if reader.size() == blob.size => Ok(reader),
-            found => {
-                let found = found.map(|reader| reader.size());
-                error!(%digest, size = blob.size, ?found, "the bytes of a known blob are damaged or missing");
-                Err(self.blob_unknown(repository, digest).await)
-            }
+        self.open_known(repository, &blob).await
+    }
+
+    async fn open_known(
+        &self,
+        repository: &RepositoryName,
+        blob: &Blob,
+    ) -> Result<Box<dyn BlobReader>, RegistryError> {
+        let Blob { digest, size } = blob;
+        let found = self.blobs.open(digest).await?;
+        let found = match found {
+            Some(reader) if reader.size() == *size => return Ok(reader),
+            found => found.map(|reader| reader.size()),
+        };
+        // It may have been collected since it was found.
+        if self.metadata.blob(repository, digest).await?.is_some() {
+            error!(%digest, size, ?found, "the bytes of a known blob are damaged or missing");
         }
+        Err(self.blob_unknown(repository, digest).await)
     }
 
     /// Takes a blob away from this repository (end-10): its link, and its manifests' links to it.
@@ -59,7 +78,7 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         // Content of one digest never changes: what it leads to is known before it is there.
         if !condition.holds(Some(digest)) {
-            self.blob(repository, digest).await?;
+            self.open_blob(repository, digest).await?;
             return Err(RegistryError::NotAsExpected(digest.clone().into()));
         }
         if self.metadata.unlink_blob(repository, digest).await? {

@@ -38,9 +38,9 @@ mod session_records;
 mod settings;
 mod uploads;
 
-pub use berth_blob::{BlobError, BlobReader, BlobStore, ByteStream, MemoryBlobs};
+pub use berth_blob::{BlobError, BlobGuards, BlobReader, BlobStore, ByteStream, MemoryBlobs};
 pub use berth_metadata::{
-    Blob, Condition, Expected, MemoryMetadata, MetadataError, MetadataStore, StoredManifest,
+    Blob, Condition, Expected, Grace, MemoryMetadata, MetadataError, MetadataStore, StoredManifest,
 };
 pub use berth_upload::{BodyError, BodyStream, Content, RecordsError, UploadError};
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use berth_blob::BlobStore;
+use berth_blob::{BlobGuards, BlobStore};
 use berth_metadata::MetadataStore;
 use berth_spec::RepositoryName;
 use berth_upload::Uploads;
@@ -12,6 +12,7 @@ use crate::{MetadataSessionRecords, RegistryError, Settings};
 pub struct Registry {
     pub(crate) metadata: Arc<dyn MetadataStore>,
     pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) guards: BlobGuards,
     pub(crate) uploads: Uploads,
     pub(crate) settings: Arc<Settings>,
 }
@@ -28,8 +29,14 @@ impl Registry {
             uploads: Uploads::new(Arc::clone(&blobs), records, settings.upload_lifetime),
             metadata,
             blobs,
+            guards: BlobGuards::default(),
             settings: Arc::new(settings),
         }
+    }
+
+    /// What keeps blobs that are being pushed here from being removed: whoever removes any holds these.
+    pub fn blob_guards(&self) -> &BlobGuards {
+        &self.guards
     }
 
     /// What its owner chose.

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use berth_metadata::Grace;
+
 /// What the owner of a registry may choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -9,6 +11,9 @@ pub struct Settings {
     pub manifest_size_limit: usize,
     /// How long an upload session lives after its last use.
     pub upload_lifetime: Duration,
+    /// How long a blob that nothing refers to is safe from garbage collection after the registry last
+    /// said that it is there.
+    pub collection_grace: Grace,
 }
 
 impl Settings {
@@ -16,6 +21,8 @@ impl Settings {
     pub const DEFAULT_MANIFEST_SIZE_LIMIT: usize = 4 * 1024 * 1024;
     /// A day.
     pub const DEFAULT_UPLOAD_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+    /// A day: the largest image on the slowest line is pushed in less.
+    pub const DEFAULT_COLLECTION_GRACE: Grace = Grace(Duration::from_secs(24 * 60 * 60));
 }
 
 impl Default for Settings {
@@ -24,6 +31,7 @@ impl Default for Settings {
             tag_deletion: false,
             manifest_size_limit: Self::DEFAULT_MANIFEST_SIZE_LIMIT,
             upload_lifetime: Self::DEFAULT_UPLOAD_LIFETIME,
+            collection_grace: Self::DEFAULT_COLLECTION_GRACE,
         }
     }
 }

@@ -16,7 +16,7 @@ use toml::Table;
 
 pub(crate) use options::Config;
 use options::Options;
-pub(crate) use values::LogFormat;
+pub(crate) use values::{Delay, LogFormat};
 
 /// Where options come from. A flag wins over the environment, that over the file, and the file over
 /// the defaults.
@@ -34,6 +34,15 @@ pub(crate) struct Sources {
 pub(crate) struct Configured {
     pub(crate) config: Config,
     origins: Vec<(String, &'static str)>,
+}
+
+impl Sources {
+    /// As if only these had been given.
+    pub(crate) fn of(config: Option<PathBuf>, data: Option<&str>) -> anyhow::Result<Self> {
+        let data = data.map(str::parse).transpose();
+        let options = Options::of(data.map_err(anyhow::Error::msg)?);
+        Ok(Self { config, options })
+    }
 }
 
 impl Configured {

@@ -2,7 +2,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+
+const METADATA: &str = "metadata.sqlite3";
 
 /// The folder that holds everything, claimed for this process as long as it lives.
 pub(crate) struct DataFolder {
@@ -14,6 +16,19 @@ impl DataFolder {
     /// Makes the folder if it is missing, and claims it.
     pub(crate) fn claim(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
+        Self::try_claim(path)?.with_context(|| format!(
+            "another process serves the data folder {shown}; stop it, or choose another folder with --data"
+        ))
+    }
+
+    /// Whether a registry has its data there.
+    pub(crate) fn has_data(path: &Path) -> bool {
+        path.join(METADATA).is_file()
+    }
+
+    /// As [`DataFolder::claim`]; `None` if another process has claimed it.
+    pub(crate) fn try_claim(path: &Path) -> anyhow::Result<Option<Self>> {
+        let shown = path.display();
         make_durably(path).with_context(|| format!("cannot make the data folder {shown}"))?;
         let lock = OpenOptions::new()
             .create(true)
@@ -22,13 +37,11 @@ impl DataFolder {
             .open(path.join("lock"))
             .with_context(|| format!("cannot write to the data folder {shown}"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
+            Ok(()) => Ok(Some(Self {
                 path: path.to_owned(),
                 _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => bail!(
-                "another process serves the data folder {shown}; stop it, or choose another folder with --data"
-            ),
+            })),
+            Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("cannot lock the data folder {shown}"))
             }
@@ -37,7 +50,7 @@ impl DataFolder {
 
     /// Where the database is.
     pub(crate) fn metadata(&self) -> PathBuf {
-        self.path.join("metadata.sqlite3")
+        self.path.join(METADATA)
     }
 
     /// Where blobs and uploads are.

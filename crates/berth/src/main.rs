@@ -2,19 +2,26 @@
 //! below; see `docs/architecture.md`.
 #![forbid(unsafe_code)]
 
+mod commands;
 mod config;
+mod control;
 mod data_folder;
+mod file_handles;
 mod json_lines;
 mod log_writer;
 mod logs;
+mod schedule;
 mod serve;
 mod signals;
+mod terminal;
+mod upkeep;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use commands::Gc;
 use config::{Configured, Sources};
 
 /// An OCI registry: docker push, skopeo copy, podman pull, helm push and oras talk to it.
@@ -31,11 +38,13 @@ enum Command {
     Serve(Sources),
     /// Print the options as they would be in effect, in the form of a configuration file.
     Config(Sources),
+    /// Collect garbage: in the server that serves the folder, if there is one, or else at once.
+    Gc(Gc),
 }
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // There is nobody else to tell if standard error cannot be written to.
             let _ = writeln!(io::stderr(), "berth: {error:#}");
@@ -44,16 +53,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<()> {
+fn run() -> anyhow::Result<ExitCode> {
     let matches = Cli::command()
         .try_get_matches()
         .unwrap_or_else(|error| config::exit_with(&error));
     let cli = Cli::from_arg_matches(&matches)?;
     let options = matches.subcommand().map(|(_, options)| options);
     match cli.command {
-        Command::Serve(sources) => serve::serve(Configured::load(sources, options)?.config),
-        Command::Config(sources) => print(&Configured::load(sources, options)?),
+        Command::Serve(sources) => serve::serve(Configured::load(sources, options)?.config)?,
+        Command::Config(sources) => print(&Configured::load(sources, options)?)?,
+        Command::Gc(gc) => return gc.run(options),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(configured: &Configured) -> anyhow::Result<()> {

@@ -1,28 +1,19 @@
 use std::io::{Write, stdout};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context;
-use berth_blob::FilesystemBlobs;
-use berth_metadata::SqliteMetadata;
-use berth_registry::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use crate::config::Config;
+use crate::control::ControlSocket;
 use crate::data_folder::DataFolder;
-use crate::logs;
 use crate::signals::StopSignals;
-
-/// How often upload sessions are looked through for those whose time has run out.
-const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
-
-/// After how many of these bytes are looked for that belong to no session.
-const ORPHANS_EVERY: u64 = 60;
+use crate::upkeep::Upkeep;
+use crate::{file_handles, logs, schedule};
 
 /// How long work that nobody waits for any more may hold up the end of the process.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,37 +21,28 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Serves the registry until a signal ends it.
 pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = logs::start(&config)?;
+    file_handles::allow_all();
     let folder = DataFolder::claim(&config.data)?;
-    let registry = open(&folder, &config)?;
+    let upkeep = Upkeep::open(&folder, &config)?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
-    let served = runtime.block_on(listen(registry, &config));
+    let served = runtime.block_on(listen(upkeep, &config));
     runtime.shutdown_timeout(END_TIMEOUT);
     // The lock goes with the process: a thread that still writes must not meet another process.
     std::mem::forget(folder);
     served
 }
 
-fn open(folder: &DataFolder, config: &Config) -> anyhow::Result<Registry> {
-    let shown = config.data.display();
-    let metadata = SqliteMetadata::open(&folder.metadata())
-        .with_context(|| format!("cannot open the metadata in {shown}"))?;
-    let blobs = FilesystemBlobs::open(folder.blobs())
-        .with_context(|| format!("cannot open the blobs in {shown}"))?;
-    Ok(Registry::new(
-        Arc::new(metadata),
-        Arc::new(blobs),
-        config.settings(),
-    ))
-}
-
-async fn listen(registry: Registry, config: &Config) -> anyhow::Result<()> {
+async fn listen(upkeep: Upkeep, config: &Config) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen()?;
     let address = config.listen.0;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; another address or port can be chosen with --listen")
     })?;
+    let control = ControlSocket::bind(&config.data)?;
     greet(listener.local_addr()?, config);
-    let expiry = tokio::spawn(expire_uploads(registry.clone()));
+    let registry = upkeep.registry.clone();
+    let tasks = tokio::spawn(control.serve(upkeep.clone()));
+    let schedule = tokio::spawn(schedule::run(upkeep, config.collection_interval.0));
     let (stop, stopped) = oneshot::channel();
     let serving = berth_http::serve(listener, registry, config.limits(), async move {
         // An error says as well that it is time.
@@ -75,7 +57,8 @@ async fn listen(registry: Registry, config: &Config) -> anyhow::Result<()> {
         () = serving => info!("stopped"),
         () = stopping => warn!("stopped at once: a second signal came"),
     }
-    expiry.abort();
+    tasks.abort();
+    schedule.abort();
     Ok(())
 }
 
@@ -93,26 +76,5 @@ fn greet(address: SocketAddr, config: &Config) {
         warn!(
             "everyone who reaches {address} can push, pull and delete: there is no authentication yet"
         );
-    }
-}
-
-async fn expire_uploads(registry: Registry) {
-    let mut ticks = interval(EXPIRY_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for tick in 0u64.. {
-        ticks.tick().await;
-        match registry.expire_uploads(SystemTime::now()).await {
-            Ok(0) => {}
-            Ok(sessions) => info!(sessions, "removed expired upload sessions"),
-            Err(error) => warn!(%error, "cannot remove expired upload sessions"),
-        }
-        if tick % ORPHANS_EVERY != 0 {
-            continue;
-        }
-        match registry.remove_orphaned_uploads().await {
-            Ok(0) => {}
-            Ok(orphans) => info!(orphans, "removed bytes of no upload session"),
-            Err(error) => warn!(%error, "cannot remove bytes of no upload session"),
-        }
     }
 }

@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use reqwest::Method;
 use reqwest::blocking::{Client, RequestBuilder};
@@ -14,6 +15,12 @@ pub(crate) struct Pusher {
     random: StdRng,
     /// Blobs that were acknowledged, and how to make their content again.
     blobs: BTreeMap<String, Content>,
+    /// Those of them that no manifest needs.
+    loose: Vec<String>,
+    /// Blobs whose mount in another repository was acknowledged.
+    mounted: BTreeMap<String, Content>,
+    /// Blobs whose deletion was acknowledged.
+    deleted: BTreeSet<String>,
     /// Manifests that were acknowledged, and their bytes.
     manifests: BTreeMap<String, Vec<u8>>,
     /// What each tag points to.
@@ -59,6 +66,9 @@ impl Pusher {
             repository: format!("killed/{number}"),
             random: StdRng::seed_from_u64(1000 + number),
             blobs: BTreeMap::new(),
+            loose: Vec::new(),
+            mounted: BTreeMap::new(),
+            deleted: BTreeSet::new(),
             manifests: BTreeMap::new(),
             tags: BTreeMap::new(),
             session: None,
@@ -70,10 +80,12 @@ impl Pusher {
     pub(crate) fn push_until_killed(&mut self, client: &Client, address: &str) {
         let server = Server { client, address };
         loop {
-            let done = match self.random.random_range(0..6) {
+            let done = match self.random.random_range(0..8) {
                 0 => self.push_whole_blob(&server),
                 1 | 2 => self.push_some_chunks(&server),
                 3 | 4 => self.push_image(&server),
+                5 => self.mount_blob(&server),
+                6 => self.delete_blob(&server),
                 _ => self.delete_manifest(&server),
             };
             if done.is_err() {
@@ -89,7 +101,42 @@ impl Pusher {
 
     fn push_whole_blob(&mut self, server: &Server<'_>) -> Result<(), Killed> {
         let content = self.content(300_000);
-        self.push_blob(server, content).map(drop)
+        let digest = self.push_blob(server, content)?;
+        self.loose.push(digest);
+        Ok(())
+    }
+
+    /// The repository that blobs are mounted in.
+    fn mounts(&self) -> String {
+        format!("{}/mounts", self.repository)
+    }
+
+    fn mount_blob(&mut self, server: &Server<'_>) -> Result<(), Killed> {
+        let Some(digest) = self.loose.choose(&mut self.random).cloned() else {
+            return Ok(());
+        };
+        let (from, to) = (&self.repository, self.mounts());
+        let path = format!("/v2/{to}/blobs/uploads/?mount={digest}&from={from}");
+        server.ask(server.request(Method::POST, &path), 201)?;
+        self.mounted.insert(digest.clone(), self.blobs[&digest]);
+        self.recent.push(digest);
+        Ok(())
+    }
+
+    /// Deletes a blob, which stays where it is mounted.
+    fn delete_blob(&mut self, server: &Server<'_>) -> Result<(), Killed> {
+        if self.loose.len() < 2 {
+            return Ok(());
+        }
+        let index = self.random.random_range(0..self.loose.len());
+        let digest = self.loose.swap_remove(index);
+        // Whether it is still there is not known until there is an answer.
+        self.blobs.remove(&digest);
+        let path = format!("/v2/{}/blobs/{digest}", self.repository);
+        server.ask(server.request(Method::DELETE, &path), 202)?;
+        self.deleted.insert(digest.clone());
+        self.recent.push(digest);
+        Ok(())
     }
 
     fn push_blob(&mut self, server: &Server<'_>, content: Content) -> Result<String, Killed> {
@@ -220,14 +267,28 @@ impl Pusher {
             .blobs
             .keys()
             .chain(self.manifests.keys())
+            .chain(self.mounted.keys())
+            .chain(&self.deleted)
             .cloned()
             .collect();
         self.check(berth);
     }
 
+    /// How many of each were acknowledged.
+    pub(crate) fn mounts_and_deletions(&self) -> (usize, usize) {
+        (self.mounted.len(), self.deleted.len())
+    }
+
     fn check_content(&self, berth: &Berth, digest: &str) {
         let repository = &self.repository;
-        if let Some(content) = self.blobs.get(digest) {
+        let mounts = self.mounts();
+        for (repository, content) in [
+            (repository, self.blobs.get(digest)),
+            (&mounts, self.mounted.get(digest)),
+        ] {
+            let Some(content) = content else {
+                continue;
+            };
             let pulled = berth
                 .get(&format!("/v2/{repository}/blobs/{digest}"))
                 .is(200);
@@ -235,6 +296,11 @@ impl Pusher {
                 pulled.body == content.bytes(),
                 "{repository}: {digest} is damaged"
             );
+        }
+        if self.deleted.contains(digest) {
+            berth
+                .get(&format!("/v2/{repository}/blobs/{digest}"))
+                .fails_with(404, "BLOB_UNKNOWN");
         }
         if let Some(manifest) = self.manifests.get(digest) {
             let pulled = berth

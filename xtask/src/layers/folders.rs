@@ -40,6 +40,7 @@ pub(super) fn violations<'a>(crates: impl Iterator<Item = &'a String>) -> Result
 fn folder(name: &str) -> PathBuf {
     match name {
         "xtask" => root().join(name),
+        "berth-fuzz" => root().join("tests/fuzz"),
         _ => root().join("crates").join(name),
     }
 }

@@ -88,6 +88,36 @@ impl Layout {
         self.uploads.join(format!("{session}.temporary"))
     }
 
+    /// All folders with blobs.
+    pub(super) fn folders(&self) -> Vec<(Algorithm, PathBuf)> {
+        let of = |algorithm: Algorithm| {
+            let folder = self.blobs.join(algorithm.as_str());
+            (0..=u8::MAX).map(move |first_two| (algorithm, folder.join(format!("{first_two:02x}"))))
+        };
+        Algorithm::ALL.into_iter().flat_map(of).collect()
+    }
+
+    /// The blobs in one of [`Layout::folders`]. What is no blob is passed over.
+    pub(super) fn digests_in(
+        &self,
+        algorithm: Algorithm,
+        folder: &Path,
+    ) -> io::Result<Vec<Digest>> {
+        let mut digests = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let name = entry?.file_name();
+            let digest = name.to_str().and_then(|hex| {
+                let digest: Digest = format!("{algorithm}:{hex}").parse().ok()?;
+                (self.folder(&digest) == folder).then_some(digest)
+            });
+            match digest {
+                Some(digest) => digests.push(digest),
+                None => warn!(folder = %folder.display(), ?name, "this is no blob"),
+            }
+        }
+        Ok(digests)
+    }
+
     /// The sessions that have a staging file.
     pub(super) fn sessions(&self) -> Result<Vec<SessionId>, BlobError> {
         let mut sessions = Vec::new();

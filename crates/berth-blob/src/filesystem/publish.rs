@@ -1,5 +1,6 @@
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use berth_spec::{Digest, SessionId};
@@ -31,9 +32,7 @@ pub(super) fn publish(
     match fs::hard_link(&staged, &blob) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if fs::metadata(&blob)?.len() != length {
-                copy_into_place(&staged, length, &layout.temporary(session), &blob)?;
-            }
+            replace(layout, session, length, &blob)?;
         }
         Err(error) if lacks_links(&error) => {
             copy_into_place(&staged, length, &layout.temporary(session), &blob)?;
@@ -44,6 +43,34 @@ pub(super) fn publish(
     // Also when the blob was there: whoever published it may not have come this far.
     sync_folder(&layout.folder(digest))?;
     Ok(())
+}
+
+/// Puts the staging file in the place of a blob's file.
+fn replace(layout: &Layout, session: SessionId, length: u64, blob: &Path) -> io::Result<()> {
+    let staged = layout.staged(session);
+    // It has been published before, and only its folder is to be synced again.
+    if is_same(&staged, blob)? {
+        return Ok(());
+    }
+    let temporary = layout.temporary(session);
+    match fs::hard_link(&staged, &temporary) {
+        Ok(()) => fs::rename(&temporary, blob),
+        Err(error) if lacks_links(&error) => {
+            copy_into_place(&staged, length, &temporary, blob).map(drop)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether two paths lead to one file. None of them need be there.
+fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    let identity = |path| match fs::metadata(path) {
+        Ok(file) => Ok(Some((file.dev(), file.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let (one, other) = (identity(one)?, identity(other)?);
+    Ok(one.is_some() && one == other)
 }
 
 /// The empty blob may have never been staged.

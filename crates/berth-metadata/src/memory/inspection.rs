@@ -137,10 +137,7 @@ impl InspectionStore for MemoryMetadata {
 
 impl Stored {
     fn blobs(&self) -> impl Iterator<Item = Blob> {
-        self.blobs.iter().map(|(digest, size)| Blob {
-            digest: digest.clone(),
-            size: *size,
-        })
+        self.blobs.iter().map(|(digest, blob)| blob.named(digest))
     }
 
     fn manifests(&self) -> impl Iterator<Item = InspectedManifest> {
@@ -157,15 +154,15 @@ impl Repository {
     }
 
     fn all(&self) -> impl Iterator<Item = &NewManifest> {
-        self.manifests.values()
+        self.manifests.values().map(|stored| &stored.manifest)
     }
 
     fn manifest(&self, digest: &Digest) -> Option<&NewManifest> {
-        self.manifests.get(digest)
+        self.manifests.get(digest).map(|stored| &stored.manifest)
     }
 
     fn has_blob(&self, digest: &Digest) -> bool {
-        self.blobs.contains(digest)
+        self.blobs.contains_key(digest)
     }
 
     /// Adds manifests, those that list them, and the tags of all.
@@ -190,7 +187,7 @@ impl Repository {
         let tagged = self
             .tags
             .iter()
-            .filter(|(_, digest)| needing.contains(digest));
+            .filter(|(_, (digest, _))| needing.contains(digest));
         tags.extend(tagged.map(|(tag, _)| TagUser {
             repository: name.clone(),
             tag: tag.clone(),

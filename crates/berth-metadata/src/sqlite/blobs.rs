@@ -10,7 +10,7 @@ use super::stored::{to_integer, to_number};
 use super::{now, repositories as repository_rows};
 use crate::{Blob, MetadataError};
 
-const LIVE: &str = "live";
+pub(super) const LIVE: &str = "live";
 
 /// Records a blob and links it to a repository.
 pub(super) fn link(
@@ -71,19 +71,71 @@ pub(super) fn find(
     Ok(size.map(|size| Blob { digest, size }))
 }
 
-/// The row of a blob that the repository of this id is linked to.
-pub(super) fn linked_id(
+/// A blob that a repository is linked to.
+#[derive(Clone, Copy, Queryable)]
+pub(super) struct LinkedBlob {
+    pub(super) id: i64,
+    condemned_at: Option<i64>,
+    linked_at: i64,
+}
+
+impl LinkedBlob {
+    /// Takes the blob back, if it is condemned.
+    pub(super) fn keep(self, connection: &mut SqliteConnection) -> QueryResult<()> {
+        match self.condemned_at {
+            Some(_) => make_live(connection, self.id),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The blob, if the repository of this id is linked to it.
+pub(super) fn linked(
     connection: &mut SqliteConnection,
     repository_id: i64,
     digest: &Digest,
-) -> QueryResult<Option<i64>> {
+) -> QueryResult<Option<LinkedBlob>> {
     repository_blobs::table
         .inner_join(blobs::table)
         .filter(repository_blobs::repository_id.eq(repository_id))
         .filter(blobs::digest.eq(digest.as_str()))
-        .select(blobs::id)
+        .select((blobs::id, blobs::condemned_at, repository_blobs::linked_at))
         .first(connection)
         .optional()
+}
+
+/// Whether what the repository knows of the blob is no promise yet that it stays.
+pub(super) fn needs_promise(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    digest: &Digest,
+    renew_before: i64,
+) -> QueryResult<bool> {
+    let Some(repository_id) = repository_rows::find(connection, repository)? else {
+        return Ok(false);
+    };
+    let linked = linked(connection, repository_id, digest)?;
+    Ok(linked.is_some_and(|blob| blob.condemned_at.is_some() || blob.linked_at < renew_before))
+}
+
+/// Renews the link between a repository and a blob, if there is one still, and takes the blob back
+/// if it is condemned.
+pub(super) fn promise(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<Blob>, MetadataError> {
+    let Some(repository_id) = repository_rows::find(connection, repository)? else {
+        return Ok(None);
+    };
+    let Some(blob) = linked(connection, repository_id, digest)? else {
+        return Ok(None);
+    };
+    blob.keep(connection)?;
+    diesel::update(repository_blobs::table.find((repository_id, blob.id)))
+        .set(repository_blobs::linked_at.eq(now()))
+        .execute(connection)?;
+    find(connection, repository, digest.clone())
 }
 
 /// Cuts the links of a repository and of its manifests to a blob.
@@ -95,7 +147,7 @@ pub(super) fn unlink(
     let Some(repository_id) = repository_rows::find(connection, repository)? else {
         return Ok(false);
     };
-    let Some(blob_id) = linked_id(connection, repository_id, digest)? else {
+    let Some(LinkedBlob { id: blob_id, .. }) = linked(connection, repository_id, digest)? else {
         return Ok(false);
     };
     let link = repository_blobs::table.find((repository_id, blob_id));
@@ -134,7 +186,7 @@ fn record(connection: &mut SqliteConnection, blob: &Blob) -> Result<i64, Metadat
     Ok(id)
 }
 
-fn make_live(connection: &mut SqliteConnection, blob_id: i64) -> QueryResult<()> {
+pub(super) fn make_live(connection: &mut SqliteConnection, blob_id: i64) -> QueryResult<()> {
     diesel::update(blobs::table.find(blob_id))
         .filter(blobs::state.ne(LIVE))
         .set((blobs::state.eq(LIVE), blobs::condemned_at.eq(None::<i64>)))

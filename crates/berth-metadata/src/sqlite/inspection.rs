@@ -157,7 +157,7 @@ fn missing(
     let mut missing = Vec::new();
     let mut reported = HashSet::new();
     for digest in blobs {
-        let linked = blob_rows::linked_id(connection, repository_id, &digest)?;
+        let linked = blob_rows::linked(connection, repository_id, &digest)?;
         if linked.is_none() && reported.insert(digest.clone()) {
             missing.push(digest);
         }

@@ -83,7 +83,7 @@ fn has_blob(
     digest: &Digest,
 ) -> QueryResult<bool> {
     match repository_id {
-        Some(id) => Ok(blobs::linked_id(connection, id, digest)?.is_some()),
+        Some(id) => Ok(blobs::linked(connection, id, digest)?.is_some()),
         None => Ok(false),
     }
 }
@@ -131,7 +131,7 @@ fn store(
             manifests::subject_digest.eq(manifest.subject.as_ref().map(Digest::as_str)),
             manifests::annotations.eq(annotations),
             manifests::size.eq(to_integer(manifest.content.len() as u64)?),
-            manifests::created_at.eq(now()),
+            manifests::used_at.eq(now()),
             manifests::content.eq(manifest.content.as_ref()),
         ))
         .on_conflict((manifests::repository_id, manifests::digest))
@@ -141,6 +141,7 @@ fn store(
             manifests::artifact_type.eq(excluded(manifests::artifact_type)),
             manifests::subject_digest.eq(excluded(manifests::subject_digest)),
             manifests::annotations.eq(excluded(manifests::annotations)),
+            manifests::used_at.eq(excluded(manifests::used_at)),
         ))
         .returning(manifests::id)
         .get_result(connection)?;
@@ -165,7 +166,11 @@ fn link_blobs(
         .iter()
         .chain(&manifest.optional_blobs)
     {
-        let blob_id = blobs::linked_id(connection, repository_id, digest)?;
+        let linked = blobs::linked(connection, repository_id, digest)?;
+        let blob_id = linked.map(|blob| blob.id);
+        if let Some(blob) = linked {
+            blob.keep(connection)?;
+        }
         diesel::insert_into(manifest_blobs::table)
             .values((
                 manifest_blobs::manifest_id.eq(manifest_id),
@@ -203,6 +208,7 @@ fn point(
     tag: &Tag,
     manifest_id: i64,
 ) -> QueryResult<()> {
+    loses_tag(connection, repository_id, tag)?;
     diesel::insert_into(tags::table)
         .values((
             tags::repository_id.eq(repository_id),
@@ -217,6 +223,21 @@ fn point(
             tags::updated_at.eq(excluded(tags::updated_at)),
         ))
         .execute(connection)?;
+    Ok(())
+}
+
+/// Notes that the manifest which a tag points to is about to lose it: retention counts from then.
+fn loses_tag(connection: &mut SqliteConnection, repository_id: i64, tag: &Tag) -> QueryResult<()> {
+    let tagged: Option<i64> = tags::table
+        .find((repository_id, tag.as_str()))
+        .select(tags::manifest_id)
+        .first(connection)
+        .optional()?;
+    if let Some(id) = tagged {
+        diesel::update(manifests::table.find(id))
+            .set(manifests::used_at.eq(now()))
+            .execute(connection)?;
+    }
     Ok(())
 }
 
@@ -307,6 +328,7 @@ pub(super) fn delete_tag(
     if !condition.holds(Some(&current)) {
         return Ok(DeleteTag::Refused);
     }
+    loses_tag(connection, repository_id, tag)?;
     diesel::delete(tags::table.find((repository_id, tag.as_str()))).execute(connection)?;
     Ok(DeleteTag::Deleted)
 }

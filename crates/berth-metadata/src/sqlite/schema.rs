@@ -37,7 +37,7 @@ diesel::table! {
         subject_digest -> Nullable<Text>,
         annotations -> Nullable<Text>,
         size -> BigInt,
-        created_at -> BigInt,
+        used_at -> BigInt,
         content -> Binary,
     }
 }
@@ -82,6 +82,8 @@ diesel::table! {
 diesel::joinable!(repository_blobs -> repositories (repository_id));
 diesel::joinable!(repository_blobs -> blobs (blob_id));
 diesel::joinable!(manifests -> repositories (repository_id));
+diesel::joinable!(manifest_blobs -> blobs (blob_id));
+diesel::joinable!(manifest_manifests -> manifests (parent_id));
 diesel::joinable!(tags -> manifests (manifest_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -90,5 +92,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     repository_blobs,
     manifests,
     manifest_blobs,
+    manifest_manifests,
     tags,
 );

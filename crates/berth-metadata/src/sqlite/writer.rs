@@ -87,7 +87,11 @@ impl WriterThread {
     /// Commits jobs together; if that fails, each alone, so that one that fails harms no other.
     fn commit(&mut self, jobs: &mut Jobs) {
         let together = self.transaction(jobs);
-        if together.is_ok() || jobs.len() == 1 {
+        // What cannot begin cannot for one alone either: each would wait anew for whoever holds a lock.
+        let is_settled = together
+            .as_ref()
+            .map_or_else(|failed| !failed.begun, |()| true);
+        if is_settled || jobs.len() == 1 {
             answer(jobs.drain(..), together);
             return;
         }
@@ -100,30 +104,44 @@ impl WriterThread {
 
     /// Runs jobs in one transaction. If it fails, for whatever reason, nothing of it has happened
     /// and the next one begins with a new connection.
-    fn transaction(&mut self, jobs: &mut Jobs) -> Result<(), MetadataError> {
+    fn transaction(&mut self, jobs: &mut Jobs) -> Result<(), Failed> {
+        let mut begun = false;
+        let committed = self.run(jobs, &mut begun);
+        committed.map_err(|error| {
+            error!(%error, "a transaction failed and was rolled back");
+            Failed { error, begun }
+        })
+    }
+
+    fn run(&mut self, jobs: &mut Jobs, begun: &mut bool) -> Result<(), MetadataError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => open_writer(&self.path)?,
         };
         let run = || {
             connection.immediate_transaction(|connection| {
+                *begun = true;
                 jobs.iter_mut().try_for_each(|job| job.run(connection))
             })
         };
         let panicked = |_| Err(MetadataError::Database("the work panicked".to_owned()));
-        let committed = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(panicked);
-        match &committed {
-            Ok(()) => self.connection = Some(connection),
-            Err(error) => error!(%error, "a transaction failed and was rolled back"),
-        }
-        committed
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(panicked)?;
+        self.connection = Some(connection);
+        Ok(())
     }
 }
 
-/// Answers all jobs of a transaction. An error goes to the only one there is.
-fn answer(jobs: impl IntoIterator<Item = Box<dyn Job>>, committed: Result<(), MetadataError>) {
-    let mut error = committed.err();
+/// Why a transaction was rolled back.
+struct Failed {
+    error: MetadataError,
+    /// Whether it had begun. If not, none of its jobs is why.
+    begun: bool,
+}
+
+/// Answers all jobs of a transaction.
+fn answer(jobs: impl IntoIterator<Item = Box<dyn Job>>, committed: Result<(), Failed>) {
+    let committed = committed.map_err(|failed| failed.error);
     for job in jobs {
-        job.answer(error.take().map_or(Ok(()), Err));
+        job.answer(committed.clone());
     }
 }

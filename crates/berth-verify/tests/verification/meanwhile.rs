@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use berth_blob::{
-    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, MemoryBlobs, StagedWriter,
+    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, MemoryBlobs,
+    StagedWriter,
 };
 use berth_metadata::{
     Blob, InspectedManifest, InspectionStore, ManifestLimits, MemoryMetadata, MetadataError,
@@ -162,7 +163,10 @@ enum Moment {
 impl Mending {
     async fn mend(&self) {
         let digest = Digest::sha256(self.content);
-        self.stored.delete(&digest).await.unwrap();
+        self.stored
+            .delete(std::slice::from_ref(&digest))
+            .await
+            .unwrap();
         publish(&self.stored, &digest, self.content).await;
     }
 }
@@ -206,8 +210,12 @@ impl BlobStore for Mending {
         self.stored.open(digest).await
     }
 
-    async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
-        self.stored.delete(digest).await
+    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
+        self.stored.delete(digests).await
+    }
+
+    fn list(&self) -> DigestStream {
+        self.stored.list()
     }
 
     async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use berth_blob::{
-    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, MemoryBlobs, StagedWriter,
+    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, MemoryBlobs,
+    StagedWriter,
 };
 use berth_spec::{Digest, SessionId};
 use berth_verify::Verification;
@@ -65,7 +66,7 @@ async fn a_problem_is_found_by_the_run_that_comes_by() {
         digests.push(world.push_blob("a", &number.to_le_bytes()).await);
     }
     digests.sort();
-    world.blobs.delete(&digests[299]).await.unwrap();
+    world.blobs.delete(&digests[299..300]).await.unwrap();
     let problems = async |from: Option<usize>, at_most| {
         let how = Verification {
             from: from.map(|from| digests[from].clone()),
@@ -166,8 +167,12 @@ impl BlobStore for Counting {
         Ok(Some(Box::new(CountedReader { reader, open })))
     }
 
-    async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
-        self.stored.delete(digest).await
+    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
+        self.stored.delete(digests).await
+    }
+
+    fn list(&self) -> DigestStream {
+        self.stored.list()
     }
 
     async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {

@@ -1,12 +1,15 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use berth_http::Limits;
-use berth_registry::Settings;
+use berth_registry::{Grace, Settings};
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
-use super::values::{Folder, Listen, LogFilter, LogFormat, Size, Time, switch};
+use super::values::{
+    Delay, Folder, Interval, Listen, LogFilter, LogFormat, Rate, Size, Time, switch,
+};
 
 /// The options as one source gives them: those that it does not name are absent.
 #[derive(Args, Debug, Default, Deserialize, Serialize)]
@@ -32,6 +35,18 @@ pub(super) struct Options {
     /// How long an upload session lives after its last use [default: 24h]
     #[arg(long, env = "BERTH_UPLOAD_LIFETIME", value_name = "TIME")]
     upload_lifetime: Option<Time>,
+
+    /// How long a blob that nothing refers to is kept after it was pushed, mounted or asked for, and again after it was condemned [default: 24h]
+    #[arg(long, env = "BERTH_COLLECTION_GRACE", value_name = "TIME")]
+    collection_grace: Option<Delay>,
+
+    /// How often garbage is collected, or never [default: 1h]
+    #[arg(long, env = "BERTH_COLLECTION_INTERVAL", value_name = "TIME|never")]
+    collection_interval: Option<Interval>,
+
+    /// How many bytes of blobs are verified in a second, in the background, round and round, or off [default: off]
+    #[arg(long, env = "BERTH_VERIFICATION_RATE", value_name = "BYTES|off")]
+    verification_rate: Option<Rate>,
 
     /// How long a client may take to send the head of a request, or stay idle between two [default: 1m]
     #[arg(long, env = "BERTH_HEADER_TIMEOUT", value_name = "TIME")]
@@ -62,6 +77,16 @@ pub(super) struct Options {
     log: Option<LogFilter>,
 }
 
+impl Options {
+    /// As a source gives them that knows the data folder at most.
+    pub(super) fn of(data: Option<Folder>) -> Self {
+        Self {
+            data,
+            ..Self::default()
+        }
+    }
+}
+
 /// The options in effect. What each means is told at [`Options`]: the keys are the same.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Config {
@@ -70,6 +95,9 @@ pub(crate) struct Config {
     tag_deletion: bool,
     manifest_size_limit: Size,
     upload_lifetime: Time,
+    collection_grace: Delay,
+    pub(crate) collection_interval: Interval,
+    pub(crate) verification_rate: Rate,
     header_timeout: Time,
     header_size_limit: Size,
     body_timeout: Time,
@@ -89,6 +117,9 @@ impl Default for Config {
             tag_deletion: settings.tag_deletion,
             manifest_size_limit: Size(settings.manifest_size_limit),
             upload_lifetime: Time(settings.upload_lifetime),
+            collection_grace: Delay(settings.collection_grace.0),
+            collection_interval: Interval(Some(Duration::from_secs(60 * 60))),
+            verification_rate: Rate(None),
             header_timeout: Time(limits.header_timeout),
             header_size_limit: Size(limits.header_bytes),
             body_timeout: Time(limits.body_timeout),
@@ -107,6 +138,7 @@ impl Config {
             tag_deletion: self.tag_deletion,
             manifest_size_limit: self.manifest_size_limit.0,
             upload_lifetime: self.upload_lifetime.0,
+            collection_grace: Grace(self.collection_grace.0),
         }
     }
 

@@ -1,6 +1,7 @@
 mod folder;
 mod log_filter;
 mod text;
+mod upkeep;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
 use text::text_in_files;
+pub(crate) use upkeep::{Delay, Interval, Rate};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,0 +1,142 @@
+use std::time::{Instant, SystemTime};
+
+use berth_blob::Removing;
+use berth_metadata::{Blob, Grace};
+use berth_progress::{Observer, Progress, Unit};
+use berth_spec::Digest;
+use tracing::{debug, warn};
+
+use crate::collector::to_its_end;
+use crate::{CollectError, CollectionReport, Collector};
+
+/// How many blobs are looked at in one read.
+pub(crate) const PAGE: u32 = 2_000;
+
+/// How many blobs are changed in one transaction: so few that nobody who writes waits long for it.
+const BATCH: usize = 64;
+
+impl Collector {
+    /// Condemns the blobs that nothing needs at `now`, and deletes those that were condemned a grace
+    /// period ago and are still not needed. Without a grace period, both happen at once.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read or changed.
+    pub async fn collect(
+        &self,
+        grace: Grace,
+        now: SystemTime,
+        observer: &dyn Observer,
+    ) -> Result<CollectionReport, CollectError> {
+        let began = Instant::now();
+        let mut report = CollectionReport::default();
+        self.condemn(grace, now, &mut report, observer).await?;
+        // By now some time has passed: without a grace period, what was just condemned goes.
+        let now = now.checked_add(began.elapsed()).unwrap_or(now);
+        self.delete(grace, now, &mut report, observer).await?;
+        Ok(report)
+    }
+
+    async fn condemn(
+        &self,
+        grace: Grace,
+        now: SystemTime,
+        report: &mut CollectionReport,
+        observer: &dyn Observer,
+    ) -> Result<(), CollectError> {
+        let unused_since = grace.unused_since(now);
+        let mut progress = Progress::begin("condemning unused blobs", Unit::Items, None);
+        let mut last: Option<Digest> = None;
+        loop {
+            let page = self
+                .metadata
+                .unused_blobs(last.as_ref(), unused_since, PAGE)
+                .await?;
+            for batch in page.blobs.chunks(BATCH) {
+                let digests: Vec<Digest> = batch.iter().map(|blob| blob.digest.clone()).collect();
+                let condemned = self.metadata.condemn_blobs(&digests, unused_since).await?;
+                report.condemned.add(&condemned);
+                progress.advance(condemned.len() as u64, observer);
+            }
+            last = page.last;
+            if last.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn delete(
+        &self,
+        grace: Grace,
+        now: SystemTime,
+        report: &mut CollectionReport,
+        observer: &dyn Observer,
+    ) -> Result<(), CollectError> {
+        let condemned_before = grace.condemned_before(now);
+        let unused_since = grace.unused_since(now);
+        let mut progress = Progress::begin("deleting condemned blobs", Unit::Items, None);
+        let mut last: Option<Digest> = None;
+        loop {
+            let page = self
+                .metadata
+                .condemned_blobs(last.as_ref(), condemned_before, PAGE)
+                .await?;
+            let Some(blob) = page.last() else {
+                return Ok(());
+            };
+            last = Some(blob.digest.clone());
+            for batch in page.chunks(BATCH) {
+                let deleted = self
+                    .delete_batch(batch, condemned_before, unused_since)
+                    .await?;
+                report.include(&deleted);
+                progress.advance(deleted.deleted.blobs, observer);
+            }
+        }
+    }
+
+    async fn delete_batch(
+        &self,
+        blobs: &[Blob],
+        condemned_before: SystemTime,
+        unused_since: SystemTime,
+    ) -> Result<CollectionReport, CollectError> {
+        let removing = self.removing(blobs);
+        let mut report = CollectionReport {
+            postponed: (blobs.len() - removing.len()) as u64,
+            ..CollectionReport::default()
+        };
+        let collector = self.clone();
+        to_its_end(async move {
+            let digests: Vec<Digest> = removing.iter().map(|it| it.digest().clone()).collect();
+            let forgotten = collector
+                .metadata
+                .forget_blobs(&digests, condemned_before, unused_since)
+                .await?;
+            collector.remove(&forgotten, &mut report).await;
+            drop(removing);
+            Ok(report)
+        })
+        .await
+    }
+
+    /// The right to remove those of these blobs that nobody else works on.
+    fn removing(&self, blobs: &[Blob]) -> Vec<Removing> {
+        let removing = |blob: &Blob| self.guards.removing(&blob.digest);
+        blobs.iter().filter_map(removing).collect()
+    }
+
+    /// Removes the bytes of blobs whose records are gone.
+    async fn remove(&self, forgotten: &[Blob], report: &mut CollectionReport) {
+        let digests: Vec<Digest> = forgotten.iter().map(|blob| blob.digest.clone()).collect();
+        match self.blobs.delete(&digests).await {
+            Ok(_) => {
+                debug!(blobs = digests.len(), "deleted");
+                report.deleted.add(forgotten);
+            }
+            Err(error) => {
+                warn!(%error, "cannot remove the files of some blobs; the next sweep will try again");
+                report.not_removed += digests.len() as u64;
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+use std::fmt;
+
+use berth_metadata::Blob;
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+/// How many blobs, and of how many bytes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amount {
+    /// How many.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Amount {
+    /// Adds these.
+    pub fn add<'a>(&mut self, blobs: impl IntoIterator<Item = &'a Blob>) {
+        for blob in blobs {
+            self.blobs += 1;
+            self.bytes = self.bytes.saturating_add(blob.size);
+        }
+    }
+
+    pub(crate) fn include(&mut self, others: Self) {
+        self.blobs += others.blobs;
+        self.bytes = self.bytes.saturating_add(others.bytes);
+    }
+
+    pub(crate) fn without(self, others: Self) -> Self {
+        Self {
+            blobs: self.blobs.saturating_sub(others.blobs),
+            bytes: self.bytes.saturating_sub(others.bytes),
+        }
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blobs = if self.blobs == 1 { "blob" } else { "blobs" };
+        write!(
+            formatter,
+            "{} {blobs} ({})",
+            self.blobs,
+            ByteSize(self.bytes)
+        )
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionReport {
+    /// Blobs that nothing needs any more. They will be deleted if that is still so after the grace
+    /// period.
+    pub condemned: Amount,
+    /// Blobs that were condemned a grace period ago, and are gone now.
+    pub deleted: Amount,
+    /// Blobs to be deleted that somebody is pushing or backing up right now: left for the next run.
+    pub postponed: u64,
+    /// Blobs of which the record is gone and the file could not be removed: left for a sweep.
+    pub not_removed: u64,
+}
+
+impl CollectionReport {
+    pub(crate) fn include(&mut self, other: &Self) {
+        self.condemned.include(other.condemned);
+        self.deleted.include(other.deleted);
+        self.postponed += other.postponed;
+        self.not_removed += other.not_removed;
+    }
+}
+
+/// What a run would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionPlan {
+    /// Blobs that would be condemned.
+    pub to_condemn: Amount,
+    /// Blobs that were condemned a grace period ago and would be deleted.
+    pub to_delete: Amount,
+    /// Blobs that are condemned, and whose grace period is not over.
+    pub waiting: Amount,
+}
+
+/// What a comparison of the store with the metadata found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepReport {
+    /// Files without a record, which are removed.
+    pub unrecorded: Amount,
+    /// Records without a file. They stay: a push of the blob mends them, and verification tells whom
+    /// they hurt.
+    pub missing: Amount,
+}

@@ -1,0 +1,250 @@
+//! What is collected and what is not, over the stores in memory and over SQLite and a folder.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use berth_blob::{BlobGuards, BlobStore, FilesystemBlobs, MemoryBlobs};
+use berth_collector::{
+    Amount, CollectionPlan, CollectionReport, Collector, CollectorMetadata, SweepReport,
+};
+use berth_metadata::{
+    Blob, Grace, MemoryMetadata, MetadataStore, NewManifest, PutManifest, SqliteMetadata,
+};
+use berth_progress::Nobody;
+use berth_spec::{Digest, RepositoryName, SessionId, media_types};
+use tempfile::TempDir;
+
+const GRACE: Grace = Grace(Duration::from_secs(3600));
+
+struct World {
+    metadata: Arc<dyn MetadataStore>,
+    collected: Arc<dyn CollectorMetadata>,
+    blobs: Arc<dyn BlobStore>,
+    guards: BlobGuards,
+    collector: Collector,
+    here: RepositoryName,
+    _folder: Option<TempDir>,
+}
+
+fn worlds() -> [World; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = SqliteMetadata::open(&folder.path().join("metadata.sqlite3")).unwrap();
+    let files = FilesystemBlobs::open(folder.path()).unwrap();
+    [
+        World::over(MemoryMetadata::default(), MemoryBlobs::default(), None),
+        World::over(sqlite, files, Some(folder)),
+    ]
+}
+
+impl World {
+    fn over(
+        metadata: impl MetadataStore + CollectorMetadata,
+        blobs: impl BlobStore,
+        folder: Option<TempDir>,
+    ) -> Self {
+        let (metadata, blobs) = (Arc::new(metadata), Arc::new(blobs));
+        let guards = BlobGuards::default();
+        Self {
+            collector: Collector::new(metadata.clone(), blobs.clone(), guards.clone()),
+            collected: metadata.clone(),
+            metadata,
+            blobs,
+            guards,
+            here: "here".parse().unwrap(),
+            _folder: folder,
+        }
+    }
+
+    /// Publishes bytes, without making them known.
+    async fn publish(&self, content: &str) -> Blob {
+        let session = SessionId::random();
+        let mut writer = self.blobs.stage(session, 0).await.unwrap();
+        writer.write(vec![content.to_owned().into()]).await.unwrap();
+        writer.sync().await.unwrap();
+        let blob = Blob {
+            digest: Digest::sha256(content.as_bytes()),
+            size: content.len() as u64,
+        };
+        let publish = self.blobs.publish(session, blob.size, &blob.digest);
+        publish.await.unwrap();
+        self.blobs.discard(session).await.unwrap();
+        blob
+    }
+
+    async fn push(&self, content: &str) -> Blob {
+        let blob = self.publish(content).await;
+        let link = self.metadata.link_blob(&self.here, &blob, None);
+        link.await.unwrap();
+        blob
+    }
+
+    async fn put(&self, content: &str, blobs: &[&Blob]) -> (PutManifest, Digest) {
+        let manifest = NewManifest {
+            digest: Digest::sha256(content.as_bytes()),
+            media_type: media_types::OCI_IMAGE_MANIFEST.parse().unwrap(),
+            artifact_type: None,
+            subject: None,
+            annotations: BTreeMap::new(),
+            content: content.to_owned().into(),
+            required_blobs: blobs.iter().map(|blob| blob.digest.clone()).collect(),
+            optional_blobs: Vec::new(),
+            required_manifests: Vec::new(),
+            tags: Vec::new(),
+            condition: None,
+        };
+        let put = self.metadata.put_manifest(&self.here, &manifest).await;
+        (put.unwrap(), manifest.digest)
+    }
+
+    async fn has(&self, blob: &Blob) -> bool {
+        let is_known = self.metadata.blob(&self.here, &blob.digest).await.unwrap();
+        let is_there = self.blobs.open(&blob.digest).await.unwrap().is_some();
+        assert_eq!(is_known.is_some(), is_there, "record and bytes disagree");
+        is_there
+    }
+
+    async fn collect(&self, now: SystemTime) -> CollectionReport {
+        self.collector.collect(GRACE, now, &Nobody).await.unwrap()
+    }
+}
+
+/// So many hours from now.
+fn hours(hours: u32) -> SystemTime {
+    SystemTime::now() + Duration::from_secs(3600) * hours
+}
+
+fn amount<'a>(blobs: impl IntoIterator<Item = &'a Blob>) -> Amount {
+    let mut amount = Amount::default();
+    amount.add(blobs);
+    amount
+}
+
+#[tokio::test]
+async fn what_nothing_needs_is_condemned_and_then_deleted() {
+    for world in worlds() {
+        let layer = world.push("nobody needs this").await;
+        let kept = world.push("somebody needs this").await;
+        let (_, manifest) = world.put("the manifest", &[&kept]).await;
+        assert_eq!(world.collect(hours(1)).await, CollectionReport::default());
+        let long_ago = GRACE.unused_since(hours(2));
+        let digests = [layer.digest.clone()];
+        let condemned = world.collected.condemn_blobs(&digests, long_ago).await;
+        assert_eq!(condemned.unwrap(), std::slice::from_ref(&layer));
+        let now = SystemTime::now();
+        assert_eq!(world.collect(now).await, CollectionReport::default());
+        assert!(world.has(&layer).await);
+        assert_eq!(world.collect(hours(2)).await.deleted, amount([&layer]));
+        assert!(!world.has(&layer).await);
+        assert!(world.has(&kept).await);
+
+        let delete = world.metadata.delete_manifest(&world.here, &manifest);
+        assert!(delete.await.unwrap());
+        let report = world.collect(hours(2)).await;
+        assert_eq!(report.condemned, amount([&kept]));
+        assert_eq!(report.deleted, amount([&kept]));
+        assert!(!world.has(&kept).await);
+    }
+}
+
+#[tokio::test]
+async fn without_a_grace_period_one_run_does_all() {
+    for world in worlds() {
+        let layers = [world.push("one").await, world.push("another").await];
+        // More than one batch.
+        for number in 0..100 {
+            world.push(&number.to_string()).await;
+        }
+        let now = SystemTime::now() + Duration::from_millis(2);
+        let at_once = Grace(Duration::ZERO);
+        let report = world
+            .collector
+            .collect(at_once, now, &Nobody)
+            .await
+            .unwrap();
+        assert_eq!(report.deleted.blobs, 102);
+        assert_eq!(report.deleted, report.condemned);
+        for layer in &layers {
+            assert!(!world.has(layer).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_plan_tells_is_what_happens() {
+    for world in worlds() {
+        let [first, second] = [world.push("first").await, world.push("second").await];
+        let digests = [first.digest.clone()];
+        let condemn = world.collected.condemn_blobs(&digests, hours(1));
+        condemn.await.unwrap();
+        let plan = |now| world.collector.plan(GRACE, now, &Nobody);
+        let waiting = CollectionPlan {
+            waiting: amount([&first]),
+            ..CollectionPlan::default()
+        };
+        let now = SystemTime::now() + Duration::from_millis(2);
+        assert_eq!(plan(now).await.unwrap(), waiting);
+        let both = CollectionPlan {
+            to_condemn: amount([&second]),
+            to_delete: amount([&first]),
+            waiting: Amount::default(),
+        };
+        assert_eq!(plan(hours(2)).await.unwrap(), both);
+        assert!(world.has(&first).await && world.has(&second).await);
+    }
+}
+
+#[tokio::test]
+async fn what_is_being_pushed_or_kept_is_left_for_the_next_run() {
+    for world in worlds() {
+        let layer = world.push("pushed again right now").await;
+        let publishing = world.guards.publishing(&layer.digest).await;
+        let report = world.collect(hours(2)).await;
+        assert_eq!((report.postponed, report.deleted), (1, Amount::default()));
+        drop(publishing);
+        let keeping = world.guards.keeping_all().await;
+        assert_eq!(world.collect(hours(2)).await.postponed, 1);
+        assert!(world.has(&layer).await);
+        drop(keeping);
+        assert_eq!(world.collect(hours(2)).await.deleted, amount([&layer]));
+    }
+}
+
+#[tokio::test]
+async fn what_is_needed_again_is_taken_back() {
+    for world in worlds() {
+        let layer = world.push("needed again").await;
+        let digests = [layer.digest.clone()];
+        let condemn = world.collected.condemn_blobs(&digests, hours(1));
+        condemn.await.unwrap();
+        assert_eq!(
+            world.put("needs it", &[&layer]).await.0,
+            PutManifest::Stored
+        );
+        assert_eq!(world.collect(hours(9)).await, CollectionReport::default());
+        assert!(world.has(&layer).await);
+    }
+}
+
+#[tokio::test]
+async fn files_that_no_record_knows_are_swept() {
+    for world in worlds() {
+        let known = world.push("known").await;
+        let [orphan, pushed] = [world.publish("orphan").await, world.publish("pushed").await];
+        let publishing = world.guards.publishing(&pushed.digest).await;
+        let report = world.collector.sweep(&Nobody).await.unwrap();
+        assert_eq!(report.unrecorded, amount([&orphan]));
+        assert!(world.blobs.open(&pushed.digest).await.unwrap().is_some());
+        drop(publishing);
+        let report = world.collector.sweep(&Nobody).await.unwrap();
+        assert_eq!(report.unrecorded, amount([&pushed]));
+        assert!(world.has(&known).await);
+        let again = world.collector.sweep(&Nobody).await.unwrap();
+        assert_eq!(again, SweepReport::default());
+        let gone = [known.digest.clone()];
+        assert_eq!(world.blobs.delete(&gone).await.unwrap(), 1);
+        let report = world.collector.sweep(&Nobody).await.unwrap();
+        assert_eq!(report.missing, amount([&known]));
+    }
+}

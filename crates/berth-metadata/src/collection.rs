@@ -1,0 +1,67 @@
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use berth_spec::Digest;
+
+use crate::{Blob, MetadataError};
+
+/// What garbage collection does to metadata. Every method is one transaction, as those of
+/// [`MetadataStore`](crate::MetadataStore) are.
+///
+/// A blob is unused if no manifest is linked to it, and no repository is, or none newer than some time.
+/// A blob is condemned while it is unused, and stays readable meanwhile. Linking, mounting and promising
+/// it, and storing a manifest that is linked to it, make it live again in their own transaction. Its
+/// record is removed only while it is condemned, and its bytes only after its record. `docs/garbage-collection.md`
+/// tells why that is safe.
+///
+/// Times are compared to the millisecond.
+#[async_trait]
+pub trait CollectionStore: Send + Sync + 'static {
+    /// Looks at no more than `limit` live blobs after the digest `after`, in byte order, for those
+    /// that are unused by links newer than `unused_since`. Changes nothing.
+    async fn unused_blobs(
+        &self,
+        after: Option<&Digest>,
+        unused_since: SystemTime,
+        limit: u32,
+    ) -> Result<UnusedBlobs, MetadataError>;
+
+    /// Condemns those of these blobs that are live and unused, and answers which they were.
+    async fn condemn_blobs(
+        &self,
+        digests: &[Digest],
+        unused_since: SystemTime,
+    ) -> Result<Vec<Blob>, MetadataError>;
+
+    /// At most `limit` blobs after the digest `after`, in byte order, that were condemned at
+    /// `condemned_before` or before. Changes nothing.
+    async fn condemned_blobs(
+        &self,
+        after: Option<&Digest>,
+        condemned_before: SystemTime,
+        limit: u32,
+    ) -> Result<Vec<Blob>, MetadataError>;
+
+    /// Removes the records of those of these blobs that were condemned at `condemned_before` or
+    /// before, with their links, and answers which they were. Their bytes are to be removed after that.
+    /// Those that turn out to be used are made live again.
+    async fn forget_blobs(
+        &self,
+        digests: &[Digest],
+        condemned_before: SystemTime,
+        unused_since: SystemTime,
+    ) -> Result<Vec<Blob>, MetadataError>;
+
+    /// Those of these digests that no blob is recorded under.
+    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError>;
+}
+
+/// A page of [`CollectionStore::unused_blobs`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnusedBlobs {
+    /// Those that are unused.
+    pub blobs: Vec<Blob>,
+    /// The last blob that was looked at; `None` if there are no more.
+    pub last: Option<Digest>,
+}

@@ -1,0 +1,259 @@
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use berth_spec::Digest;
+use diesel::dsl::{exists, not};
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::blobs::{LIVE, make_live};
+use super::schema::{blobs, manifest_blobs, repository_blobs};
+use super::stored::{parse, to_number};
+use super::{SqliteMetadata, now};
+use crate::store::milliseconds;
+use crate::{Blob, CollectionStore, MetadataError, UnusedBlobs};
+
+const CONDEMNED: &str = "condemned";
+
+#[async_trait]
+impl CollectionStore for SqliteMetadata {
+    async fn unused_blobs(
+        &self,
+        after: Option<&Digest>,
+        unused_since: SystemTime,
+        limit: u32,
+    ) -> Result<UnusedBlobs, MetadataError> {
+        let after = after.cloned();
+        let unused_since = milliseconds(unused_since);
+        self.read(move |connection| unused(connection, after.as_ref(), unused_since, limit))
+            .await
+    }
+
+    async fn condemn_blobs(
+        &self,
+        digests: &[Digest],
+        unused_since: SystemTime,
+    ) -> Result<Vec<Blob>, MetadataError> {
+        let digests = digests.to_vec();
+        let unused_since = milliseconds(unused_since);
+        self.write(move |connection| {
+            let condemn = |digest| condemn(connection, digest, unused_since);
+            digests.iter().filter_map(condemn).collect()
+        })
+        .await
+    }
+
+    async fn condemned_blobs(
+        &self,
+        after: Option<&Digest>,
+        condemned_before: SystemTime,
+        limit: u32,
+    ) -> Result<Vec<Blob>, MetadataError> {
+        let after = text(after).to_owned();
+        let condemned_before = milliseconds(condemned_before);
+        self.read(move |connection| condemned(connection, &after, condemned_before, limit))
+            .await
+    }
+
+    async fn forget_blobs(
+        &self,
+        digests: &[Digest],
+        condemned_before: SystemTime,
+        unused_since: SystemTime,
+    ) -> Result<Vec<Blob>, MetadataError> {
+        let digests = digests.to_vec();
+        let condemned_before = milliseconds(condemned_before);
+        let unused_since = milliseconds(unused_since);
+        self.write(move |connection| {
+            let forget = |digest| forget(connection, digest, condemned_before, unused_since);
+            digests.iter().filter_map(forget).collect()
+        })
+        .await
+    }
+
+    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
+        let mut unrecorded: HashSet<Digest> = digests.iter().cloned().collect();
+        self.read(move |connection| {
+            let texts = unrecorded.iter().map(Digest::as_str);
+            let recorded: Vec<String> = blobs::table
+                .filter(blobs::digest.eq_any(texts.collect::<Vec<_>>()))
+                .select(blobs::digest)
+                .load(connection)?;
+            for digest in &recorded {
+                unrecorded.remove(&parse(digest)?);
+            }
+            Ok(unrecorded)
+        })
+        .await
+    }
+}
+
+fn text(digest: Option<&Digest>) -> &str {
+    digest.map(Digest::as_str).unwrap_or_default()
+}
+
+/// Whether no manifest is linked to the blob of the outer query, and no repository newly.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn is_unused(unused_since: i64) -> _ {
+    let manifest = manifest_blobs::table
+        .filter(manifest_blobs::blob_id.eq(blobs::id.nullable()))
+        .select(manifest_blobs::manifest_id);
+    let new_link = repository_blobs::table
+        .filter(repository_blobs::blob_id.eq(blobs::id))
+        .filter(repository_blobs::linked_at.gt(unused_since))
+        .select(repository_blobs::repository_id);
+    not(exists(manifest)).and(not(exists(new_link)))
+}
+
+fn unused(
+    connection: &mut SqliteConnection,
+    after: Option<&Digest>,
+    unused_since: i64,
+    limit: u32,
+) -> Result<UnusedBlobs, MetadataError> {
+    // Whatever the blobs are used by, so many are looked at and no more.
+    let looked_at: Vec<String> = blobs::table
+        .filter(blobs::digest.gt(text(after)))
+        .order(blobs::digest)
+        .limit(limit.into())
+        .select(blobs::digest)
+        .load(connection)?;
+    let Some(last) = looked_at.last() else {
+        return Ok(UnusedBlobs::default());
+    };
+    let rows: Vec<(String, i64)> = blobs::table
+        .filter(blobs::digest.gt(text(after)))
+        .filter(blobs::digest.le(last))
+        .filter(blobs::state.eq(LIVE))
+        .filter(is_unused(unused_since))
+        .order(blobs::digest)
+        .select((blobs::digest, blobs::size))
+        .load(connection)?;
+    Ok(UnusedBlobs {
+        blobs: all(rows)?,
+        last: Some(parse(last)?),
+    })
+}
+
+fn condemn(
+    connection: &mut SqliteConnection,
+    digest: &Digest,
+    unused_since: i64,
+) -> Option<Result<Blob, MetadataError>> {
+    let found = blobs::table
+        .filter(blobs::digest.eq(digest.as_str()))
+        .filter(blobs::state.eq(LIVE))
+        .filter(is_unused(unused_since))
+        .select((blobs::id, blobs::size))
+        .first(connection);
+    take(found, |(id, size): (i64, i64)| {
+        diesel::update(blobs::table.find(id))
+            .set((
+                blobs::state.eq(CONDEMNED),
+                blobs::condemned_at.eq(Some(now())),
+            ))
+            .execute(connection)?;
+        blob(digest.clone(), size).map(Some)
+    })
+}
+
+fn condemned(
+    connection: &mut SqliteConnection,
+    after: &str,
+    condemned_before: i64,
+    limit: u32,
+) -> Result<Vec<Blob>, MetadataError> {
+    let rows: Vec<(String, i64)> =
+        condemned_page(after, condemned_before, limit).load(connection)?;
+    all(rows)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn condemned_page<'a>(after: &'a str, condemned_before: i64, limit: u32) -> _ {
+    let limit: i64 = limit.into();
+    blobs::table
+        .filter(blobs::condemned_at.le(condemned_before))
+        .filter(blobs::digest.gt(after))
+        .order(blobs::digest)
+        .limit(limit)
+        .select((blobs::digest, blobs::size))
+}
+
+fn forget(
+    connection: &mut SqliteConnection,
+    digest: &Digest,
+    condemned_before: i64,
+    unused_since: i64,
+) -> Option<Result<Blob, MetadataError>> {
+    let found = blobs::table
+        .filter(blobs::digest.eq(digest.as_str()))
+        .filter(blobs::condemned_at.le(condemned_before))
+        .select((blobs::id, blobs::size, is_unused(unused_since)))
+        .first(connection);
+    take(found, |(id, size, is_unused): (i64, i64, bool)| {
+        if !is_unused {
+            make_live(connection, id)?;
+            return Ok(None);
+        }
+        let links = repository_blobs::table.filter(repository_blobs::blob_id.eq(id));
+        diesel::delete(links).execute(connection)?;
+        diesel::delete(blobs::table.find(id)).execute(connection)?;
+        blob(digest.clone(), size).map(Some)
+    })
+}
+
+/// What `change` makes of a row, if there is one.
+fn take<T>(
+    found: QueryResult<T>,
+    change: impl FnOnce(T) -> Result<Option<Blob>, MetadataError>,
+) -> Option<Result<Blob, MetadataError>> {
+    match found.optional() {
+        Ok(row) => row.and_then(|row| change(row).transpose()),
+        Err(error) => Some(Err(error.into())),
+    }
+}
+
+fn all(rows: Vec<(String, i64)>) -> Result<Vec<Blob>, MetadataError> {
+    let blobs = rows
+        .iter()
+        .map(|(digest, size)| blob(parse(digest)?, *size));
+    blobs.collect()
+}
+
+fn blob(digest: Digest, size: i64) -> Result<Blob, MetadataError> {
+    let size = to_number(size)?;
+    Ok(Blob { digest, size })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::plan::plan;
+
+    #[test]
+    fn whether_a_blob_is_unused_costs_two_searches() {
+        let plan = plan(
+            &blobs::table
+                .filter(blobs::digest.gt("a"))
+                .filter(is_unused(1))
+                .select(blobs::id),
+        );
+        for search in [
+            "SEARCH blobs USING COVERING INDEX",
+            "SEARCH manifest_blobs USING COVERING INDEX manifest_blobs_of_blob (blob_id=?)",
+            "SEARCH repository_blobs USING COVERING INDEX repository_blobs_of_blob (blob_id=? AND linked_at>?)",
+        ] {
+            assert!(plan.contains(search), "{plan}");
+        }
+    }
+
+    #[test]
+    fn the_condemned_are_found_without_looking_at_the_living() {
+        let plan = plan(&condemned_page("a", 1, 1));
+        assert!(
+            plan.contains("COVERING INDEX blobs_condemned (digest>?)"),
+            "{plan}"
+        );
+    }
+}

@@ -1,0 +1,253 @@
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use berth_spec::{Digest, RepositoryName};
+use diesel::dsl::{count_star, exists, not};
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::cache::Stale;
+use super::schema::{blobs, manifest_blobs, manifest_manifests, manifests, tags};
+use super::stored::{parse, to_number};
+use super::{SqliteMetadata, manifests as manifest_rows, repositories as repository_rows};
+use crate::store::{milliseconds, time_of};
+use crate::{
+    Blob, BlobReferences, ManifestEntry, MetadataError, RepositoryContents, RetentionStore,
+    TagEntry,
+};
+
+#[async_trait]
+impl RetentionStore for SqliteMetadata {
+    async fn repository_contents(
+        &self,
+        repository: &RepositoryName,
+    ) -> Result<Option<RepositoryContents>, MetadataError> {
+        let repository = repository.clone();
+        self.read(move |connection| {
+            let id = repository_rows::find(connection, &repository)?;
+            id.map(|id| contents(connection, id)).transpose()
+        })
+        .await
+    }
+
+    async fn delete_tag_as_seen(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagEntry,
+    ) -> Result<bool, MetadataError> {
+        let (name, seen) = (repository.clone(), tag.clone());
+        let stale = Stale::Keys {
+            repository: repository.clone(),
+            digest: None,
+            tags: vec![tag.tag.clone()],
+        };
+        self.write_kept(
+            move |connection| delete_tag(connection, &name, &seen),
+            |_| stale,
+        )
+        .await
+    }
+
+    async fn delete_manifest_if_unused(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        used_until: SystemTime,
+    ) -> Result<bool, MetadataError> {
+        let (name, unused) = (repository.clone(), digest.clone());
+        let used_until = milliseconds(used_until);
+        let stale = Stale::Keys {
+            repository: repository.clone(),
+            digest: Some(digest.clone()),
+            tags: Vec::new(),
+        };
+        self.write_kept(
+            move |connection| delete_manifest(connection, &name, &unused, used_until),
+            |_| stale,
+        )
+        .await
+    }
+
+    async fn blob_references(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Digest,
+    ) -> Result<Vec<BlobReferences>, MetadataError> {
+        let (repository, manifest) = (repository.clone(), manifest.clone());
+        self.read(move |connection| references(connection, &repository, &manifest))
+            .await
+    }
+}
+
+fn contents(
+    connection: &mut SqliteConnection,
+    repository_id: i64,
+) -> Result<RepositoryContents, MetadataError> {
+    let tags: Vec<(String, String, i64)> = tags::table
+        .inner_join(manifests::table)
+        .filter(tags::repository_id.eq(repository_id))
+        .order(tags::name)
+        .select((tags::name, manifests::digest, tags::updated_at))
+        .load(connection)?;
+    let tag = |(name, digest, updated_at): (String, String, i64)| {
+        Ok(TagEntry {
+            tag: parse(&name)?,
+            digest: parse(&digest)?,
+            updated_at: time_of(updated_at),
+        })
+    };
+    Ok(RepositoryContents {
+        tags: tags
+            .into_iter()
+            .map(tag)
+            .collect::<Result<_, MetadataError>>()?,
+        manifests: manifest_entries(connection, repository_id)?,
+    })
+}
+
+fn manifest_entries(
+    connection: &mut SqliteConnection,
+    repository_id: i64,
+) -> Result<Vec<ManifestEntry>, MetadataError> {
+    let edges: Vec<(i64, String)> = manifest_manifests::table
+        .inner_join(manifests::table)
+        .filter(manifests::repository_id.eq(repository_id))
+        .order(manifest_manifests::child_digest)
+        .select((
+            manifest_manifests::parent_id,
+            manifest_manifests::child_digest,
+        ))
+        .load(connection)?;
+    let mut children: HashMap<i64, Vec<Digest>> = HashMap::new();
+    for (parent_id, child) in edges {
+        children.entry(parent_id).or_default().push(parse(&child)?);
+    }
+    let rows: Vec<(i64, String, i64, i64, Option<String>)> = manifests::table
+        .filter(manifests::repository_id.eq(repository_id))
+        .order(manifests::digest)
+        .select((
+            manifests::id,
+            manifests::digest,
+            manifests::size,
+            manifests::used_at,
+            manifests::subject_digest,
+        ))
+        .load(connection)?;
+    let entry = |(id, digest, size, used_at, subject): (i64, String, i64, i64, Option<String>)| {
+        Ok(ManifestEntry {
+            digest: parse(&digest)?,
+            size: to_number(size)?,
+            used_at: time_of(used_at),
+            subject: subject.as_deref().map(parse).transpose()?,
+            children: children.remove(&id).unwrap_or_default(),
+        })
+    };
+    rows.into_iter().map(entry).collect()
+}
+
+fn delete_tag(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    seen: &TagEntry,
+) -> Result<bool, MetadataError> {
+    let Some(repository_id) = repository_rows::find(connection, repository)? else {
+        return Ok(false);
+    };
+    let Some(manifest_id) = manifest_rows::find_id(connection, repository_id, &seen.digest)? else {
+        return Ok(false);
+    };
+    let tag = tags::table
+        .find((repository_id, seen.tag.as_str()))
+        .filter(tags::manifest_id.eq(manifest_id))
+        .filter(tags::updated_at.eq(milliseconds(seen.updated_at)));
+    Ok(diesel::delete(tag).execute(connection)? > 0)
+}
+
+fn delete_manifest(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    digest: &Digest,
+    used_until: i64,
+) -> Result<bool, MetadataError> {
+    let Some(repository_id) = repository_rows::find(connection, repository)? else {
+        return Ok(false);
+    };
+    let unused: Option<(i64, Option<String>)> = manifests::table
+        .filter(manifests::repository_id.eq(repository_id))
+        .filter(manifests::digest.eq(digest.as_str()))
+        .filter(manifests::used_at.le(used_until))
+        .filter(not(exists(tag_of_manifest())))
+        .select((manifests::id, manifests::subject_digest))
+        .first(connection)
+        .optional()?;
+    let Some((id, subject)) = unused else {
+        return Ok(false);
+    };
+    let has_subject = match subject {
+        Some(subject) => {
+            manifest_rows::find_id(connection, repository_id, &parse(&subject)?)?.is_some()
+        }
+        None => false,
+    };
+    if has_subject || has_parent(connection, repository_id, id, digest)? {
+        return Ok(false);
+    }
+    diesel::delete(manifests::table.find(id)).execute(connection)?;
+    Ok(true)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn tag_of_manifest() -> _ {
+    tags::table
+        .filter(tags::manifest_id.eq(manifests::id))
+        .select(tags::name)
+}
+
+/// Whether another manifest of the repository needs this one.
+fn has_parent(
+    connection: &mut SqliteConnection,
+    repository_id: i64,
+    id: i64,
+    digest: &Digest,
+) -> QueryResult<bool> {
+    let parent = manifest_manifests::table
+        .inner_join(manifests::table)
+        .filter(manifest_manifests::child_digest.eq(digest.as_str()))
+        .filter(manifest_manifests::parent_id.ne(id))
+        .filter(manifests::repository_id.eq(repository_id));
+    diesel::select(exists(parent)).get_result(connection)
+}
+
+fn references(
+    connection: &mut SqliteConnection,
+    repository: &RepositoryName,
+    manifest: &Digest,
+) -> Result<Vec<BlobReferences>, MetadataError> {
+    let Some(repository_id) = repository_rows::find(connection, repository)? else {
+        return Ok(Vec::new());
+    };
+    let Some(manifest_id) = manifest_rows::find_id(connection, repository_id, manifest)? else {
+        return Ok(Vec::new());
+    };
+    let linked: Vec<(i64, String, i64)> = manifest_blobs::table
+        .inner_join(blobs::table)
+        .filter(manifest_blobs::manifest_id.eq(manifest_id))
+        .select((blobs::id, blobs::digest, blobs::size))
+        .load(connection)?;
+    let mut references = Vec::new();
+    for (id, digest, size) in linked {
+        let manifests: i64 = manifest_blobs::table
+            .filter(manifest_blobs::blob_id.eq(id))
+            .select(count_star())
+            .first(connection)?;
+        references.push(BlobReferences {
+            blob: Blob {
+                digest: parse(&digest)?,
+                size: to_number(size)?,
+            },
+            manifests: to_number(manifests)?,
+        });
+    }
+    Ok(references)
+}

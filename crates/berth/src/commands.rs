@@ -1,0 +1,57 @@
+//! The commands that look after a data folder, beside a server or without one.
+
+mod gc;
+mod target;
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::runtime::Runtime;
+
+use crate::config::Config;
+use crate::control;
+use crate::data_folder::DataFolder;
+use crate::terminal::Terminal;
+use crate::upkeep::{Outcome, Task, Upkeep};
+pub(crate) use gc::Gc;
+pub(crate) use target::Target;
+
+/// Does a task: in the process that serves the data folder, if there is one, or else here.
+fn carry_out(config: &Config, task: &Task, as_json: bool) -> anyhow::Result<ExitCode> {
+    let shown = config.data.display();
+    anyhow::ensure!(
+        DataFolder::has_data(&config.data),
+        "there is no registry in {shown}; choose its folder with --data"
+    );
+    let terminal = Terminal::new();
+    let outcome = match DataFolder::try_claim(&config.data)? {
+        None => control::ask(&config.data, task, &terminal)?,
+        Some(folder) => {
+            let runtime = Runtime::new().context("cannot start the runtime")?;
+            let upkeep = Upkeep::open(&folder, config)?;
+            let outcome = runtime.block_on(upkeep.run(task, &terminal))?;
+            // What still writes must end before the folder is given up.
+            drop(runtime);
+            outcome
+        }
+    };
+    drop(terminal);
+    print(&outcome, as_json)?;
+    Ok(match outcome.is_clean() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn print(outcome: &Outcome, as_json: bool) -> anyhow::Result<()> {
+    let text = match as_json {
+        true => serde_json::to_string(outcome)?,
+        false => outcome.to_string(),
+    };
+    match writeln!(io::stdout(), "{text}") {
+        // Whoever reads has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.context("cannot print to standard output"),
+    }
+}

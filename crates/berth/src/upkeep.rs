@@ -1,0 +1,89 @@
+//! What is done to the data of a registry besides serving it.
+
+mod collect;
+
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::Context;
+use berth_blob::FilesystemBlobs;
+use berth_collector::Collector;
+use berth_metadata::SqliteMetadata;
+use berth_progress::Observer;
+use berth_registry::Registry;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::data_folder::DataFolder;
+pub(crate) use collect::{Collect, Collected};
+
+/// A task, as it is given by a command or goes to the process that serves the data.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Task {
+    Collect(Collect),
+}
+
+/// What came of a task.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    Collected(Collected),
+}
+
+impl Outcome {
+    /// Whether all is well with the data.
+    pub(crate) fn is_clean(&self) -> bool {
+        match self {
+            Self::Collected(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Collected(collected) => collected.fmt(formatter),
+        }
+    }
+}
+
+/// Who watches a task.
+pub(crate) trait Watcher: Observer {
+    /// Takes note of something that the task came upon.
+    fn found(&self, finding: &str);
+}
+
+/// The data of a registry, as this process serves it or has it for itself. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Upkeep {
+    pub(crate) registry: Registry,
+    collector: Collector,
+    config: Arc<Config>,
+}
+
+impl Upkeep {
+    /// Opens what is in a data folder.
+    pub(crate) fn open(folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
+        let shown = config.data.display();
+        let metadata = SqliteMetadata::open(&folder.metadata())
+            .with_context(|| format!("cannot open the metadata in {shown}"))?;
+        let blobs = FilesystemBlobs::open(folder.blobs())
+            .with_context(|| format!("cannot open the blobs in {shown}"))?;
+        let (metadata, blobs) = (Arc::new(metadata), Arc::new(blobs));
+        let registry = Registry::new(metadata.clone(), blobs.clone(), config.settings());
+        let guards = registry.blob_guards().clone();
+        Ok(Self {
+            collector: Collector::new(metadata, blobs, guards),
+            registry,
+            config: Arc::new(config.clone()),
+        })
+    }
+
+    /// Does a task.
+    pub(crate) async fn run(&self, task: &Task, watcher: &dyn Watcher) -> anyhow::Result<Outcome> {
+        match task {
+            Task::Collect(collect) => Ok(Outcome::Collected(self.collect(collect, watcher).await?)),
+        }
+    }
+}

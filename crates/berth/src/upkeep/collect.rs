@@ -1,0 +1,142 @@
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use berth_collector::{CollectionPlan, CollectionReport, SweepReport};
+use berth_registry::Grace;
+use serde::{Deserialize, Serialize};
+
+use super::{Upkeep, Watcher};
+
+/// How garbage is to be collected.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Collect {
+    /// Only tell what would be done.
+    pub(crate) dry_run: bool,
+    /// Another grace period than the one that is configured.
+    pub(crate) grace: Option<Duration>,
+    /// Whether the names of all files are read, to find those that no record knows.
+    pub(crate) sweep: bool,
+}
+
+/// What was collected, or would be.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Collected {
+    Done(Done),
+    Planned(Planned),
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Done {
+    expired_sessions: u64,
+    staged_without_session: u64,
+    blobs: CollectionReport,
+    sweep: Option<SweepReport>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Planned {
+    blobs: CollectionPlan,
+}
+
+impl Upkeep {
+    /// Collects garbage, or tells what would go.
+    pub(super) async fn collect(
+        &self,
+        collect: &Collect,
+        watcher: &dyn Watcher,
+    ) -> anyhow::Result<Collected> {
+        let configured = self.registry.settings().collection_grace;
+        let grace = collect.grace.map_or(configured, Grace);
+        if collect.dry_run {
+            let now = SystemTime::now();
+            let blobs = self.collector.plan(grace, now, watcher).await?;
+            return Ok(Collected::Planned(Planned { blobs }));
+        }
+        let now = SystemTime::now();
+        let expired_sessions = self.registry.expire_uploads(now).await?;
+        let staged_without_session = self.registry.remove_orphaned_uploads().await?;
+        // A moment of its own: what retention took away just now has nothing newer.
+        let now = SystemTime::now();
+        let blobs = self.collector.collect(grace, now, watcher).await?;
+        let sweep = match collect.sweep {
+            true => Some(self.collector.sweep(watcher).await?),
+            false => None,
+        };
+        Ok(Collected::Done(Done {
+            expired_sessions,
+            staged_without_session,
+            blobs,
+            sweep,
+        }))
+    }
+}
+
+impl fmt::Display for Collected {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(done) => done.fmt(formatter),
+            Self::Planned(planned) => planned.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            expired_sessions,
+            staged_without_session,
+            blobs,
+            sweep,
+        } = self;
+        writeln!(
+            formatter,
+            "expired upload sessions removed: {expired_sessions}"
+        )?;
+        writeln!(
+            formatter,
+            "staged bytes of no session removed: {staged_without_session}"
+        )?;
+        writeln!(formatter, "blobs condemned: {}", blobs.condemned)?;
+        write!(formatter, "blobs deleted: {}", blobs.deleted)?;
+        if blobs.postponed > 0 {
+            write!(
+                formatter,
+                "\nblobs in use, left for the next run: {}",
+                blobs.postponed
+            )?;
+        }
+        if blobs.not_removed > 0 {
+            write!(
+                formatter,
+                "\nfiles that could not be removed: {}",
+                blobs.not_removed
+            )?;
+        }
+        if let Some(sweep) = sweep {
+            write!(
+                formatter,
+                "\nfiles without a record removed: {}",
+                sweep.unrecorded
+            )?;
+            write!(formatter, "\nrecords without a file: {}", sweep.missing)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Planned {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CollectionPlan {
+            to_condemn,
+            to_delete,
+            waiting,
+        } = self.blobs;
+        writeln!(formatter, "blobs that would be condemned: {to_condemn}")?;
+        writeln!(formatter, "blobs that would be deleted: {to_delete}")?;
+        write!(
+            formatter,
+            "blobs condemned, within their grace period: {waiting}"
+        )
+    }
+}

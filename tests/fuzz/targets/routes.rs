@@ -1,0 +1,4 @@
+//! Fuzzes `berth_fuzz::routes`.
+#![cfg_attr(fuzzing, no_main)]
+
+berth_fuzz::target!(berth_fuzz::routes);
