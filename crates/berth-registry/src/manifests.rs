@@ -1,10 +1,5 @@
-use std::collections::HashSet;
-
 use berth_metadata::{Condition, DeleteTag, NewManifest, PutManifest, StoredManifest};
-use berth_spec::{
-    Algorithm, Descriptor, Digest, Manifest, ManifestKind, MediaType, Reference, RepositoryName,
-    Tag,
-};
+use berth_spec::{Algorithm, Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
 use bytes::Bytes;
 
 use crate::{Registry, RegistryError};
@@ -168,14 +163,7 @@ fn parse(
         }
     };
     let manifest = Manifest::parse(content_type.as_ref(), &content)?;
-    let (optional_blobs, mut required_blobs) =
-        split(manifest.blobs(), Descriptor::is_non_distributable);
-    let (required_manifests, listed_blobs) = split(manifest.children(), is_manifest);
-    required_blobs.extend(listed_blobs);
-    // A manifest of the allowed size can name the same content thousands of times.
-    let required_blobs = each_once(required_blobs);
-    let optional_blobs = each_once(optional_blobs);
-    let required_manifests = each_once(required_manifests);
+    let references = manifest.references();
     Ok(NewManifest {
         digest,
         media_type: manifest.media_type(),
@@ -183,35 +171,10 @@ fn parse(
         subject: manifest.subject().map(|subject| subject.digest.clone()),
         annotations: manifest.annotations().clone(),
         content,
-        required_blobs,
-        optional_blobs,
-        required_manifests,
+        required_blobs: references.required_blobs,
+        optional_blobs: references.optional_blobs,
+        required_manifests: references.manifests,
         tags,
         condition: None,
     })
-}
-
-/// Indexes may list blobs too: build caches do.
-fn is_manifest(descriptor: &Descriptor) -> bool {
-    ManifestKind::of(&descriptor.media_type).is_some()
-}
-
-fn each_once(mut digests: Vec<Digest>) -> Vec<Digest> {
-    let mut seen = HashSet::new();
-    digests.retain(|digest| seen.insert(digest.clone()));
-    digests
-}
-
-fn split<'a>(
-    descriptors: impl Iterator<Item = &'a Descriptor>,
-    which: impl Fn(&Descriptor) -> bool,
-) -> (Vec<Digest>, Vec<Digest>) {
-    let (chosen, rest): (Vec<_>, Vec<_>) = descriptors.partition(|descriptor| which(descriptor));
-    let digests = |descriptors: Vec<&Descriptor>| {
-        descriptors
-            .into_iter()
-            .map(|descriptor| descriptor.digest.clone())
-            .collect()
-    };
-    (digests(chosen), digests(rest))
 }

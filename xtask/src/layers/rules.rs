@@ -26,8 +26,23 @@ const LAYERS: [(&str, &[&str]); 12] = [
         ],
     ),
     (
+        "berth-verify",
+        &[
+            "berth-spec",
+            "berth-progress",
+            "berth-metadata",
+            "berth-blob",
+        ],
+    ),
+    (
         "berth-registry",
-        &["berth-spec", "berth-metadata", "berth-blob", "berth-upload"],
+        &[
+            "berth-spec",
+            "berth-metadata",
+            "berth-blob",
+            "berth-upload",
+            "berth-verify",
+        ],
     ),
     // Only tests use it: nothing may build on it, and its own tests put all of this together.
     (
@@ -58,6 +73,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "berth-blob",
             "berth-upload",
             "berth-collector",
+            "berth-verify",
             "berth-progress",
             "berth-registry",
             "berth-http",
