@@ -35,12 +35,18 @@ pub(crate) fn tags<const N: usize>(names: [&str; N]) -> [Tag; N] {
 
 /// The manifest of an image.
 pub(crate) fn image(config: &str, layers: &[&str]) -> Bytes {
+    image_by("nobody in particular", config, layers)
+}
+
+/// The manifest of an image that nobody else makes.
+pub(crate) fn image_by(author: &str, config: &str, layers: &[&str]) -> Bytes {
     let layer = |content: &&str| descriptor("application/vnd.oci.image.layer.v1.tar", content);
     let image = json!({
         "schemaVersion": 2,
         "mediaType": media_types::OCI_IMAGE_MANIFEST,
         "config": descriptor("application/vnd.oci.image.config.v1+json", config),
         "layers": layers.iter().map(layer).collect::<Vec<_>>(),
+        "annotations": {"org.opencontainers.image.authors": author},
     });
     image.to_string().into()
 }

@@ -53,11 +53,15 @@ impl Folder {
     pub(crate) fn process<T>(&self, faults: &Faults, life: impl AsyncFnOnce(&Process) -> T) -> T {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let metadata = SqliteMetadata::open(&self.path().join("metadata.sqlite3")).unwrap();
-            let blobs = FilesystemBlobs::open(self.path()).unwrap();
-            let stores = (Arc::new(metadata), Arc::new(blobs));
-            life(&Process::over(stores, faults, &self.remembered)).await
+            let process = Process::over(self.open(), faults, &self.remembered);
+            life(&process).await
         })
+    }
+
+    pub(crate) fn open(&self) -> (Arc<SqliteMetadata>, Arc<FilesystemBlobs>) {
+        let metadata = SqliteMetadata::open(&self.path().join("metadata.sqlite3"));
+        let blobs = FilesystemBlobs::open(self.path());
+        (Arc::new(metadata.unwrap()), Arc::new(blobs.unwrap()))
     }
 }
 

@@ -1,10 +1,12 @@
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use berth_faults::{Fault, Faults};
 use berth_spec::SessionId;
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
+use tokio::time::sleep;
 
 use crate::every_fault::Trials;
 use crate::process::Process;
@@ -50,9 +52,9 @@ async fn until_step(
 }
 
 /// Waits for all that goes on.
-async fn settle(process: &Process) {
+pub(crate) async fn settle(process: &Process) {
     while Handle::current().metrics().num_alive_tasks() > 0 {
-        yield_now().await;
+        sleep(Duration::from_millis(1)).await;
     }
     // What was to be written before this is written when it is.
     let behind_all = process.stored.metadata.delete_upload(SessionId::random());

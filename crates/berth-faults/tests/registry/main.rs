@@ -2,7 +2,8 @@
 //! after a restart, nothing is there by half, and the same can be done again.
 //!
 //! Each module that is named after an operation has its scenarios. Each scenario is tried with each fault at each of
-//! its steps ([`every_fault`]), and left at each of its steps ([`left`]).
+//! its steps ([`every_fault`]), and left at each of its steps ([`left`]). In [`together`], all of them go on at
+//! the same time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod collect;
@@ -22,3 +23,4 @@ mod scenario;
 mod seen;
 mod session;
 mod tidy;
+mod together;
