@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -19,6 +19,10 @@ const LAYERS: [(&str, &[&str]); 10] = [
     (
         "berth-registry",
         &["berth-spec", "berth-metadata", "berth-blob", "berth-upload"],
+    ),
+    (
+        "berth-retention",
+        &["berth-spec", "berth-metadata", "berth-progress"],
     ),
     (
         "berth-http",
