@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -57,6 +57,10 @@ const LAYERS: [(&str, &[&str]); 13] = [
         ],
     ),
     (
+        "berth-retention",
+        &["berth-spec", "berth-metadata", "berth-progress"],
+    ),
+    (
         "berth-http",
         &[
             "berth-spec",
@@ -77,6 +81,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "berth-progress",
             "berth-registry",
             "berth-http",
+            "berth-retention",
         ],
     ),
 ];
