@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -32,6 +32,16 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "berth-progress",
             "berth-metadata",
             "berth-blob",
+        ],
+    ),
+    (
+        "berth-backup",
+        &[
+            "berth-spec",
+            "berth-progress",
+            "berth-metadata",
+            "berth-blob",
+            "berth-verify",
         ],
     ),
     (
@@ -62,6 +72,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "berth-upload",
             "berth-collector",
             "berth-verify",
+            "berth-backup",
             "berth-progress",
             "berth-registry",
             "berth-http",
