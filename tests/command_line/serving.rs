@@ -1,6 +1,10 @@
+use std::io::Read;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
+
+use reqwest::Method;
+use reqwest::blocking::Client;
 
 use crate::harness::{Berth, Connection, Push, digest, noise};
 use crate::{run, text};
@@ -119,6 +123,29 @@ fn sigterm_lets_requests_end_and_exits_0() {
     let berth = berth.wait_and_restart(0);
     let pulled = berth.get(&format!("/v2/drain/blobs/{}", digest(&content)));
     assert!(pulled.is(200).body == content);
+}
+
+#[test]
+fn sigterm_lets_the_end_of_an_answer_over_http_2_be_taken() {
+    let mut berth = Berth::start();
+    let content = noise(1, 200_000);
+    let digest = berth.push_blob("drain", &content);
+    // Drops the connection that pushed.
+    berth.client = Client::builder()
+        .http2_prior_knowledge()
+        .http2_initial_stream_window_size(65_535)
+        .build()
+        .unwrap();
+    let path = format!("/v2/drain/blobs/{digest}");
+    let mut answer = berth.request(Method::GET, &path).send().unwrap();
+    assert_eq!(answer.status(), 200);
+    berth.terminate();
+    // Longer than a connection without a request may stay.
+    thread::sleep(Duration::from_secs(4));
+    let mut pulled = Vec::new();
+    answer.read_to_end(&mut pulled).unwrap();
+    assert!(pulled == content);
+    assert_eq!(berth.wait().0.code(), Some(0));
 }
 
 #[test]

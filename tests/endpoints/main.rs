@@ -21,6 +21,7 @@ mod end_6_finish_upload;
 mod end_7_push_manifest;
 mod end_8_tags;
 mod end_9_delete_manifest;
+mod large_bodies;
 mod paths;
 mod protocol;
 mod slow_clients;

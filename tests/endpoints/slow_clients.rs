@@ -7,11 +7,11 @@ use std::io::Read;
 
 use reqwest::Method;
 use reqwest::blocking::Client;
-use serde_json::json;
 
 use crate::harness::{
     Berth, Connection, Image, OCI_MANIFEST, Push, noise, open_sockets, peak_memory,
 };
+use crate::large_bodies::image_of;
 
 const MIB: usize = 1024 * 1024;
 
@@ -101,19 +101,10 @@ fn clients_that_take_nothing_pin_no_memory() {
     drop(connections);
 }
 
-/// An image whose manifest has about four megabytes.
-fn large_image(seed: u64) -> Image {
-    let mut image = Image::new(seed);
-    let mut manifest: serde_json::Value = serde_json::from_slice(&image.manifest).unwrap();
-    manifest["annotations"] = json!({ "note": "x".repeat(4_000_000) });
-    image.manifest = manifest.to_string().into_bytes();
-    image
-}
-
 #[test]
 fn clients_that_take_no_manifest_pin_no_memory() {
     let berth = Berth::start();
-    berth.push("pin", "large", &large_image(1));
+    berth.push("pin", "large", &image_of(4 * MIB, 1));
     berth.push("pin", "small", &Image::new(2));
     let connections: Vec<_> = (0..100)
         .map(|_| {
@@ -151,7 +142,7 @@ fn http_2_client() -> Client {
 fn over_http_2_a_client_that_takes_nothing_is_cut_off() {
     let mut berth = Berth::start_with(&["--write-timeout", "300ms"]);
     let digest = berth.push_blob("stall", &noise(1, 4 * MIB));
-    berth.push("stall", "large", &large_image(1));
+    berth.push("stall", "large", &image_of(4 * MIB, 1));
     berth.client = http_2_client();
     for path in [
         format!("/v2/stall/blobs/{digest}"),

@@ -9,6 +9,7 @@ mod harness;
 mod collection;
 mod schedule;
 mod stress;
+mod verification;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -69,9 +69,7 @@ async fn measure(options: &Options, results: &mut Results, raw: &std::path::Path
         if options.only.is_some_and(|only| only != row) {
             continue;
         }
-        let Some(measurements) = bench.measure(row).await? else {
-            continue;
-        };
+        let measurements = bench.measure(row).await?;
         let run = run.clone();
         results.rows.insert(row, RowResult { run, measurements });
         // After each row, so that a run that is broken off has not been for nothing.

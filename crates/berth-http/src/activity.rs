@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::time::{Duration, Instant};
 
 /// What goes on on one connection.
@@ -14,9 +15,17 @@ struct State {
     idle_since: Instant,
     /// Whether bytes wait for the client to take them.
     must_write: bool,
-    /// When each answer that is watched last went on.
-    sending: BTreeMap<u64, Instant>,
+    /// The answers that are watched.
+    sending: BTreeMap<u64, Sending>,
     next: u64,
+}
+
+/// An answer that is watched.
+#[derive(Debug)]
+struct Sending {
+    went_on: Instant,
+    /// For how long it may not go on.
+    patience: Duration,
 }
 
 impl Activity {
@@ -31,16 +40,18 @@ impl Activity {
     }
 
     /// Notes that a request is under way, until the answer is dropped.
-    pub(crate) fn begin(&self) -> UnderWay {
-        self.lock().requests += 1;
-        UnderWay {
+    pub(crate) fn begin(&self) -> Arc<UnderWay> {
+        let mut state = self.lock();
+        state.requests += 1;
+        state.next += 1;
+        Arc::new(UnderWay {
             activity: self.clone(),
-            watched: None,
-        }
+            id: state.next,
+        })
     }
 
-    /// Notes that the client took bytes, or that some wait for it to do so. The end of an answer is
-    /// handed over before it is taken.
+    /// Notes that the client took bytes, or that some wait for it to do so. The end of an answer that
+    /// is not watched is handed over before it is taken.
     pub(crate) fn wrote(&self, all: bool) {
         let mut state = self.lock();
         if all && state.must_write {
@@ -56,13 +67,15 @@ impl Activity {
         is_idle.then(|| now.saturating_duration_since(state.idle_since))
     }
 
-    /// For how long nothing has gone on, if all there is are answers that are watched. `None` as long
-    /// as there is anything else: one that is not taken harms no other.
-    pub(crate) fn stalled(&self, now: Instant) -> Option<Duration> {
+    /// Whether the client takes nothing of an answer for longer than that one may wait, or of any for
+    /// longer than `patience`, if answers that are watched are all there is.
+    pub(crate) fn is_stalled(&self, now: Instant, patience: Duration) -> bool {
         let state = self.lock();
-        let latest = state.sending.values().max()?;
-        let is_all = state.sending.len() == state.requests;
-        is_all.then(|| now.saturating_duration_since(*latest))
+        let answers = || state.sending.values();
+        let waits = |answer: &Sending| now.saturating_duration_since(answer.went_on);
+        let is_all = state.requests > 0 && state.sending.len() == state.requests;
+        answers().any(|answer| waits(answer) > answer.patience)
+            || is_all && answers().all(|answer| waits(answer) > patience)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -70,29 +83,45 @@ impl Activity {
     }
 }
 
-/// A request that is under way, from its head to the last byte of its answer.
+/// A request that is under way: from its head to the last byte of its answer, which the client has taken if
+/// the answer is watched, and the connection has taken over if not.
 #[derive(Debug)]
 pub(crate) struct UnderWay {
     activity: Activity,
-    watched: Option<u64>,
+    id: u64,
 }
 
 impl UnderWay {
-    /// Watches from now on whether the answer goes on.
-    pub(crate) fn watch(&mut self) {
-        let mut state = self.activity.lock();
-        let id = state.next;
-        state.next += 1;
-        state.sending.insert(id, Instant::now());
-        drop(state);
-        self.watched = Some(id);
+    /// Watches from now on whether the answer goes on. If it does not do so for longer than `patience`, it
+    /// counts as stalled, whatever else goes on.
+    pub(crate) fn watch(&self, patience: Duration) {
+        let sending = Sending {
+            went_on: Instant::now(),
+            patience,
+        };
+        self.activity.lock().sending.insert(self.id, sending);
     }
 
-    /// Notes that the answer goes on, if that is watched.
-    pub(crate) fn goes_on(&self) {
-        if let Some(id) = self.watched {
-            self.activity.lock().sending.insert(id, Instant::now());
+    /// Notes that the answer goes on, if that is watched. Answers whether it is.
+    pub(crate) fn goes_on(&self) -> bool {
+        let mut state = self.activity.lock();
+        let Some(sending) = state.sending.get_mut(&self.id) else {
+            return false;
+        };
+        sending.went_on = Instant::now();
+        true
+    }
+
+    /// Bytes of the answer, for the connection. If the answer is watched, the request is under way until
+    /// they are dropped, which is when the client takes them.
+    pub(crate) fn hand_over(self: &Arc<Self>, bytes: Bytes) -> Bytes {
+        if !self.goes_on() {
+            return bytes;
         }
+        Bytes::from_owner(Piece {
+            bytes,
+            under_way: Arc::clone(self),
+        })
     }
 }
 
@@ -101,9 +130,25 @@ impl Drop for UnderWay {
         let mut state = self.activity.lock();
         state.requests -= 1;
         state.idle_since = Instant::now();
-        if let Some(id) = self.watched {
-            state.sending.remove(&id);
-        }
+        state.sending.remove(&self.id);
+    }
+}
+
+/// A piece of an answer that waits for the client to take it.
+struct Piece {
+    bytes: Bytes,
+    under_way: Arc<UnderWay>,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.under_way.goes_on();
     }
 }
 
@@ -133,18 +178,58 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answers_stall_together() {
         let activity = Activity::new();
+        let is_stalled = || activity.is_stalled(Instant::now(), SECOND);
         let unwatched = activity.begin();
-        let (mut first, mut second) = (activity.begin(), activity.begin());
-        assert_eq!(activity.stalled(Instant::now()), None);
-        first.watch();
-        second.watch();
-        tokio::time::advance(SECOND).await;
-        assert_eq!(activity.stalled(Instant::now()), None);
+        let (first, second) = (activity.begin(), activity.begin());
+        assert!(!is_stalled());
+        first.watch(SECOND * 10);
+        second.watch(SECOND * 10);
+        tokio::time::advance(SECOND * 2).await;
+        assert!(!is_stalled());
         drop(unwatched);
-        assert_eq!(activity.stalled(Instant::now()), Some(SECOND));
-        first.goes_on();
-        assert_eq!(activity.stalled(Instant::now()), Some(Duration::ZERO));
+        assert!(is_stalled());
+        assert!(first.goes_on());
+        assert!(!is_stalled());
         drop((first, second));
-        assert_eq!(activity.stalled(Instant::now()), None);
+        assert!(!is_stalled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_waits_for_a_bounded_time_whatever_else_goes_on() {
+        let activity = Activity::new();
+        let is_stalled = || activity.is_stalled(Instant::now(), SECOND * 3);
+        let _unwatched = activity.begin();
+        let (patient, impatient) = (activity.begin(), activity.begin());
+        patient.watch(SECOND * 10);
+        impatient.watch(SECOND);
+        for _ in 0..10 {
+            tokio::time::advance(SECOND).await;
+            assert!(!is_stalled());
+            impatient.goes_on();
+        }
+        tokio::time::advance(SECOND).await;
+        assert!(is_stalled(), "the patient one waits for too long");
+        patient.goes_on();
+        assert!(!is_stalled());
+        tokio::time::advance(SECOND).await;
+        assert!(is_stalled(), "the impatient one waits for too long");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watched_request_ends_when_its_last_bytes_are_taken() {
+        let activity = Activity::new();
+        let under_way = activity.begin();
+        assert_eq!(under_way.hand_over(Bytes::from("head")), "head");
+        under_way.watch(SECOND);
+        let mut last = under_way.hand_over(Bytes::from("the end"));
+        drop(under_way);
+        assert_eq!(activity.idle(Instant::now()), None);
+        tokio::time::advance(SECOND * 2).await;
+        assert!(activity.is_stalled(Instant::now(), SECOND));
+        assert_eq!(last.split_to(4), "the ");
+        assert_eq!(activity.idle(Instant::now()), None);
+        drop(last);
+        assert_eq!(activity.idle(Instant::now()), Some(Duration::ZERO));
+        assert!(!activity.is_stalled(Instant::now(), SECOND));
     }
 }

@@ -17,8 +17,7 @@ use crate::activity::Activity;
 use crate::service::{Service, serve_request};
 use crate::stall_guard::StallGuard;
 
-/// How long a connection without a request may stay when the server stops: a request may be on its way,
-/// or the end of an answer.
+/// How long a connection without a request may stay when the server stops: a request may be on its way.
 const LEAVE: Duration = Duration::from_secs(2);
 
 /// How often a connection is looked at when the server stops.
@@ -77,7 +76,7 @@ pub(crate) async fn serve(
         }
         let now = Instant::now();
         let idle = activity.idle(now).unwrap_or_default();
-        if activity.stalled(now) > Some(limits.write_timeout) {
+        if activity.is_stalled(now, limits.write_timeout) {
             debug!("a client takes nothing of an answer: its connection ends");
             return;
         }

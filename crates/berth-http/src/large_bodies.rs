@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -51,6 +52,25 @@ impl LargeBodies {
     }
 }
 
+/// A body that has its room as long as any part of it is in memory.
+pub(crate) fn hold(room: Room, body: Bytes) -> Bytes {
+    match room {
+        Some(room) => Bytes::from_owner(Held { body, _room: room }),
+        None => body,
+    }
+}
+
+struct Held {
+    body: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
 /// What a body takes of the room. One that is larger than all of it takes all of it.
 fn share(bytes: usize) -> u32 {
     let share = bytes.div_ceil(1024).min(ROOM);
@@ -73,5 +93,17 @@ mod tests {
         assert!(bodies.room_now(LARGE - 1).unwrap().is_none());
         drop(half);
         assert!(bodies.room(ALL * 2).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_body_has_its_room_until_the_last_of_it_is_gone() {
+        let bodies = LargeBodies::new();
+        let room = bodies.room(LARGE).await.unwrap();
+        let mut body = hold(room, Bytes::from(vec![0; LARGE]));
+        let rest = body.split_off(LARGE - 1);
+        drop(body);
+        assert_eq!(bodies.room_now(ALL).unwrap_err(), NoRoom);
+        drop(rest);
+        assert!(bodies.room_now(ALL).is_ok());
     }
 }

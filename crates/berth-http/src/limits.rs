@@ -7,7 +7,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long a client may send no byte of a body that it has announced.
     pub body_timeout: Duration,
-    /// How long a client may take no byte of what it is sent.
+    /// How long a client may take no byte of what it is sent. Over HTTP/2, it may leave one answer for
+    /// ten times as long while it takes others; a large manifest or list it may not.
     pub write_timeout: Duration,
     /// How long requests that are under way may go on when the server stops.
     pub drain_timeout: Duration,

@@ -1,43 +1,24 @@
-use berth_registry::{ManifestContent, Registry, RegistryError, StoredManifest};
+use berth_registry::{ManifestContent, Registry, RegistryError};
 use berth_route::url;
 use berth_spec::{Reference, RepositoryName, Tag};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::conditions::{self, entity_tag, is_not_modified, is_not_wanted};
-use crate::errors::{self, Failure};
+use crate::errors::Failure;
 use crate::large_bodies::{LargeBodies, Room};
 use crate::request_body::{CollectError, RequestBody};
 use crate::responses::{Answer, OCI_SUBJECT, OCI_TAG};
 
-/// A manifest, and the room for its bytes if they are many.
-pub(crate) struct FoundManifest {
-    manifest: StoredManifest,
-    room: Room,
-}
-
-/// end-3: finds a manifest for `GET` or `HEAD`.
+/// end-3: `GET` and `HEAD` of a manifest.
 pub(crate) async fn get(
     registry: &Registry,
-    large_bodies: &LargeBodies,
+    method: &Method,
+    headers: &HeaderMap,
     repository: &RepositoryName,
     reference: &Reference,
-) -> Result<FoundManifest, Failure> {
+) -> Result<Answer, Failure> {
     let manifest = registry.manifest(repository, reference).await?;
-    let size = manifest.content.len();
-    if let Ok(room) = large_bodies.room_now(size) {
-        return Ok(FoundManifest { manifest, room });
-    }
-    // Not held while waiting: that is what the room is for.
-    drop(manifest);
-    let room = large_bodies.room(size).await?;
-    let manifest = registry.manifest(repository, reference).await?;
-    Ok(FoundManifest { manifest, room })
-}
-
-/// end-3: the answer with a manifest.
-pub(crate) fn answer(found: FoundManifest, method: &Method, headers: &HeaderMap) -> Answer {
-    let FoundManifest { manifest, room } = found;
     let about = |status| {
         Answer::new(status)
             .digest(&manifest.digest)
@@ -45,18 +26,18 @@ pub(crate) fn answer(found: FoundManifest, method: &Method, headers: &HeaderMap)
     };
     if is_not_wanted(headers, &manifest.digest) {
         let reference = Reference::Digest(manifest.digest);
-        return errors::answer(&RegistryError::NotAsExpected(reference).into());
+        return Err(RegistryError::NotAsExpected(reference).into());
     }
     if is_not_modified(headers, &manifest.digest) {
-        return about(StatusCode::NOT_MODIFIED);
+        return Ok(about(StatusCode::NOT_MODIFIED));
     }
     let answer = about(StatusCode::OK)
         .header(header::CONTENT_TYPE, manifest.media_type.as_str())
         .header(header::CONTENT_LENGTH, manifest.content.len());
     if method == Method::HEAD {
-        return answer;
+        return Ok(answer);
     }
-    answer.body(manifest.content).room(room)
+    Ok(answer.body(manifest.content))
 }
 
 /// Takes in the body of a `PUT`.

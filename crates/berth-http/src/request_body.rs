@@ -7,7 +7,7 @@ use http::{Request, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::large_bodies::{LARGE, LargeBodies, NoRoom, Room};
 
@@ -97,36 +97,39 @@ impl RequestBody {
         limit: usize,
         large_bodies: &LargeBodies,
     ) -> Result<(Bytes, Room), CollectError> {
-        let patience = self.patience;
-        let collecting = self.collect_at_most(limit, large_bodies);
-        let collected = timeout(patience, collecting).await;
-        collected.unwrap_or_else(|_| Err(CollectError::Body(Stalled(patience).into())))
-    }
-
-    async fn collect_at_most(
-        &mut self,
-        limit: usize,
-        large_bodies: &LargeBodies,
-    ) -> Result<(Bytes, Room), CollectError> {
-        let too_long = |length: u64| length > limit as u64;
-        if self.length().is_some_and(too_long) {
+        let most = self.length().map_or(Ok(limit), usize::try_from);
+        let most = most.map_err(|_| CollectError::TooLarge)?;
+        if most > limit {
             return Err(CollectError::TooLarge);
         }
+        let begun = Instant::now();
+        let mut patience = self.patience;
         let mut whole = Vec::new();
         let mut room = None;
-        while let Some(piece) = self.next().await {
+        while let Some(piece) = self
+            .next_within(patience.saturating_sub(begun.elapsed()))
+            .await
+        {
             let piece = piece.map_err(CollectError::Body)?;
             let length = whole.len() + piece.len();
-            if length > limit {
+            if length > most {
                 return Err(CollectError::TooLarge);
             }
             // Only when there is much, or a client that sends little could hold what others need.
             if length >= LARGE && room.is_none() {
-                room = large_bodies.room(limit).await?;
+                let asked = Instant::now();
+                room = large_bodies.room(most).await?;
+                // The client cannot send while it waits for others.
+                patience = patience.saturating_add(asked.elapsed());
             }
             whole.extend_from_slice(&piece);
         }
         Ok((whole.into(), room))
+    }
+
+    async fn next_within(&mut self, time: Duration) -> Option<Result<Bytes, BodyError>> {
+        let piece = timeout(time, self.next()).await;
+        piece.unwrap_or_else(|_| Some(Err(Stalled(self.patience).into())))
     }
 }
 

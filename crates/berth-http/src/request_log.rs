@@ -1,4 +1,5 @@
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -35,7 +36,7 @@ pub(crate) struct RequestLine {
     pub(crate) started: Instant,
     /// `None` as long as there is no answer.
     pub(crate) answered: Option<Answered>,
-    pub(crate) under_way: UnderWay,
+    pub(crate) under_way: Arc<UnderWay>,
 }
 
 /// How far the answer has come.
@@ -98,6 +99,8 @@ impl Body for LoggedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BlobError>>> {
         self.line.under_way.goes_on();
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let under_way = &self.line.under_way;
+        let frame = frame.map(|frame| Ok(frame?.map_data(|bytes| under_way.hand_over(bytes))));
         match (&frame, &mut self.line.answered) {
             (Some(Ok(frame)), Some(answered)) => {
                 answered.sent += frame.data_ref().map_or(0, |bytes| bytes.len() as u64);

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
 
 use crate::errors::Failure;
-use crate::large_bodies::{LargeBodies, Room};
+use crate::large_bodies::{LARGE, LargeBodies, Room, hold};
 use crate::mapped_body::MappedBody;
 
 /// `Docker-Content-Digest`: the digest of the content that the answer is about.
@@ -36,8 +36,8 @@ const PIECE: usize = 64 * 1024;
 
 /// The body of an answer.
 pub(crate) enum ResponseBody {
-    /// Bytes in memory, which may be none, and the room for them.
-    Whole(Bytes, Room),
+    /// Bytes in memory, which may be none.
+    Whole(Bytes),
     /// So many bytes of a blob.
     Stream {
         /// The bytes.
@@ -53,11 +53,16 @@ impl ResponseBody {
     pub(crate) fn empty() -> Self {
         Self::from(Bytes::new())
     }
+
+    /// Whether it takes memory that others wait for.
+    pub(crate) fn has_room(&self) -> bool {
+        matches!(self, Self::Whole(bytes) if bytes.len() >= LARGE)
+    }
 }
 
 impl From<Bytes> for ResponseBody {
     fn from(bytes: Bytes) -> Self {
-        Self::Whole(bytes, None)
+        Self::Whole(bytes)
     }
 }
 
@@ -70,8 +75,8 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BlobError>>> {
         match self.get_mut() {
-            Self::Whole(bytes, _) if bytes.is_empty() => Poll::Ready(None),
-            Self::Whole(bytes, _) => {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => {
                 let piece = bytes.split_to(bytes.len().min(PIECE));
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
@@ -89,12 +94,12 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(bytes, _) if bytes.is_empty())
+        matches!(self, Self::Whole(bytes) if bytes.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream { remaining, .. } => SizeHint::with_exact(*remaining),
             Self::Mapped(body) => SizeHint::with_exact(body.remaining()),
         }
@@ -156,24 +161,41 @@ impl Answer {
         self
     }
 
-    /// Keeps the room for a body in memory until it is sent.
-    pub(crate) fn room(mut self, room: Room) -> Self {
-        if let ResponseBody::Whole(_, held) = self.0.body_mut() {
-            *held = room;
-        }
-        self
-    }
-
-    /// Takes room for a body in memory that has none yet.
+    /// What `make` answers, with room for its body if that is in memory and large.
     ///
     /// # Errors
-    /// When there is none.
-    pub(crate) fn within(self, large_bodies: &LargeBodies) -> Result<Self, Failure> {
-        let ResponseBody::Whole(bytes, None) = self.0.body() else {
-            return Ok(self);
-        };
-        let room = large_bodies.room_now(bytes.len())?;
-        Ok(self.room(room))
+    /// As `make`, and when there is no room for too long.
+    pub(crate) async fn with_room<F>(
+        large_bodies: &LargeBodies,
+        make: impl Fn() -> F,
+    ) -> Result<Self, Failure>
+    where
+        F: Future<Output = Result<Self, Failure>>,
+    {
+        let answer = make().await?;
+        let size = answer.bytes_in_memory();
+        if let Ok(room) = large_bodies.room_now(size) {
+            return Ok(answer.room(room));
+        }
+        // Not held while waiting: that is what the room is for.
+        drop(answer);
+        let room = large_bodies.room(size).await?;
+        Ok(make().await?.room(room))
+    }
+
+    fn bytes_in_memory(&self) -> usize {
+        match self.0.body() {
+            ResponseBody::Whole(bytes) => bytes.len(),
+            ResponseBody::Stream { .. } | ResponseBody::Mapped(_) => 0,
+        }
+    }
+
+    /// Keeps the room for a body in memory until all of it is taken.
+    fn room(mut self, room: Room) -> Self {
+        if let ResponseBody::Whole(bytes) = self.0.body_mut() {
+            *bytes = hold(room, std::mem::take(bytes));
+        }
+        self
     }
 
     /// The finished response.

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use berth_registry::Registry;
 use berth_route::Route;
@@ -12,7 +12,7 @@ use crate::errors::{self, Failure};
 use crate::large_bodies::LargeBodies;
 use crate::request_body::RequestBody;
 use crate::request_log::{Answered, LoggedBody, RequestLine, request_id};
-use crate::responses::{API_VERSION, Answer, REQUEST_ID};
+use crate::responses::{API_VERSION, Answer, REQUEST_ID, ResponseBody};
 use crate::{Limits, blobs, lists, manifests, uploads};
 
 /// What all requests share.
@@ -62,9 +62,7 @@ pub(crate) async fn serve_request(
         }
         Err(error) => Err(error.into()),
     };
-    let answer = outcome
-        .and_then(|answer| answer.within(&service.large_bodies))
-        .unwrap_or_else(|failure| span.in_scope(|| errors::answer(&failure)));
+    let answer = outcome.unwrap_or_else(|failure| span.in_scope(|| errors::answer(&failure)));
     let response = answer
         .header(API_VERSION, "registry/2.0")
         .header(REQUEST_ID, id)
@@ -72,7 +70,8 @@ pub(crate) async fn serve_request(
     line.answered = Some(Answered::new(response.status()));
     if parts.version == Version::HTTP_2 {
         // Over HTTP/1.1, the connection itself shows whether the client takes what it is sent.
-        line.under_way.watch();
+        line.under_way
+            .watch(patience(&service.limits, response.body()));
     }
     response.map(|body| LoggedBody::new(body, line))
 }
@@ -94,23 +93,30 @@ async fn dispatch(
     } = parts;
     match route {
         Route::Base => Ok(base()),
-        Route::Catalog(page) => lists::catalog(registry, page).await,
-        Route::ListTags { repository, page } => lists::tags(registry, repository, page).await,
+        Route::Catalog(page) => {
+            let list = || lists::catalog(registry, page);
+            Answer::with_room(large_bodies, list).await
+        }
+        Route::ListTags { repository, page } => {
+            let list = || lists::tags(registry, repository, page);
+            Answer::with_room(large_bodies, list).await
+        }
         Route::ListReferrers {
             repository,
             subject,
             artifact_type,
             last,
         } => {
-            let artifact_type = artifact_type.as_deref();
-            lists::referrers(registry, repository, subject, artifact_type, last.as_ref()).await
+            let (artifact_type, last) = (artifact_type.as_deref(), last.as_ref());
+            let list = || lists::referrers(registry, repository, subject, artifact_type, last);
+            Answer::with_room(large_bodies, list).await
         }
         Route::GetManifest {
             repository,
             reference,
         } => {
-            let manifest = manifests::get(registry, large_bodies, repository, reference).await?;
-            Ok(manifests::answer(manifest, method, headers))
+            let manifest = || manifests::get(registry, method, headers, repository, reference);
+            Answer::with_room(large_bodies, manifest).await
         }
         Route::PutManifest {
             repository,
@@ -142,6 +148,15 @@ async fn dispatch(
             uploads::finish(registry, headers, session, digest, body).await
         }
         Route::CancelUpload(session) => uploads::cancel(registry, session).await,
+    }
+}
+
+/// For how long a client may take nothing of an answer while other work goes on over its connection:
+/// not long, where others wait for the room that it has.
+fn patience(limits: &Limits, body: &ResponseBody) -> Duration {
+    match body.has_room() {
+        true => limits.write_timeout,
+        false => limits.write_timeout.saturating_mul(10),
     }
 }
 

@@ -108,16 +108,58 @@ impl SqliteMetadata {
             .await
     }
 
-    async fn digest_of(
+    /// Follows a tag: to its manifest in the same read, if the tag has to be read.
+    async fn follow(
         &self,
         repository: &RepositoryName,
         tag: &Tag,
-    ) -> Result<Option<Digest>, MetadataError> {
-        let (repository_name, tag_name) = (repository.clone(), tag.clone());
-        let read = self
-            .read(move |connection| manifests::digest_of(connection, &repository_name, &tag_name));
-        self.cache.digest_of(repository, tag, read).await
+    ) -> Result<Followed, MetadataError> {
+        let mut read_too = None;
+        let read = async {
+            let begun = self.cache.begin_read();
+            let manifest = self.read_tagged(repository, tag).await?;
+            if let Some(manifest) = &manifest {
+                self.cache.keep(repository, manifest, begun);
+            }
+            let digest = manifest.as_ref().map(|manifest| manifest.digest.clone());
+            read_too = manifest;
+            Ok(digest)
+        };
+        let digest = self.cache.digest_of(repository, tag, read).await?;
+        Ok(match (read_too, digest) {
+            (None, Some(digest)) => Followed::Digest(digest),
+            (manifest, _) => Followed::Manifest(manifest),
+        })
     }
+
+    /// The manifest that a tag leads to. Its content is not read if it is kept.
+    async fn read_tagged(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Option<StoredManifest>, MetadataError> {
+        let (repository, tag) = (repository.clone(), tag.clone());
+        let cache = Arc::clone(&self.cache);
+        self.read(move |connection| {
+            let Some(digest) = manifests::digest_of(connection, &repository, &tag)? else {
+                return Ok(None);
+            };
+            let by_digest = Reference::Digest(digest);
+            match cache.get(&repository, &by_digest) {
+                Some(manifest) => Ok(Some(manifest)),
+                None => manifests::find(connection, &repository, &by_digest),
+            }
+        })
+        .await
+    }
+}
+
+/// Where a tag leads.
+enum Followed {
+    /// To this manifest, or none.
+    Manifest(Option<StoredManifest>),
+    /// To the manifest of this digest, which was not read yet.
+    Digest(Digest),
 }
 
 /// The time that rows are stamped with.
@@ -240,11 +282,11 @@ impl MetadataStore for SqliteMetadata {
             return Ok(Some(manifest));
         }
         let digest = match reference {
-            Reference::Digest(digest) => Some(digest.clone()),
-            Reference::Tag(tag) => self.digest_of(repository, tag).await?,
-        };
-        let Some(digest) = digest else {
-            return Ok(None);
+            Reference::Digest(digest) => digest.clone(),
+            Reference::Tag(tag) => match self.follow(repository, tag).await? {
+                Followed::Manifest(manifest) => return Ok(manifest),
+                Followed::Digest(digest) => digest,
+            },
         };
         let by_digest = Reference::Digest(digest.clone());
         let read = self.find_manifest(repository, &by_digest);

@@ -51,7 +51,7 @@ async fn a_corrupt_blob_is_unknown_once_quarantined_and_the_next_push_mends_it()
     assert_eq!(registry.blob(&name, &layer).await.unwrap().size, 5);
 
     let how = Verification {
-        quarantine: true,
+        quarantine: Some(registry.blob_guards().clone()),
         ..Verification::default()
     };
     let report = how.run(&*metadata, &*blobs, &Nobody).await.unwrap();

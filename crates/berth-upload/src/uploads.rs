@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,6 +9,9 @@ use tracing::{Instrument, debug, warn};
 use crate::active::{ActiveSessions, Claim};
 use crate::receive::{Received, receive, rehash};
 use crate::{Content, RecordsError, SessionRecord, SessionRecords, UploadError};
+
+/// How many expired sessions are looked up at once, beside those that were found before.
+const AT_ONCE: usize = 256;
 
 /// The machine of upload sessions. Cheap to clone.
 ///
@@ -436,27 +440,29 @@ impl Machine {
     }
 
     async fn expire_sessions(&self, now: SystemTime) -> Result<u64, UploadError> {
-        let mut at_once = 256;
+        let mut stay = HashSet::new();
         let mut removed = 0;
         loop {
-            let expired = self.records.expired(now, at_once).await?;
-            let found = expired.len();
-            let mut removed_now = 0;
+            // Those that stay are found again: the more they are, the more are looked up behind them, or
+            // finding them would cost more than all else.
+            let at_once = AT_ONCE.saturating_add(stay.len().saturating_mul(2));
+            let limit = u32::try_from(at_once).unwrap_or(u32::MAX);
+            let mut expired = self.records.expired(now, limit).await?;
+            let is_last = expired.len() < at_once;
+            expired.retain(|id| !stay.contains(id));
             for id in expired {
-                match self.expire_session(id, now).await {
-                    Ok(is_removed) => removed_now += u64::from(is_removed),
-                    Err(error) => {
-                        warn!(session = %id, %error, "cannot end an expired upload session yet")
-                    }
+                let ended = self.expire_session(id, now).await;
+                let is_removed = ended.unwrap_or_else(|error| {
+                    warn!(session = %id, %error, "cannot end an expired upload session yet");
+                    false
+                });
+                match is_removed {
+                    true => removed += 1,
+                    false => _ = stay.insert(id),
                 }
             }
-            removed += removed_now;
-            if found < at_once as usize {
+            if is_last {
                 return Ok(removed);
-            }
-            if removed_now == 0 {
-                // Those that stay are found again and again: look at those behind them too.
-                at_once = at_once.saturating_mul(2);
             }
         }
     }

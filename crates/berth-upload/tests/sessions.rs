@@ -1,7 +1,9 @@
 //! What the model does not reach: two requests at once, time, crashes, and the records' contract.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -303,14 +305,34 @@ async fn a_whole_blob_leaves_nothing_behind_when_it_fails() {
     assert_eq!(world.blobs.open(&digest).await.unwrap().unwrap().size(), 5);
 }
 
-/// Records of which one cannot be removed.
-struct OneStays {
+/// Records of which some cannot be removed.
+#[derive(Default)]
+struct SomeStay {
     records: MemorySessionRecords,
-    stays: std::sync::OnceLock<SessionId>,
+    stay: Mutex<HashSet<SessionId>>,
+    /// The sessions that were to be removed, and how many were found expired.
+    removals: Mutex<Vec<SessionId>>,
+    found: AtomicUsize,
+}
+
+impl SomeStay {
+    /// Begins so many sessions, of which the first `stay` cannot be removed.
+    async fn begin(&self, uploads: &Uploads, sessions: usize, stay: usize) {
+        let repository: RepositoryName = "library/alpine".parse().unwrap();
+        for _ in 0..sessions {
+            let id = uploads.begin(&repository, Algorithm::Sha256).await.unwrap();
+            let bytes = Content::from_bytes("bytes");
+            uploads.append(&repository, id, bytes).await.unwrap();
+        }
+        let later = SystemTime::now() + 2 * LIFETIME;
+        let first = self.records.expired(later, u32::try_from(stay).unwrap());
+        let first = first.await.unwrap();
+        self.stay.lock().unwrap().extend(first);
+    }
 }
 
 #[async_trait]
-impl SessionRecords for OneStays {
+impl SessionRecords for SomeStay {
     async fn create(&self, record: &SessionRecord) -> Result<(), RecordsError> {
         self.records.create(record).await
     }
@@ -324,38 +346,53 @@ impl SessionRecords for OneStays {
     }
 
     async fn remove(&self, id: SessionId) -> Result<bool, RecordsError> {
-        match self.stays.get() {
-            Some(stays) if *stays == id => Err(RecordsError::StorageFull),
-            _ => self.records.remove(id).await,
+        self.removals.lock().unwrap().push(id);
+        let stays = self.stay.lock().unwrap().contains(&id);
+        match stays {
+            true => Err(RecordsError::StorageFull),
+            false => self.records.remove(id).await,
         }
     }
 
     async fn expired(&self, now: SystemTime, limit: u32) -> Result<Vec<SessionId>, RecordsError> {
-        self.records.expired(now, limit).await
+        let expired = self.records.expired(now, limit).await?;
+        self.found.fetch_add(expired.len(), Ordering::SeqCst);
+        Ok(expired)
     }
 }
 
 #[tokio::test]
 async fn a_session_that_cannot_be_removed_holds_up_no_other() {
-    let records = Arc::new(OneStays {
-        records: MemorySessionRecords::default(),
-        stays: std::sync::OnceLock::new(),
-    });
-    let blobs = Arc::new(MemoryBlobs::default());
+    let (records, blobs) = (
+        Arc::new(SomeStay::default()),
+        Arc::new(MemoryBlobs::default()),
+    );
     let uploads = Uploads::new(blobs.clone(), records.clone(), LIFETIME);
-    let repository: RepositoryName = "library/alpine".parse().unwrap();
-    let mut sessions = Vec::new();
-    for _ in 0..3 {
-        let id = uploads.begin(&repository, Algorithm::Sha256).await.unwrap();
-        let bytes = Content::from_bytes("bytes");
-        uploads.append(&repository, id, bytes).await.unwrap();
-        sessions.push(id);
-    }
-    records.stays.set(sessions[0]).unwrap();
+    records.begin(&uploads, 3, 1).await;
     let later = SystemTime::now() + 2 * LIFETIME;
     assert_eq!(uploads.expire(later).await.unwrap(), 2);
     // On a full disk, the room is what counts.
     assert_eq!(blobs.staged().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn sessions_that_cannot_be_removed_are_tried_once_each_time() {
+    const SESSIONS: usize = 3000;
+    const STAY: usize = 1000;
+    let records = Arc::new(SomeStay::default());
+    let blobs = Arc::new(MemoryBlobs::default());
+    let uploads = Uploads::new(blobs, records.clone(), LIFETIME);
+    records.begin(&uploads, SESSIONS, STAY).await;
+    let later = SystemTime::now() + 2 * LIFETIME;
+    for (removed, sessions) in [(SESSIONS - STAY, SESSIONS), (0, STAY)] {
+        assert_eq!(uploads.expire(later).await.unwrap(), removed as u64);
+        let removals = std::mem::take(&mut *records.removals.lock().unwrap());
+        // On a full disk, a record is tried before and after its bytes go.
+        assert_eq!(removals.len(), removed + 2 * STAY);
+        assert_eq!(HashSet::<_>::from_iter(removals).len(), sessions);
+        let found = records.found.swap(0, Ordering::SeqCst);
+        assert!(found < 4 * sessions, "{found} were looked up");
+    }
 }
 
 #[tokio::test]

@@ -166,8 +166,12 @@ impl BlobRun<'_> {
         else {
             return Some(problem);
         };
-        let is_wanted = self.run.settings.quarantine && damage.is_of_bytes();
-        let Some(read) = read.filter(|_| is_wanted) else {
+        let guards = self.run.settings.quarantine.as_ref();
+        let (Some(guards), Some(read), true) = (guards, read, damage.is_of_bytes()) else {
+            return Some(problem);
+        };
+        // Whoever pushes it replaces it, and whoever keeps it wants it where it is.
+        let Some(_removing) = guards.removing(digest) else {
             return Some(problem);
         };
         *quarantine = match self.blobs.quarantine(digest, &read).await {

@@ -1,6 +1,6 @@
 use std::num::NonZeroU64;
 
-use berth_blob::BlobStore;
+use berth_blob::{BlobGuards, BlobStore};
 use berth_metadata::InspectionStore;
 use berth_progress::{Nobody, Observer};
 use berth_spec::Digest;
@@ -13,8 +13,9 @@ use crate::{Problem, VerificationReport, VerifyError};
 pub struct Verification {
     /// How many bytes are read in a second at most.
     pub bytes_per_second: Option<NonZeroU64>,
-    /// Whether the bytes of corrupt blobs are moved to quarantine.
-    pub quarantine: bool,
+    /// If given, the bytes of corrupt blobs are moved to quarantine. These must be the guards that are held
+    /// by all who publish in the blob store: what is being pushed is left alone.
+    pub quarantine: Option<BlobGuards>,
     /// How many blobs are read at the same time; one at least.
     pub parallel: usize,
     /// Begin with the blobs after this digest: the position that an earlier run ended at.
@@ -28,7 +29,7 @@ impl Default for Verification {
     fn default() -> Self {
         Self {
             bytes_per_second: None,
-            quarantine: false,
+            quarantine: None,
             parallel: 2,
             from: None,
             at_most: None,

@@ -2,6 +2,7 @@
 
 mod gc;
 mod target;
+mod verify;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use crate::terminal::Terminal;
 use crate::upkeep::{Outcome, Task, Upkeep};
 pub(crate) use gc::Gc;
 pub(crate) use target::Target;
+pub(crate) use verify::VerifyCommand;
 
 /// Does a task: in the process that serves the data folder, if there is one, or else here.
 fn carry_out(config: &Config, task: &Task, as_json: bool) -> anyhow::Result<ExitCode> {

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use commands::Gc;
+use commands::{Gc, VerifyCommand};
 use config::{Configured, Sources};
 
 /// An OCI registry: docker push, skopeo copy, podman pull, helm push and oras talk to it.
@@ -40,6 +40,8 @@ enum Command {
     Config(Sources),
     /// Collect garbage: in the server that serves the folder, if there is one, or else at once.
     Gc(Gc),
+    /// Compare all that is stored with its digests and with what needs it; fail if something is wrong.
+    Verify(VerifyCommand),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +65,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Serve(sources) => serve::serve(Configured::load(sources, options)?.config)?,
         Command::Config(sources) => print(&Configured::load(sources, options)?)?,
         Command::Gc(gc) => return gc.run(options),
+        Command::Verify(verify) => return verify.run(options),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -42,7 +42,8 @@ async fn listen(upkeep: Upkeep, config: &Config) -> anyhow::Result<()> {
     greet(listener.local_addr()?, config);
     let registry = upkeep.registry.clone();
     let tasks = tokio::spawn(control.serve(upkeep.clone()));
-    let schedule = tokio::spawn(schedule::run(upkeep, config.collection_interval.0));
+    let (collect_every, verify_rate) = (config.collection_interval.0, config.verification_rate.0);
+    let schedule = tokio::spawn(schedule::run(upkeep, collect_every, verify_rate));
     let (stop, stopped) = oneshot::channel();
     let serving = berth_http::serve(listener, registry, config.limits(), async move {
         // An error says as well that it is time.

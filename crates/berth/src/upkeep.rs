@@ -1,6 +1,7 @@
 //! What is done to the data of a registry besides serving it.
 
 mod collect;
+mod verify;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,17 +12,20 @@ use berth_collector::Collector;
 use berth_metadata::SqliteMetadata;
 use berth_progress::Observer;
 use berth_registry::Registry;
+use berth_verify::VerificationReport;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 pub(crate) use collect::{Collect, Collected};
+pub(crate) use verify::Verify;
 
 /// A task, as it is given by a command or goes to the process that serves the data.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Task {
     Collect(Collect),
+    Verify(Verify),
 }
 
 /// What came of a task.
@@ -29,6 +33,7 @@ pub(crate) enum Task {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
     Collected(Collected),
+    Verified(VerificationReport),
 }
 
 impl Outcome {
@@ -36,6 +41,7 @@ impl Outcome {
     pub(crate) fn is_clean(&self) -> bool {
         match self {
             Self::Collected(_) => true,
+            Self::Verified(report) => report.is_sound(),
         }
     }
 }
@@ -44,6 +50,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Collected(collected) => collected.fmt(formatter),
+            Self::Verified(report) => report.fmt(formatter),
         }
     }
 }
@@ -58,8 +65,9 @@ pub(crate) trait Watcher: Observer {
 #[derive(Clone)]
 pub(crate) struct Upkeep {
     pub(crate) registry: Registry,
+    metadata: Arc<SqliteMetadata>,
+    blobs: Arc<FilesystemBlobs>,
     collector: Collector,
-    config: Arc<Config>,
 }
 
 impl Upkeep {
@@ -74,9 +82,10 @@ impl Upkeep {
         let registry = Registry::new(metadata.clone(), blobs.clone(), config.settings());
         let guards = registry.blob_guards().clone();
         Ok(Self {
-            collector: Collector::new(metadata, blobs, guards),
+            collector: Collector::new(metadata.clone(), blobs.clone(), guards),
             registry,
-            config: Arc::new(config.clone()),
+            metadata,
+            blobs,
         })
     }
 
@@ -84,6 +93,7 @@ impl Upkeep {
     pub(crate) async fn run(&self, task: &Task, watcher: &dyn Watcher) -> anyhow::Result<Outcome> {
         match task {
             Task::Collect(collect) => Ok(Outcome::Collected(self.collect(collect, watcher).await?)),
+            Task::Verify(verify) => Ok(Outcome::Verified(self.verify(verify, watcher).await?)),
         }
     }
 }

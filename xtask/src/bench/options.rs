@@ -33,8 +33,12 @@ pub(super) struct Scale {
     pub(super) images: usize,
     /// The numbers of tags and of repositories at which costs are measured.
     pub(super) sizes: &'static [usize],
-    /// How many requests of each kind each round of growth makes.
+    /// How often each request of growth is measured beside its control.
+    pub(super) turns: usize,
+    /// How many requests of each kind each turn of growth makes.
     pub(super) requests: usize,
+    /// How many images of ten blobs are deleted in each round, and their blobs collected.
+    pub(super) deleted_images: usize,
     /// The size of the largest layer of the real image.
     pub(super) largest_layer: u64,
 }
@@ -55,7 +59,9 @@ impl Scale {
             storm: Duration::from_secs(5),
             images: 1_000,
             sizes: &[100, 10_000, 100_000],
-            requests: 40,
+            turns: 25,
+            requests: 10,
+            deleted_images: 1_000,
             largest_layer: 300 << 20,
         }
     }
@@ -67,7 +73,9 @@ impl Scale {
             storm: Duration::from_millis(600),
             images: 100,
             sizes: &[100, 1_000],
-            requests: 20,
+            turns: 9,
+            requests: 7,
+            deleted_images: 30,
             largest_layer: 32 << 20,
         }
     }

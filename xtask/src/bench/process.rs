@@ -1,10 +1,16 @@
 use std::fs;
 use std::process::Child;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+
+use super::load::Cost;
 
 /// How many ticks Linux counts in a second of CPU time, on every architecture that it tells.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// How often it is looked whether a process has ended.
+const END_INTERVAL: Duration = Duration::from_millis(2);
 
 /// A child process, which ends with this value.
 pub(super) struct Process(Child);
@@ -40,6 +46,32 @@ impl Process {
         Ok(fs::write(self.path("clear_refs"), "5")?)
     }
 
+    /// Waits until it has ended by itself, and tells what it cost. It must have been started just now.
+    ///
+    /// # Errors
+    /// When it failed.
+    pub(super) async fn finish(mut self) -> Result<Cost> {
+        let started = Instant::now();
+        let mut peak_mebibytes = 0.0;
+        while !is_zombie(&self.read("stat")?) {
+            // One that ends just now has no memory any more.
+            if let Some(peak) = mebibytes(&self.read("status")?, "VmHWM") {
+                peak_mebibytes = peak;
+            }
+            tokio::time::sleep(END_INTERVAL).await;
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        // What it took is told until its end is taken note of.
+        let cpu_seconds = self.cpu_seconds()?;
+        let status = self.0.wait()?;
+        ensure!(status.success(), "a process failed ({status})");
+        Ok(Cost {
+            seconds,
+            cpu_seconds,
+            peak_mebibytes,
+        })
+    }
+
     fn read(&self, file: &str) -> Result<String> {
         let path = self.path(file);
         fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
@@ -59,12 +91,22 @@ impl Drop for Process {
 
 /// The ticks in user and in kernel mode that `/proc/PID/stat` tells.
 fn ticks(stat: &str) -> Option<u64> {
-    // The name of the program stands in parentheses, and may hold spaces and parentheses itself.
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_whitespace().skip(11);
+    let mut fields = fields(stat)?.skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
     let kernel: u64 = fields.next()?.parse().ok()?;
     Some(user + kernel)
+}
+
+/// Whether `/proc/PID/stat` is that of a process that has ended and was not waited for.
+fn is_zombie(stat: &str) -> bool {
+    fields(stat).and_then(|mut fields| fields.next()) == Some("Z")
+}
+
+/// The fields of `/proc/PID/stat` from the state on.
+fn fields(stat: &str) -> Option<std::str::SplitWhitespace<'_>> {
+    // The name of the program stands in parentheses, and may hold spaces and parentheses itself.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    Some(after_name.split_whitespace())
 }
 
 /// A line of `/proc/PID/status` that tells kibibytes.
@@ -76,6 +118,8 @@ fn mebibytes(status: &str, name: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]
@@ -83,9 +127,24 @@ mod tests {
         let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194560 1000 0 0 0 250 30 7 8 20 0 9";
         assert_eq!(ticks(stat), Some(280));
         assert_eq!(ticks("42 (short) S 1"), None);
+        assert!(is_zombie("42 (S) Z 1 42") && !is_zombie("42 (Z) S 1 42"));
         let status = "Name:\tberth\nVmHWM:\t   20480 kB\nVmRSS:\t   10240 kB\n";
         assert_eq!(mebibytes(status, "VmHWM"), Some(20.0));
         assert_eq!(mebibytes(status, "VmRSS"), Some(10.0));
         assert_eq!(mebibytes(status, "VmSwap"), None);
+    }
+
+    fn shell(script: &str) -> Process {
+        let child = Command::new("sh").args(["-c", script]).spawn();
+        Process::of(child.unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_a_process_cost_is_told_when_it_has_ended() {
+        let busy = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+        let cost = shell(busy).finish().await.unwrap();
+        assert!(cost.cpu_seconds > 0.0);
+        assert!(cost.peak_mebibytes > 0.0);
+        assert!(shell("exit 3").finish().await.is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! The registries, as programs that can be started.
 
+mod collection;
 mod configuration;
 
 use std::fs::{self, File};
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub(super) use collection::Collection;
 
 use super::http::{Connection, Request};
 use super::options::Options;
@@ -30,6 +33,15 @@ pub(super) struct Program {
     pub(super) registry: Registry,
     pub(super) version: String,
     path: PathBuf,
+}
+
+/// What a server is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// To serve as it does when it is told nothing else.
+    Serving,
+    /// To collect garbage at once as well, if it does that by itself.
+    Collecting,
 }
 
 /// Builds or installs the registries: berth first.
@@ -73,22 +85,19 @@ impl Program {
 
     /// Starts it with a data folder that is there, and waits until it answers.
     pub(super) async fn start_with(&self, data: TempDir) -> Result<Running> {
+        self.start_for(Purpose::Serving, data).await
+    }
+
+    /// Starts it with a data folder that is there, to collect what is garbage there.
+    pub(super) async fn start_collecting(&self, data: TempDir) -> Result<Running> {
+        self.start_for(Purpose::Collecting, data).await
+    }
+
+    async fn start_for(&self, purpose: Purpose, data: TempDir) -> Result<Running> {
         let address = free_address()?;
-        let mut command = self.command(data.path(), address)?;
-        // What it logs goes to a file, as it would to a log collector's pipe.
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(data.path().join("log"))?;
-        command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
+        let mut command = self.command(data.path(), address, purpose)?;
         let started = Instant::now();
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", self.path.display()))?;
-        let mut process = Process::of(child);
+        let mut process = spawn(&mut command, data.path())?;
         wait_for_answer(&mut process, address)
             .await
             .with_context(|| format!("{} does not start", self.registry.name()))?;
@@ -102,33 +111,61 @@ impl Program {
     }
 
     /// The command that serves, with every option that does not say where left as it ships.
-    fn command(&self, data: &Path, address: SocketAddr) -> Result<Command> {
-        let storage = data.join("storage");
+    fn command(&self, data: &Path, address: SocketAddr, purpose: Purpose) -> Result<Command> {
+        let storage = storage(data);
+        let file = configuration_file(data);
         let mut command = Command::new(&self.path);
+        command.arg("serve");
         match self.registry {
             Registry::Berth => {
                 command
-                    .args(["serve", "--listen", &address.to_string(), "--data"])
+                    .args(["--listen", &address.to_string(), "--data"])
                     .arg(storage);
             }
             Registry::Distribution => {
-                let file = data.join("config.yml");
-                fs::write(
-                    &file,
-                    configuration::distribution(&storage, address).to_string(),
-                )?;
+                let configuration = configuration::distribution(&storage, address);
+                fs::write(&file, configuration.to_string())?;
                 // Its container image sets this too.
                 command.env("OTEL_TRACES_EXPORTER", "none");
-                command.arg("serve").arg(file);
+                command.arg(file);
             }
             Registry::Zot => {
-                let file = data.join("config.json");
-                fs::write(&file, configuration::zot(&storage, address).to_string())?;
-                command.arg("serve").arg(file);
+                let configuration = match purpose {
+                    Purpose::Serving => configuration::zot(&storage, address),
+                    Purpose::Collecting => configuration::collecting_zot(&storage, address),
+                };
+                fs::write(&file, configuration.to_string())?;
+                command.arg(file);
             }
         }
         Ok(command)
     }
+}
+
+/// Starts a command in this folder. What it logs goes to a file there, as it would to a log collector's
+/// pipe.
+pub(super) fn spawn(command: &mut Command, data: &Path) -> Result<Process> {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(data.join("log"))?;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    Ok(Process::of(child))
+}
+
+/// What a registry stores is beneath this folder.
+fn storage(data: &Path) -> PathBuf {
+    data.join("storage")
+}
+
+/// The configuration of a registry that is not told all on its command line. zot reads JSON by this name.
+fn configuration_file(data: &Path) -> PathBuf {
+    data.join("config.json")
 }
 
 /// An address that nobody listens on.
@@ -190,6 +227,11 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// Its folder: what it stores, its log, and its configuration.
+    pub(super) fn folder(&self) -> &Path {
+        self.data.path()
+    }
+
     /// Ends the process and keeps its data.
     pub(super) fn stop(self) -> TempDir {
         drop(self.process);

@@ -24,8 +24,7 @@ pub(crate) enum Row {
     Growth,
     /// Time to the first answer, and memory when idle
     Start,
-    /// Delete and reclaim of many blobs
-    #[value(skip)]
+    /// Deletion of images, and collection of their blobs
     Reclaim,
     /// Pull of an image with the shape of a real one
     Image,
@@ -87,12 +86,20 @@ pub(super) enum Metric {
     MegabytesPerSecond,
     RequestsPerSecond,
     ImagesPerSecond,
+    /// Blobs whose files are gone.
+    BlobsPerSecond,
     /// The latency that half of the requests stay under.
     MillisecondsP50,
     /// The latency that 99 of 100 requests stay under.
     MillisecondsP99,
     Milliseconds,
+    /// The same of what stays small, in the same moments.
+    ControlMilliseconds,
+    /// The longest latency of a request that was answered while other work was going on.
+    MillisecondsSlowest,
     Seconds,
+    /// CPU seconds of the server and of what works beside it.
+    CpuSeconds,
     /// CPU seconds of the server for each GiB of content.
     CpuSecondsPerGibibyte,
     /// CPU microseconds of the server for each request.
@@ -103,15 +110,27 @@ pub(super) enum Metric {
     PeakMebibytes,
     /// The resident memory of the server while nothing happens, in MiB.
     IdleMebibytes,
+    /// How many of a hundred requests were answered while other work was going on.
+    PercentAnswered,
+    /// Files that should be gone.
+    FilesLeft,
 }
 
 impl Metric {
-    /// Whether more of it is better.
+    /// Whether it is an amount of work done in a second.
     pub(super) fn is_throughput(self) -> bool {
         matches!(
             self,
-            Self::MegabytesPerSecond | Self::RequestsPerSecond | Self::ImagesPerSecond
+            Self::MegabytesPerSecond
+                | Self::RequestsPerSecond
+                | Self::ImagesPerSecond
+                | Self::BlobsPerSecond
         )
+    }
+
+    /// Whether more of it is better.
+    pub(super) fn is_better_when_higher(self) -> bool {
+        self.is_throughput() || self == Self::PercentAnswered
     }
 }
 

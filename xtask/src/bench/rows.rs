@@ -5,6 +5,8 @@ mod image;
 mod images;
 mod pull;
 mod push;
+mod reclaim;
+mod small_image;
 mod start;
 mod storm;
 
@@ -14,7 +16,7 @@ use anyhow::Result;
 
 use super::options::Scale;
 use super::registries::{Program, Running};
-use super::results::{Measurements, Row};
+use super::results::{Measurements, Registry, Row};
 
 /// What the rows work with.
 pub(super) struct Bench {
@@ -36,23 +38,19 @@ impl Bench {
         }
     }
 
-    /// Measures a row; nothing comes of one that cannot be measured yet.
-    pub(super) async fn measure(&mut self, row: Row) -> Result<Option<Measurements>> {
+    /// Measures a row.
+    pub(super) async fn measure(&mut self, row: Row) -> Result<Measurements> {
         println!("\n== {}", row.name());
-        let measurements = match row {
-            Row::Pull => pull::measure(self).await?,
-            Row::Push => push::measure(self).await?,
-            Row::Storm => storm::measure(self).await?,
-            Row::Images => images::measure(self).await?,
-            Row::Growth => growth::measure(self).await?,
-            Row::Start => start::measure(self).await?,
-            Row::Image => image::measure(self).await?,
-            Row::Reclaim => {
-                println!("not measured: there is no garbage collection yet");
-                return Ok(None);
-            }
-        };
-        Ok(Some(measurements))
+        match row {
+            Row::Pull => pull::measure(self).await,
+            Row::Push => push::measure(self).await,
+            Row::Storm => storm::measure(self).await,
+            Row::Images => images::measure(self).await,
+            Row::Growth => growth::measure(self).await,
+            Row::Start => start::measure(self).await,
+            Row::Reclaim => reclaim::measure(self).await,
+            Row::Image => image::measure(self).await,
+        }
     }
 
     /// Starts every registry, each with a fresh data folder.
@@ -65,7 +63,7 @@ impl Bench {
     }
 }
 
-fn progress(round: usize, server: &Running, case: &str, text: &str) {
-    let (round, name) = (round + 1, server.registry.name());
+fn progress(round: usize, registry: Registry, case: &str, text: &str) {
+    let (round, name) = (round + 1, registry.name());
     println!("round {round}  {name:<12}  {case:<32}  {text}");
 }

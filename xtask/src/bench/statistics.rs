@@ -10,6 +10,13 @@ pub(super) fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
+/// The median of what each value is through the control of its turn; nothing of nothing.
+pub(super) fn median_ratio(values: &[f64], controls: &[f64]) -> Option<f64> {
+    let pairs = values.iter().zip(controls);
+    let ratios: Vec<f64> = pairs.map(|(value, control)| value / control).collect();
+    median(&ratios)
+}
+
 /// The smallest value that at least so many of a hundred values do not exceed; nothing of nothing.
 pub(super) fn percentile(values: &[f64], percent: usize) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -28,6 +35,14 @@ mod tests {
         assert_eq!(median(&[3.0]), Some(3.0));
         assert_eq!(median(&[9.0, 1.0, 5.0]), Some(5.0));
         assert_eq!(median(&[4.0, 1.0, 2.0, 100.0]), Some(3.0));
+    }
+
+    #[test]
+    fn what_slows_both_sides_does_not_change_their_ratio() {
+        let (controls, values) = ([1.0, 1.1, 2.0, 2.2, 2.1], [1.5, 1.65, 3.0, 3.3, 9.9]);
+        let ratio = median_ratio(&values, &controls).unwrap();
+        assert!((ratio - 1.5).abs() < 1e-9, "{ratio}");
+        assert_eq!(median_ratio(&[], &[]), None);
     }
 
     #[test]

@@ -54,6 +54,18 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "berth-verify",
         ],
     ),
+    // Only tests use it: nothing may build on it, and its own tests put all of this together.
+    (
+        "berth-faults",
+        &[
+            "berth-spec",
+            "berth-progress",
+            "berth-metadata",
+            "berth-blob",
+            "berth-collector",
+            "berth-registry",
+        ],
+    ),
     (
         "berth-http",
         &[

@@ -1,7 +1,9 @@
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use berth_spec::{Digest, Reference, RepositoryName, Tag};
-use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult};
 use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 
 use crate::{MetadataError, StoredManifest};
@@ -26,11 +28,18 @@ const SHARDS: usize = 4;
 ///
 /// Nothing here is ever older than the last answered write: the writer forgets what it has changed
 /// after the commit and before the answer. A read that began before the commit has a
-/// placeholder here, which goes when its key is forgotten, and then what it read is not kept.
+/// placeholder here, which goes when its key is forgotten, and then what it read is not kept. Where
+/// the key is not known before the read, nothing at all may have been forgotten since it began.
 pub(super) struct ManifestCache {
     tags: Cache<Key<Tag>, Option<Digest>, Weight>,
     manifests: Cache<Key<Digest>, Option<StoredManifest>, Weight>,
+    /// How often something was forgotten.
+    forgotten: AtomicU64,
 }
+
+/// When a read began whose key is not known yet.
+#[derive(Clone, Copy)]
+pub(super) struct Begun(u64);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key<T> {
@@ -77,6 +86,7 @@ impl ManifestCache {
         Self {
             tags: cache_of(TAG_BYTES),
             manifests: cache_of(MANIFEST_BYTES),
+            forgotten: AtomicU64::new(0),
         }
     }
 
@@ -116,7 +126,34 @@ impl ManifestCache {
         kept(&self.manifests, key(repository, digest).to_key(), read).await
     }
 
+    /// To be called before a read that tells which manifest it is about.
+    pub(super) fn begin_read(&self) -> Begun {
+        Begun(self.forgotten.load(Ordering::SeqCst))
+    }
+
+    /// Keeps a manifest that such a read has found.
+    pub(super) fn keep(
+        &self,
+        repository: &RepositoryName,
+        manifest: &StoredManifest,
+        begun: Begun,
+    ) {
+        let key = key(repository, &manifest.digest).to_key();
+        // Whoever reads it now keeps it as well.
+        let read = self
+            .manifests
+            .get_value_or_guard(&key, Some(Duration::ZERO));
+        let GuardResult::Guard(place) = read else {
+            return;
+        };
+        // Whoever forgets counts first: what is not counted yet will find this place and remove it.
+        if self.begin_read().0 == begun.0 {
+            let _ = place.insert(Some(manifest.clone()));
+        }
+    }
+
     pub(super) fn forget(&self, stale: &Stale) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         let Stale::Keys {
             repository,
             digest,
@@ -289,5 +326,36 @@ mod tests {
         let asked = async { Ok(Some(digest.clone())) };
         let some = cache.digest_of(&repository, &tag, asked).await;
         assert_eq!(some.unwrap(), Some(digest.clone()));
+    }
+
+    #[tokio::test]
+    async fn what_was_read_by_its_tag_is_kept_unless_something_was_forgotten_meanwhile() {
+        let (repository, manifest) = (repository(), manifest(b"old"));
+        let by_digest = Reference::Digest(manifest.digest.clone());
+        let kept_after = |meanwhile: &dyn Fn(&ManifestCache)| {
+            let cache = ManifestCache::new();
+            let begun = cache.begin_read();
+            meanwhile(&cache);
+            cache.keep(&repository, &manifest, begun);
+            cache.get(&repository, &by_digest)
+        };
+        assert_eq!(kept_after(&|_| ()).as_ref(), Some(&manifest));
+        let forget = |cache: &ManifestCache| cache.forget(&stale(&manifest.digest));
+        assert_eq!(kept_after(&forget), None);
+        let everything = |cache: &ManifestCache| cache.forget(&Stale::Everything);
+        assert_eq!(kept_after(&everything), None);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_to_keep_what_another_reads() {
+        let cache = ManifestCache::new();
+        let (repository, manifest) = (repository(), manifest(b"old"));
+        let read = async {
+            cache.keep(&repository, &manifest, cache.begin_read());
+            Ok(None)
+        };
+        let digest = &manifest.digest;
+        let read = cache.manifest(&repository, digest, read).await;
+        assert_eq!(read.unwrap(), None);
     }
 }

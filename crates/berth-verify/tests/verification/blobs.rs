@@ -1,5 +1,6 @@
 use std::fs;
 
+use berth_blob::BlobGuards;
 use berth_metadata::Blob;
 use berth_spec::{Algorithm, Digest};
 use berth_verify::{
@@ -10,7 +11,7 @@ use crate::world::{Notes, World, hurt_tags, image, index, publish, repository};
 
 fn quarantining() -> Verification {
     Verification {
-        quarantine: true,
+        quarantine: Some(BlobGuards::default()),
         ..Verification::default()
     }
 }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use berth_blob::{
-    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, MemoryBlobs,
-    StagedWriter,
+    BlobError, BlobGuards, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream,
+    MemoryBlobs, StagedWriter,
 };
 use berth_metadata::{
     Blob, InspectedManifest, InspectionStore, ManifestLimits, MemoryMetadata, MetadataError,
@@ -259,7 +259,7 @@ async fn a_blob_that_is_mended_is_no_problem_and_stays() {
                 publish(&blobs.stored, &digest, damaged).await;
             }
             let how = Verification {
-                quarantine: true,
+                quarantine: Some(BlobGuards::default()),
                 ..Verification::default()
             };
             let (report, _) = verify(&how, &metadata, &blobs).await;

@@ -33,3 +33,33 @@ pub(super) fn zot(storage: &Path, address: SocketAddr) -> Value {
         "log": { "level": "info" },
     })
 }
+
+/// The same, collecting garbage of any age as soon as it starts, and every second.
+pub(super) fn collecting_zot(storage: &Path, address: SocketAddr) -> Value {
+    let mut configuration = zot(storage, address);
+    configuration["storage"]["gc"] = true.into();
+    configuration["storage"]["gcDelay"] = "0s".into();
+    configuration["storage"]["gcInterval"] = "1s".into();
+    configuration
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zot_collects_in_the_storage_that_it_has_served() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 5000));
+        let serving = zot(Path::new("/storage"), address);
+        let mut collecting = collecting_zot(Path::new("/storage"), address);
+        let storage = collecting["storage"].as_object_mut().unwrap();
+        for (option, value) in [
+            ("gc", json!(true)),
+            ("gcDelay", json!("0s")),
+            ("gcInterval", json!("1s")),
+        ] {
+            assert_eq!(storage.remove(option), Some(value));
+        }
+        assert_eq!(collecting, serving);
+    }
+}

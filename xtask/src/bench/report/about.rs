@@ -130,7 +130,7 @@ mod tests {
     fn reached_targets_are_counted() {
         let results = sample::results();
         assert_eq!(reached(&results, Row::Pull), "1 of 2");
-        assert_eq!(reached(&results, Row::Growth), "0 of 1");
+        assert_eq!(reached(&results, Row::Growth), "1 of 1");
         assert_eq!(reached(&results, Row::Start), "1 of 2");
     }
 

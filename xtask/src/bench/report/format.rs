@@ -6,6 +6,7 @@ pub(super) const NOTHING: &str = "–";
 /// A value with about three significant digits.
 pub(super) fn number(value: f64) -> String {
     match value.abs() {
+        0.0 => "0".to_owned(),
         100.0.. => grouped(value),
         10.0..100.0 => format!("{value:.1}"),
         1.0..10.0 => format!("{value:.2}"),
@@ -50,15 +51,21 @@ pub(super) fn name(metric: Metric) -> &'static str {
         Metric::MegabytesPerSecond => "MB/s",
         Metric::RequestsPerSecond => "requests/s",
         Metric::ImagesPerSecond => "images/s",
+        Metric::BlobsPerSecond => "blobs/s",
         Metric::MillisecondsP50 => "p50, ms",
         Metric::MillisecondsP99 => "p99, ms",
         Metric::Milliseconds => "ms",
+        Metric::ControlMilliseconds => "ms, control",
+        Metric::MillisecondsSlowest => "slowest read meanwhile, ms",
         Metric::Seconds => "s",
+        Metric::CpuSeconds => "CPU, s",
         Metric::CpuSecondsPerGibibyte => "server CPU, s/GiB",
         Metric::CpuMicrosecondsPerRequest => "server CPU, µs/request",
         Metric::CpuMillisecondsPerImage => "server CPU, ms/image",
         Metric::PeakMebibytes => "peak memory, MiB",
         Metric::IdleMebibytes => "idle memory, MiB",
+        Metric::PercentAnswered => "reads answered meanwhile, %",
+        Metric::FilesLeft => "files left",
     }
 }
 
@@ -73,6 +80,7 @@ mod tests {
             written,
             ["0.012", "1.23", "12.3", "123", "1,234", "1,234,567"]
         );
+        assert_eq!(number(0.0), "0");
         assert_eq!(optional(None), NOTHING);
     }
 

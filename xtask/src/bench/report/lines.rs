@@ -46,7 +46,7 @@ impl Line {
     pub(super) fn better_peer(&self) -> Option<f64> {
         let peers = [Registry::Distribution, Registry::Zot];
         let medians = peers.into_iter().filter_map(|peer| self.of(peer));
-        if self.metric.is_throughput() {
+        if self.metric.is_better_when_higher() {
             medians.reduce(f64::max)
         } else {
             medians.reduce(f64::min)
@@ -54,9 +54,10 @@ impl Line {
     }
 
     /// Berth's median through that of the better peer: above 1 is better for a throughput, and
-    /// worse for a cost.
+    /// worse for a cost. Nothing can be told against a peer that has 0.
     pub(super) fn ratio(&self) -> Option<f64> {
-        Some(self.of(Registry::Berth)? / self.better_peer()?)
+        let peer = self.better_peer().filter(|peer| *peer > 0.0)?;
+        Some(self.of(Registry::Berth)? / peer)
     }
 }
 
@@ -82,6 +83,15 @@ mod tests {
         let cost = line(Metric::MillisecondsP99, [50.0, 100.0, 200.0]);
         assert_eq!(cost.better_peer(), Some(100.0));
         assert_eq!(cost.ratio(), Some(0.5));
+    }
+
+    #[test]
+    fn against_nothing_there_is_no_ratio() {
+        let left = line(Metric::FilesLeft, [0.0, 0.0, 100.0]);
+        assert_eq!(left.better_peer(), Some(0.0));
+        assert_eq!(left.ratio(), None);
+        let answered = line(Metric::PercentAnswered, [100.0, 0.0, 50.0]);
+        assert_eq!(answered.ratio(), Some(2.0));
     }
 
     #[test]

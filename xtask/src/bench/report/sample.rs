@@ -58,13 +58,14 @@ fn pull() -> Measurements {
 
 fn growth() -> Measurements {
     let mut growth = Measurements::default();
-    for (registry, size, cost) in [
-        (Registry::Berth, 100, 0.2),
-        (Registry::Distribution, 100, 1.0),
-        (Registry::Berth, 10_000, 0.3),
+    for (registry, size, control, cost) in [
+        (Registry::Berth, 100, 0.2, 0.2),
+        (Registry::Distribution, 100, 0.5, 1.0),
+        (Registry::Berth, 10_000, 0.25, 0.3),
     ] {
-        let (case, metric) = ("HEAD by tag", Metric::Milliseconds);
-        growth.add_at(registry, case, Some(size), metric, cost);
+        let (case, size) = ("HEAD by tag", Some(size));
+        growth.add_at(registry, case, size, Metric::ControlMilliseconds, control);
+        growth.add_at(registry, case, size, Metric::Milliseconds, cost);
     }
     growth
 }

@@ -2,7 +2,7 @@ use crate::bench::results::{Metric, Registry, Row};
 
 use super::lines::Line;
 
-/// How much more a request may cost at the largest size than at the smallest.
+/// How much more a request may cost at the largest size than where nothing has grown.
 pub(super) const FLAT: f64 = 1.2;
 
 /// What berth must reach.

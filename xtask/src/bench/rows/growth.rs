@@ -1,21 +1,21 @@
 //! What requests cost when there are many tags, and many repositories.
 
+mod probe;
 mod repositories;
 mod tags;
 
-use std::time::Instant;
-
 use anyhow::Result;
 
-use super::{Bench, progress};
-use crate::bench::http::Connection;
+use super::Bench;
 use crate::bench::registries::Running;
-use crate::bench::results::{Measurements, Metric, Registry};
-use crate::bench::statistics::median;
+use crate::bench::results::{Measurements, Registry};
 
 pub(super) use tags::{Images, fill_to_the_end};
 
 const CONNECTIONS: usize = 16;
+
+/// How much there is where nothing grows.
+const CONTROL: usize = 100;
 
 /// The largest size that a registry is grown to. The peers take too long for more: what a push
 /// costs them grows with what is there.
@@ -34,58 +34,29 @@ pub(super) async fn measure(bench: &mut Bench) -> Result<Measurements> {
     Ok(measurements)
 }
 
-/// The registries that are grown to a size.
-fn growing(servers: &[Running], size: usize) -> Vec<&Running> {
-    let is_grown = |server: &&Running| size <= largest_size(server.registry);
-    servers.iter().filter(is_grown).collect()
+/// A server that grows, and one of the same registry that does not.
+struct Pair {
+    growing: Running,
+    control: Running,
 }
 
-/// One kind of request, at one size.
-struct Probe<'a> {
-    case: &'a str,
-    size: usize,
-    rounds: usize,
-    /// How many requests each round makes.
-    requests: usize,
+impl Pair {
+    async fn start_all(bench: &Bench) -> Result<Vec<Self>> {
+        let (growing, controls) = (bench.start_all().await?, bench.start_all().await?);
+        let pairs = growing.into_iter().zip(controls);
+        let pairs = pairs.map(|(growing, control)| Self { growing, control });
+        Ok(pairs.collect())
+    }
+
+    fn registry(&self) -> Registry {
+        self.growing.registry
+    }
 }
 
-impl Probe<'_> {
-    /// Makes requests one after the other, in rounds that take turns between the registries, and
-    /// adds the median cost of each round. The request is told its number among all requests to
-    /// that registry, and whether it succeeded is its answer: `false` is a registry that does not
-    /// know this kind of request.
-    async fn measure(
-        &self,
-        servers: &[&Running],
-        measurements: &mut Measurements,
-        request: impl AsyncFn(&mut Connection, usize) -> Result<bool>,
-    ) -> Result<()> {
-        for round in 0..self.rounds {
-            for server in servers {
-                let mut connection = Connection::open(server.address).await?;
-                let mut costs = Vec::new();
-                for number in 0..self.requests {
-                    let started = Instant::now();
-                    if !request(&mut connection, round * self.requests + number).await? {
-                        break;
-                    }
-                    costs.push(started.elapsed().as_secs_f64() * 1e3);
-                }
-                self.add(round, server, measurements, &costs);
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&self, round: usize, server: &Running, measurements: &mut Measurements, costs: &[f64]) {
-        let case = format!("{} at {}", self.case, self.size);
-        let Some(cost) = median(costs) else {
-            return progress(round, server, &case, "not supported");
-        };
-        progress(round, server, &case, &format!("{cost:.3} ms"));
-        let (size, metric) = (Some(self.size), Metric::Milliseconds);
-        measurements.add_at(server.registry, self.case, size, metric, cost);
-    }
+/// The pairs that are grown to a size.
+fn growing(pairs: &[Pair], size: usize) -> impl Iterator<Item = &Pair> {
+    let is_grown = move |pair: &&Pair| size <= largest_size(pair.registry());
+    pairs.iter().filter(is_grown)
 }
 
 /// Spreads numbers over all that are below a size, in no order that a cache could guess.

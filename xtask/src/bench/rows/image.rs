@@ -106,7 +106,7 @@ async fn pull_by_clients(
     let case = format!("{CLIENTS} clients at once");
     pull::add(measurements, server.registry, &case, bytes, cost);
     let text = format!("{:.0} MB/s", bytes as f64 / 1e6 / cost.seconds);
-    progress(round, server, &case, &text);
+    progress(round, server.registry, &case, &text);
     Ok(())
 }
 
@@ -128,7 +128,7 @@ fn pull_by_skopeo(
     let seconds = started.elapsed().as_secs_f64();
     let case = "skopeo copy";
     measurements.add(server.registry, case, Metric::Seconds, seconds);
-    progress(round, server, case, &format!("{seconds:.2} s"));
+    progress(round, server.registry, case, &format!("{seconds:.2} s"));
     Ok(())
 }
 

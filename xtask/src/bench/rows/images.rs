@@ -1,30 +1,21 @@
 //! Push of many small images.
 
 use anyhow::Result;
-use berth_spec::Digest;
 
+use super::small_image::SmallImage;
 use super::{Bench, progress};
-use crate::bench::content::random;
-use crate::bench::http::Connection;
-use crate::bench::image::{Blob, Image};
 use crate::bench::load::{Cost, for_each, measured, open};
-use crate::bench::push;
 use crate::bench::registries::Running;
 use crate::bench::results::{Measurements, Metric};
 
 const CONNECTIONS: usize = 16;
 const LAYERS: usize = 2;
-const LAYER_SIZE: usize = 10 << 10;
-
-/// An image that is small enough to be held in memory.
-struct SmallImage {
-    layers: Vec<(Vec<u8>, Digest)>,
-    image: Image,
-}
 
 pub(super) async fn measure(bench: &Bench) -> Result<Measurements> {
     let count = bench.scale.images;
-    let images: Vec<SmallImage> = (0..count).map(small_image).collect();
+    let images: Vec<SmallImage> = (0..count)
+        .map(|number| SmallImage::new(number, LAYERS))
+        .collect();
     let many = format!("{count} repositories");
     let mut measurements = Measurements::default();
     for round in 0..bench.scale.rounds {
@@ -34,7 +25,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Measurements> {
                 let server = program.start(&bench.folder).await?;
                 let cost = push_all(&server, &images, is_one_repository).await?;
                 let rate = add(&mut measurements, &server, case, count, cost);
-                progress(round, &server, case, &format!("{rate:.0} images/s"));
+                progress(round, server.registry, case, &format!("{rate:.0} images/s"));
             }
         }
     }
@@ -56,7 +47,8 @@ async fn push_all(
             } else {
                 format!("images/{number}")
             };
-            push_image(connection, &repository, number, &images[number]).await
+            let tag = format!("v{number}");
+            images[number].push(connection, &repository, &tag).await
         },
     );
     let ((), cost) = measured(server, work).await?;
@@ -82,44 +74,4 @@ fn add(
         measurements.add(server.registry, case, metric, value);
     }
     rate
-}
-
-fn small_image(number: usize) -> SmallImage {
-    let layers: Vec<(Vec<u8>, Digest)> = (0..LAYERS)
-        .map(|layer| {
-            let bytes = random((number * LAYERS + layer) as u64, LAYER_SIZE);
-            let digest = Digest::sha256(&bytes);
-            (bytes, digest)
-        })
-        .collect();
-    let blobs: Vec<Blob> = layers
-        .iter()
-        .map(|(bytes, digest)| Blob {
-            digest: digest.clone(),
-            size: bytes.len() as u64,
-        })
-        .collect();
-    let image = Image::new(&number.to_string(), &blobs);
-    SmallImage { layers, image }
-}
-
-/// Pushes as clients do: the layers, the config, and then the manifest.
-async fn push_image(
-    connection: &mut Connection,
-    repository: &str,
-    number: usize,
-    small: &SmallImage,
-) -> Result<()> {
-    for (bytes, digest) in &small.layers {
-        push::blob(connection, repository, bytes, digest).await?;
-    }
-    let image = &small.image;
-    push::blob(connection, repository, &image.config, &image.config_digest).await?;
-    push::manifest(
-        connection,
-        repository,
-        &format!("v{number}"),
-        &image.manifest,
-    )
-    .await
 }

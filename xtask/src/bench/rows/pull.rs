@@ -40,7 +40,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Measurements> {
                 let bytes = content.size() * count as u64;
                 add(&mut measurements, server.registry, &case, bytes, cost);
                 let text = format!("{:.0} MB/s", bytes as f64 / 1e6 / cost.seconds);
-                progress(round, server, &case, &text);
+                progress(round, server.registry, &case, &text);
             }
         }
     }

@@ -35,7 +35,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Measurements> {
                 let bytes = bench.scale.blob;
                 pull::add(&mut measurements, server.registry, case, bytes, cost);
                 let text = format!("{:.0} MB/s", bytes as f64 / 1e6 / cost.seconds);
-                progress(round, &server, case, &text);
+                progress(round, server.registry, case, &text);
             }
         }
     }

@@ -57,6 +57,6 @@ async fn start(
     measurements.add(registry, CASE, Metric::Milliseconds, milliseconds);
     measurements.add(registry, CASE, Metric::IdleMebibytes, idle);
     let text = format!("{milliseconds:.1} ms, {idle:.1} MiB");
-    progress(round, &server, CASE, &text);
+    progress(round, server.registry, CASE, &text);
     Ok(server.stop())
 }

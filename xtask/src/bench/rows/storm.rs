@@ -33,7 +33,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Measurements> {
             for server in &servers {
                 let (latencies, cost) = blow(server, requests, bench.scale.storm).await?;
                 let text = add(&mut measurements, server, case, &latencies, cost);
-                progress(round, server, case, &text);
+                progress(round, server.registry, case, &text);
             }
         }
     }

@@ -54,8 +54,8 @@ fn legend(area: &Area<'_>) -> Result<()> {
 
 fn draw(curves: &[Curve], area: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
     let points = || curves.iter().flat_map(|curve| &curve.points);
-    let sizes = points().map(|(size, _)| *size as f64);
-    let costs = points().map(|(_, cost)| *cost);
+    let sizes = points().map(|point| point.size as f64);
+    let costs = points().map(|point| point.cost);
     let title = curves.first().map_or("", |curve| &curve.case);
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 18).into_font().color(&INK))
@@ -81,7 +81,7 @@ fn draw(curves: &[Curve], area: &Area<'_>) -> Result<(), Box<dyn std::error::Err
         let points: Vec<(f64, f64)> = curve
             .points
             .iter()
-            .map(|(size, cost)| (*size as f64, *cost))
+            .map(|point| (point.size as f64, point.cost))
             .collect();
         let line = LineSeries::new(points.clone(), color.stroke_width(2));
         chart.draw_series(line)?;

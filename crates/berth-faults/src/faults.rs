@@ -1,0 +1,165 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::task::yield_now;
+use tokio::time::sleep;
+
+use crate::injected::Injected;
+use crate::{Fault, When};
+
+type Plan = dyn Fn(usize, &str) -> Option<Fault> + Send + Sync;
+
+/// Counts the steps of all stores that share it, and says what happens at which. Cheap to clone: all
+/// clones are one.
+#[derive(Clone)]
+pub struct Faults(Arc<Shared>);
+
+struct Shared {
+    plan: Box<Plan>,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    steps: Vec<&'static str>,
+    has_crashed: bool,
+    has_ceased: bool,
+}
+
+impl Faults {
+    /// Nothing goes wrong.
+    pub fn none() -> Self {
+        Self::planned(|_, _| None)
+    }
+
+    /// This happens at the step of this number, and nothing at all others.
+    pub fn at(step: usize, fault: Fault) -> Self {
+        Self::planned(move |number, _| (number == step).then_some(fault))
+    }
+
+    /// What happens is decided at each step, from its number and its name. The name is that of the
+    /// method; pieces of a stream have names of their own.
+    pub fn planned(plan: impl Fn(usize, &str) -> Option<Fault> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Shared {
+            plan: Box::new(plan),
+            taken: Mutex::default(),
+        }))
+    }
+
+    /// The names of all steps so far. Those that were asked for after a crash are none.
+    pub fn steps(&self) -> Vec<&'static str> {
+        self.lock().steps.clone()
+    }
+
+    /// Whether a crash has happened.
+    pub fn has_crashed(&self) -> bool {
+        self.lock().has_crashed
+    }
+
+    /// From now on, nothing goes wrong. What has crashed stays so.
+    pub fn cease(&self) {
+        self.lock().has_ceased = true;
+    }
+
+    /// Takes a step that happens whole or not at all.
+    pub(crate) async fn step<T, E: From<Injected>>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let step = self.begin(name).await?;
+        if step.is_halved() {
+            return Err(step.fails().into());
+        }
+        let done = work.await;
+        step.end(done)
+    }
+
+    /// Begins a step that can be done by half.
+    pub(crate) async fn begin(&self, name: &'static str) -> Result<Step, Injected> {
+        let (number, is_planned) = self.count(name)?;
+        let plan = is_planned.then_some(&self.0.plan);
+        let step = Step {
+            faults: self.clone(),
+            name,
+            number,
+            fault: plan.and_then(|plan| plan(number, name)),
+        };
+        match step.fault {
+            Some(Fault::Full) => return Err(Injected::Full),
+            Some(Fault::Error(When::Before) | Fault::Crash(When::Before)) => {
+                return Err(step.fails());
+            }
+            Some(Fault::Yield(turns)) => {
+                for _ in 0..turns {
+                    yield_now().await;
+                }
+            }
+            Some(Fault::Sleep(time)) => sleep(time).await,
+            _ => {}
+        }
+        match self.has_crashed() {
+            true => Err(Injected::Crashed),
+            false => Ok(step),
+        }
+    }
+
+    /// The number of a step that is about to be taken, and whether the plan says what happens at it.
+    fn count(&self, name: &'static str) -> Result<(usize, bool), Injected> {
+        let mut taken = self.lock();
+        if taken.has_crashed {
+            return Err(Injected::Crashed);
+        }
+        taken.steps.push(name);
+        Ok((taken.steps.len(), !taken.has_ceased))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_tuple("Faults")
+            .field(&*self.lock())
+            .finish()
+    }
+}
+
+/// A step that is under way.
+pub(crate) struct Step {
+    faults: Faults,
+    name: &'static str,
+    number: usize,
+    fault: Option<Fault>,
+}
+
+impl Step {
+    /// Whether only the first half is to be done.
+    pub(crate) fn is_halved(&self) -> bool {
+        matches!(
+            self.fault,
+            Some(Fault::Error(When::Halfway) | Fault::Crash(When::Halfway))
+        )
+    }
+
+    /// What whoever asked for it is told, now that it is done as far as it is to be.
+    pub(crate) fn end<T, E: From<Injected>>(self, done: Result<T, E>) -> Result<T, E> {
+        match self.fault {
+            Some(Fault::Error(_) | Fault::Crash(_)) => Err(self.fails().into()),
+            _ if self.faults.has_crashed() => Err(Injected::Crashed.into()),
+            _ => done,
+        }
+    }
+
+    fn fails(&self) -> Injected {
+        if let Some(Fault::Crash(_)) = self.fault {
+            self.faults.lock().has_crashed = true;
+            return Injected::Crashed;
+        }
+        let Self { name, number, .. } = self;
+        Injected::Failed(format!("step {number} ({name}) was to fail"))
+    }
+}

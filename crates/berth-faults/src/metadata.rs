@@ -1,0 +1,184 @@
+mod collection;
+mod inspection;
+mod retention;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use berth_metadata::{
+    Blob, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer,
+    ReferrerLimits, StoredManifest, UploadRecord,
+};
+use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
+
+use crate::Faults;
+
+/// A metadata store that goes wrong as [`Faults`] say.
+#[derive(Clone, Debug)]
+pub struct FaultyMetadata<M> {
+    metadata: Arc<M>,
+    faults: Faults,
+}
+
+impl<M> FaultyMetadata<M> {
+    /// Over this store, whose state others may see without faults.
+    pub fn new(metadata: Arc<M>, faults: Faults) -> Self {
+        Self { metadata, faults }
+    }
+}
+
+#[async_trait]
+impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
+    async fn has_repository(&self, name: &RepositoryName) -> Result<bool, MetadataError> {
+        let found = self.metadata.has_repository(name);
+        self.faults.step("has_repository", found).await
+    }
+
+    async fn repositories(
+        &self,
+        last: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<RepositoryName>, MetadataError> {
+        let names = self.metadata.repositories(last, limit);
+        self.faults.step("repositories", names).await
+    }
+
+    async fn link_blob(
+        &self,
+        repository: &RepositoryName,
+        blob: &Blob,
+        finished: Option<SessionId>,
+    ) -> Result<(), MetadataError> {
+        let linked = self.metadata.link_blob(repository, blob, finished);
+        self.faults.step("link_blob", linked).await
+    }
+
+    async fn mount_blob(
+        &self,
+        repository: &RepositoryName,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let mounted = self.metadata.mount_blob(repository, from, digest);
+        self.faults.step("mount_blob", mounted).await
+    }
+
+    async fn blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let found = self.metadata.blob(repository, digest);
+        self.faults.step("blob", found).await
+    }
+
+    async fn promise_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        renew_before: SystemTime,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let promised = self.metadata.promise_blob(repository, digest, renew_before);
+        self.faults.step("promise_blob", promised).await
+    }
+
+    async fn unlink_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, MetadataError> {
+        let unlinked = self.metadata.unlink_blob(repository, digest);
+        self.faults.step("unlink_blob", unlinked).await
+    }
+
+    async fn put_manifest(
+        &self,
+        repository: &RepositoryName,
+        manifest: &NewManifest,
+    ) -> Result<PutManifest, MetadataError> {
+        let put = self.metadata.put_manifest(repository, manifest);
+        self.faults.step("put_manifest", put).await
+    }
+
+    async fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Option<StoredManifest>, MetadataError> {
+        let found = self.metadata.manifest(repository, reference);
+        self.faults.step("manifest", found).await
+    }
+
+    async fn delete_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, MetadataError> {
+        let deleted = self.metadata.delete_manifest(repository, digest);
+        self.faults.step("delete_manifest", deleted).await
+    }
+
+    async fn delete_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        condition: &Condition,
+    ) -> Result<DeleteTag, MetadataError> {
+        let deleted = self.metadata.delete_tag(repository, tag, condition);
+        self.faults.step("delete_tag", deleted).await
+    }
+
+    async fn tags(
+        &self,
+        repository: &RepositoryName,
+        last: Option<&str>,
+        limit: u32,
+    ) -> Result<Option<Vec<Tag>>, MetadataError> {
+        let tags = self.metadata.tags(repository, last, limit);
+        self.faults.step("tags", tags).await
+    }
+
+    async fn referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        last: Option<&Digest>,
+        limits: ReferrerLimits,
+    ) -> Result<Vec<Referrer>, MetadataError> {
+        let referrers = self
+            .metadata
+            .referrers(repository, subject, artifact_type, last, limits);
+        self.faults.step("referrers", referrers).await
+    }
+
+    async fn create_upload(&self, upload: &UploadRecord) -> Result<(), MetadataError> {
+        let created = self.metadata.create_upload(upload);
+        self.faults.step("create_upload", created).await
+    }
+
+    async fn upload(&self, id: SessionId) -> Result<Option<UploadRecord>, MetadataError> {
+        let found = self.metadata.upload(id);
+        self.faults.step("upload", found).await
+    }
+
+    async fn update_upload(&self, upload: &UploadRecord) -> Result<bool, MetadataError> {
+        let updated = self.metadata.update_upload(upload);
+        self.faults.step("update_upload", updated).await
+    }
+
+    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError> {
+        let deleted = self.metadata.delete_upload(id);
+        self.faults.step("delete_upload", deleted).await
+    }
+
+    async fn expired_uploads(
+        &self,
+        now: SystemTime,
+        limit: u32,
+    ) -> Result<Vec<SessionId>, MetadataError> {
+        let expired = self.metadata.expired_uploads(now, limit);
+        self.faults.step("expired_uploads", expired).await
+    }
+}

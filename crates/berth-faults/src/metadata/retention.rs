@@ -1,0 +1,48 @@
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use berth_metadata::{BlobReferences, MetadataError, RepositoryContents, RetentionStore, TagEntry};
+use berth_spec::{Digest, RepositoryName};
+
+use super::FaultyMetadata;
+
+#[async_trait]
+impl<M: RetentionStore> RetentionStore for FaultyMetadata<M> {
+    async fn repository_contents(
+        &self,
+        repository: &RepositoryName,
+    ) -> Result<Option<RepositoryContents>, MetadataError> {
+        let contents = self.metadata.repository_contents(repository);
+        self.faults.step("repository_contents", contents).await
+    }
+
+    async fn delete_tag_as_seen(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagEntry,
+    ) -> Result<bool, MetadataError> {
+        let deleted = self.metadata.delete_tag_as_seen(repository, tag);
+        self.faults.step("delete_tag_as_seen", deleted).await
+    }
+
+    async fn delete_manifest_if_unused(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        used_until: SystemTime,
+    ) -> Result<bool, MetadataError> {
+        let deleted = self
+            .metadata
+            .delete_manifest_if_unused(repository, digest, used_until);
+        self.faults.step("delete_manifest_if_unused", deleted).await
+    }
+
+    async fn blob_references(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Digest,
+    ) -> Result<Vec<BlobReferences>, MetadataError> {
+        let references = self.metadata.blob_references(repository, manifest);
+        self.faults.step("blob_references", references).await
+    }
+}

@@ -1,0 +1,62 @@
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use berth_faults::{Fault, Faults};
+use berth_spec::SessionId;
+use tokio::runtime::Handle;
+use tokio::task::yield_now;
+use tokio::time::sleep;
+
+use crate::every_fault::Trials;
+use crate::process::Process;
+use crate::scenario::{Outcome, Scenario};
+
+/// Does a scenario and stops waiting for it at each of its steps, as when a client goes away. What it
+/// started goes on.
+pub(crate) fn leave_at_every_step(scenario: &impl Scenario) {
+    let trials = Trials::prepare(scenario);
+    for step in 1..=trials.steps.len() {
+        let folder = trials.folder();
+        // So that nothing takes two steps in one turn.
+        let faults = Faults::planned(|_, _| Some(Fault::Yield(1)));
+        folder.process(&faults, async |process| {
+            let operating = trials.scenario().operate(process);
+            let outcome = until_step(step, &faults, operating).await;
+            settle(process).await;
+            let acknowledged = matches!(outcome, Some(Ok(())));
+            assert!(acknowledged || outcome.is_none());
+            trials.go_on(process, acknowledged).await;
+        });
+        trials.restart_tidy(&folder);
+    }
+}
+
+/// Drops work when a step begins; what came of it if it ended before that.
+async fn until_step(
+    step: usize,
+    faults: &Faults,
+    work: impl Future<Output = Outcome>,
+) -> Option<Outcome> {
+    let mut work = pin!(work);
+    loop {
+        let polled = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context)));
+        if let Poll::Ready(outcome) = polled.await {
+            return Some(outcome);
+        }
+        if faults.steps().len() >= step {
+            return None;
+        }
+        yield_now().await;
+    }
+}
+
+/// Waits for all that goes on.
+pub(crate) async fn settle(process: &Process) {
+    while Handle::current().metrics().num_alive_tasks() > 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    // What was to be written before this is written when it is.
+    let behind_all = process.stored.metadata.delete_upload(SessionId::random());
+    assert!(!behind_all.await.unwrap());
+}

@@ -1,0 +1,91 @@
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use berth_blob::BlobStore;
+use berth_collector::Collector;
+use berth_faults::{Faults, FaultyBlobs, FaultyMetadata};
+use berth_metadata::InspectionStore;
+use berth_metadata::contract::Collected;
+use berth_registry::{Content, Grace, Registry, Settings};
+use berth_spec::{RepositoryName, Tag};
+use bytes::Bytes;
+
+use crate::contents::digest;
+use crate::session::Remembered;
+
+/// A registry and its garbage collection.
+pub(crate) struct Process {
+    pub(crate) registry: Registry,
+    pub(crate) collector: Collector,
+    /// What the registry works on, and what goes wrong.
+    pub(crate) metadata: Arc<dyn Collected>,
+    pub(crate) faults: Faults,
+    /// What is there, without faults: for looking at it.
+    pub(crate) stored: Stored,
+    pub(crate) remembered: Remembered,
+}
+
+/// The stores as they are.
+pub(crate) struct Stored {
+    pub(crate) registry: Registry,
+    pub(crate) metadata: Arc<dyn Collected>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+}
+
+impl Process {
+    pub(crate) fn over<M: Collected + InspectionStore, B: BlobStore>(
+        (metadata, blobs): (Arc<M>, Arc<B>),
+        faults: &Faults,
+        remembered: &Remembered,
+    ) -> Self {
+        // So that each link is old enough to be renewed when it is promised.
+        let settings = Settings {
+            tag_deletion: true,
+            collection_grace: Grace(Duration::ZERO),
+            ..Settings::default()
+        };
+        let stored = Stored {
+            registry: Registry::new(metadata.clone(), blobs.clone(), settings.clone()),
+            metadata: metadata.clone(),
+            blobs: blobs.clone(),
+        };
+        let metadata = Arc::new(FaultyMetadata::new(metadata, faults.clone()));
+        let blobs = Arc::new(FaultyBlobs::new(blobs, faults.clone()));
+        let registry = Registry::new(metadata.clone(), blobs.clone(), settings);
+        let guards = registry.blob_guards().clone();
+        Self {
+            collector: Collector::new(metadata.clone(), blobs, guards),
+            registry,
+            metadata,
+            faults: faults.clone(),
+            stored,
+            remembered: Arc::clone(remembered),
+        }
+    }
+
+    pub(crate) async fn push(&self, repository: &RepositoryName, contents: &[&'static str]) {
+        for content in contents {
+            let bytes = Content::from_bytes(*content);
+            let digest = digest(content);
+            let pushed = self.registry.push_blob(repository, &digest, bytes);
+            pushed.await.unwrap();
+        }
+    }
+
+    pub(crate) async fn push_image(&self, repository: &RepositoryName, image: Bytes, tags: &[Tag]) {
+        let pushed = crate::manifest::push(self, repository, image, tags).await;
+        pushed.unwrap();
+    }
+
+    /// Condemns blobs, whatever is linked to them.
+    pub(crate) async fn condemn(&self, contents: &[&str]) {
+        let digests: Vec<_> = contents.iter().map(|content| digest(content)).collect();
+        let condemned = self.stored.metadata.condemn_blobs(&digests, later(1)).await;
+        assert_eq!(condemned.unwrap().len(), contents.len());
+    }
+}
+
+/// So many days from now.
+pub(crate) fn later(days: u32) -> SystemTime {
+    SystemTime::now() + Duration::from_secs(24 * 60 * 60) * days
+}
