@@ -6,6 +6,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod backup;
 mod collection;
 mod retention;
 mod schedule;

@@ -46,7 +46,11 @@ fn a_dry_run_tells_what_would_go_by_rules_that_no_server_has() {
     let data = server.data();
     let output = berth(&["gc", "--dry-run", "--config", path], &data);
     let text = String::from_utf8(output.stdout).unwrap();
-    for told in ["team/app:build-2", "team/app:build-3", "2 tags and 2 manifests"] {
+    for told in [
+        "team/app:build-2",
+        "team/app:build-3",
+        "2 tags and 2 manifests",
+    ] {
         assert!(text.contains(told), "{text}");
     }
     assert!(!text.contains("other/app"), "{text}");

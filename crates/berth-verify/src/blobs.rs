@@ -39,21 +39,11 @@ async fn examine(
     };
     let (size, identity) = (reader.size(), reader.identity());
     let damage = match hash(reader, &blob.digest, run).await {
-        Ok(found) => compare(blob, size, found),
+        Ok(found) => BlobDamage::of(blob, size, found),
         Err(HashError::Read(error)) => Some(unreadable(&error)?),
         Err(HashError::Interrupted) => return Err(VerifyError::Interrupted),
     };
     Ok(damage.map(|damage| (damage, Some(identity))))
-}
-
-fn compare(blob: &Blob, size: u64, digest: Digest) -> Option<BlobDamage> {
-    let is_right = digest == blob.digest;
-    match is_right {
-        true if size == blob.size => None,
-        true => Some(BlobDamage::Misrecorded { found: size }),
-        false if size < blob.size => Some(BlobDamage::CutShort { found: size }),
-        false => Some(BlobDamage::Corrupt { found: digest }),
-    }
 }
 
 /// An interruption says nothing of the blob.

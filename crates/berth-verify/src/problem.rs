@@ -1,6 +1,6 @@
 use std::fmt::{self, Display, Formatter};
 
-use berth_metadata::{Listed, Users};
+use berth_metadata::{Blob, Listed, Users};
 use berth_spec::{Digest, RepositoryName};
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,18 @@ pub enum BlobDamage {
 }
 
 impl BlobDamage {
+    /// What is wrong with a blob of which so many bytes were found, with this digest; `None` if nothing
+    /// is.
+    pub fn of(blob: &Blob, size: u64, digest: Digest) -> Option<Self> {
+        let is_right = digest == blob.digest;
+        match is_right {
+            true if size == blob.size => None,
+            true => Some(Self::Misrecorded { found: size }),
+            false if size < blob.size => Some(Self::CutShort { found: size }),
+            false => Some(Self::Corrupt { found: digest }),
+        }
+    }
+
     /// Whether its bytes are there, and are not the blob's.
     pub fn is_of_bytes(&self) -> bool {
         matches!(self, Self::CutShort { .. } | Self::Corrupt { .. })

@@ -1,6 +1,8 @@
 //! The commands that look after a data folder, beside a server or without one.
 
+mod backup;
 mod gc;
+mod restore;
 mod target;
 mod verify;
 
@@ -16,7 +18,9 @@ use crate::data_folder::DataFolder;
 use crate::logs;
 use crate::terminal::Terminal;
 use crate::upkeep::{Outcome, Task, Upkeep};
+pub(crate) use backup::BackupCommand;
 pub(crate) use gc::Gc;
+pub(crate) use restore::RestoreCommand;
 pub(crate) use target::Target;
 pub(crate) use verify::VerifyCommand;
 
@@ -41,21 +45,22 @@ fn carry_out(config: &Config, task: &Task, as_json: bool) -> anyhow::Result<Exit
         }
     };
     drop(terminal);
-    print(&outcome, as_json)?;
-    Ok(match outcome.is_clean() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    print(&outcome, as_json)
 }
 
-fn print(outcome: &Outcome, as_json: bool) -> anyhow::Result<()> {
+/// Prints what came of a task, and answers whether all is well.
+fn print(outcome: &Outcome, as_json: bool) -> anyhow::Result<ExitCode> {
     let text = match as_json {
         true => serde_json::to_string(outcome)?,
         false => outcome.to_string(),
     };
     match writeln!(io::stdout(), "{text}") {
         // Whoever reads has read enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        printed => printed.context("cannot print to standard output"),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        printed => printed.context("cannot print to standard output")?,
     }
+    Ok(match outcome.is_clean() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }

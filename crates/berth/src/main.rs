@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use commands::{Gc, VerifyCommand};
+use commands::{BackupCommand, Gc, RestoreCommand, VerifyCommand};
 use config::{Configured, Sources};
 
 /// An OCI registry: docker push, skopeo copy, podman pull, helm push and oras talk to it.
@@ -42,6 +42,10 @@ enum Command {
     Gc(Gc),
     /// Compare all that is stored with its digests and with what needs it; fail if something is wrong.
     Verify(VerifyCommand),
+    /// Copy all that is stored at this moment into a folder, while the server goes on serving.
+    Backup(BackupCommand),
+    /// Make a data folder of a backup, and verify it.
+    Restore(RestoreCommand),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +70,8 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Config(sources) => print(&Configured::load(sources, options)?)?,
         Command::Gc(gc) => return gc.run(options),
         Command::Verify(verify) => return verify.run(options),
+        Command::Backup(backup) => return backup.run(options),
+        Command::Restore(restore) => return restore.run(options),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! What is done to the data of a registry besides serving it.
 
+mod backup;
 mod collect;
 mod verify;
 
@@ -7,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use anyhow::Context;
+use berth_backup::{BackupReport, RestoreReport};
 use berth_blob::FilesystemBlobs;
 use berth_collector::Collector;
 use berth_metadata::SqliteMetadata;
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::data_folder::DataFolder;
+pub(crate) use backup::{BackUp, restore};
 pub(crate) use collect::{Collect, Collected};
 pub(crate) use verify::Verify;
 
@@ -27,6 +30,7 @@ pub(crate) use verify::Verify;
 pub(crate) enum Task {
     Collect(Collect),
     Verify(Verify),
+    BackUp(BackUp),
 }
 
 /// What came of a task.
@@ -35,6 +39,8 @@ pub(crate) enum Task {
 pub(crate) enum Outcome {
     Collected(Collected),
     Verified(VerificationReport),
+    BackedUp(BackupReport),
+    Restored(RestoreReport),
 }
 
 impl Outcome {
@@ -43,6 +49,8 @@ impl Outcome {
         match self {
             Self::Collected(_) => true,
             Self::Verified(report) => report.is_sound(),
+            Self::BackedUp(report) => report.is_sound(),
+            Self::Restored(report) => report.is_sound(),
         }
     }
 }
@@ -52,6 +60,8 @@ impl fmt::Display for Outcome {
         match self {
             Self::Collected(collected) => collected.fmt(formatter),
             Self::Verified(report) => report.fmt(formatter),
+            Self::BackedUp(report) => report.fmt(formatter),
+            Self::Restored(report) => report.fmt(formatter),
         }
     }
 }
@@ -97,6 +107,7 @@ impl Upkeep {
     pub(crate) async fn run(&self, task: &Task, watcher: &dyn Watcher) -> anyhow::Result<Outcome> {
         match task {
             Task::Collect(collect) => Ok(Outcome::Collected(self.collect(collect, watcher).await?)),
+            Task::BackUp(how) => Ok(Outcome::BackedUp(self.back_up(how, watcher).await?)),
             Task::Verify(verify) => Ok(Outcome::Verified(self.verify(verify, watcher).await?)),
         }
     }

@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -32,6 +32,16 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "berth-progress",
             "berth-metadata",
             "berth-blob",
+        ],
+    ),
+    (
+        "berth-backup",
+        &[
+            "berth-spec",
+            "berth-progress",
+            "berth-metadata",
+            "berth-blob",
+            "berth-verify",
         ],
     ),
     (
@@ -78,6 +88,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "berth-upload",
             "berth-collector",
             "berth-verify",
+            "berth-backup",
             "berth-progress",
             "berth-registry",
             "berth-http",

@@ -39,7 +39,7 @@ impl Upkeep {
 }
 
 /// Tells of problems as findings.
-struct Problems<'a>(&'a dyn Watcher);
+pub(super) struct Problems<'a>(pub(super) &'a dyn Watcher);
 
 impl Observer for Problems<'_> {
     fn tell(&self, progress: &Progress) {
