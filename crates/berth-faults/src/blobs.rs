@@ -33,8 +33,9 @@ impl<B: BlobStore> BlobStore for FaultyBlobs<B> {
         session: SessionId,
         offset: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
-        let staged = self.blobs.stage(session, offset);
-        let writer = self.faults.step("stage", staged).await?;
+        let blobs = Arc::clone(&self.blobs);
+        let staged = async move { blobs.stage(session, offset).await };
+        let writer = self.faults.late_step("stage", staged).await?;
         Ok(Box::new(FaultyWriter::new(writer, self.faults.clone())))
     }
 
@@ -50,13 +51,15 @@ impl<B: BlobStore> BlobStore for FaultyBlobs<B> {
         length: u64,
         digest: &Digest,
     ) -> Result<(), BlobError> {
-        let published = self.blobs.publish(session, length, digest);
-        self.faults.step("publish", published).await
+        let (blobs, digest) = (Arc::clone(&self.blobs), digest.clone());
+        let published = async move { blobs.publish(session, length, &digest).await };
+        self.faults.late_step("publish", published).await
     }
 
     async fn discard(&self, session: SessionId) -> Result<(), BlobError> {
-        let discarded = self.blobs.discard(session);
-        self.faults.step("discard", discarded).await
+        let blobs = Arc::clone(&self.blobs);
+        let discarded = async move { blobs.discard(session).await };
+        self.faults.late_step("discard", discarded).await
     }
 
     async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
@@ -75,7 +78,9 @@ impl<B: BlobStore> BlobStore for FaultyBlobs<B> {
             true => &digests[..digests.len() / 2],
             false => digests,
         };
-        step.end(self.blobs.delete(some).await)
+        let (blobs, some) = (Arc::clone(&self.blobs), some.to_vec());
+        let deleted = step.late(async move { blobs.delete(&some).await }).await;
+        step.end(deleted).await
     }
 
     /// A batch without a digest is no step.

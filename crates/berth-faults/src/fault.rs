@@ -11,10 +11,14 @@ pub enum Fault {
     /// The process dies: whatever is asked for from then on fails, and nothing of it is done. Steps
     /// that were under way may still have their effect, but nobody hears of it.
     Crash(When),
-    /// It is done after other tasks have had this many turns.
+    /// It is done after other tasks have had this many turns, and they have as many before the answer
+    /// arrives.
     Yield(u32),
-    /// It is done after this time.
+    /// It is done after this time, and the answer takes as long again.
     Sleep(Duration),
+    /// It is done after this time, and also if whoever asked for it does not wait any more: as work on
+    /// another thread is. Only what changes blobs, and their links, is done so; other steps sleep.
+    Late(Duration),
 }
 
 /// How much of a step is done before it goes wrong.

@@ -22,6 +22,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Taken {
     steps: Vec<&'static str>,
+    /// How many of them have had their effect, or have failed.
+    ended: usize,
     has_crashed: bool,
     has_ceased: bool,
 }
@@ -51,6 +53,13 @@ impl Faults {
         self.lock().steps.clone()
     }
 
+    /// How many steps have begun, and how many of these have had their effect, together. What takes one
+    /// step after another has all its moments between these numbers.
+    pub fn moments(&self) -> usize {
+        let taken = self.lock();
+        taken.steps.len() + taken.ended
+    }
+
     /// Whether a crash has happened.
     pub fn has_crashed(&self) -> bool {
         self.lock().has_crashed
@@ -71,8 +80,25 @@ impl Faults {
         if step.is_halved() {
             return Err(step.fails().into());
         }
+        if let Some(Fault::Late(time)) = step.fault {
+            sleep(time).await;
+        }
         let done = work.await;
-        step.end(done)
+        step.end(done).await
+    }
+
+    /// Takes a step that happens whole or not at all, and may happen late.
+    pub(crate) async fn late_step<T: Send + 'static, E: From<Injected> + Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E> {
+        let step = self.begin(name).await?;
+        if step.is_halved() {
+            return Err(step.fails().into());
+        }
+        let done = step.late(work).await;
+        step.end(done).await
     }
 
     /// Begins a step that can be done by half.
@@ -90,13 +116,7 @@ impl Faults {
             Some(Fault::Error(When::Before) | Fault::Crash(When::Before)) => {
                 return Err(step.fails());
             }
-            Some(Fault::Yield(turns)) => {
-                for _ in 0..turns {
-                    yield_now().await;
-                }
-            }
-            Some(Fault::Sleep(time)) => sleep(time).await,
-            _ => {}
+            _ => step.wait().await,
         }
         match self.has_crashed() {
             true => Err(Injected::Crashed),
@@ -145,8 +165,37 @@ impl Step {
         )
     }
 
+    async fn wait(&self) {
+        match self.fault {
+            Some(Fault::Yield(turns)) => {
+                for _ in 0..turns {
+                    yield_now().await;
+                }
+            }
+            Some(Fault::Sleep(time)) => sleep(time).await,
+            _ => {}
+        }
+    }
+
+    /// Does work, late if the plan says so.
+    pub(crate) async fn late<T: Send + 'static, E: From<Injected> + Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E> {
+        let Some(Fault::Late(time)) = self.fault else {
+            return work.await;
+        };
+        let late = tokio::spawn(async move {
+            sleep(time).await;
+            work.await
+        });
+        late.await.unwrap_or(Err(Injected::Crashed.into()))
+    }
+
     /// What whoever asked for it is told, now that it is done as far as it is to be.
-    pub(crate) fn end<T, E: From<Injected>>(self, done: Result<T, E>) -> Result<T, E> {
+    pub(crate) async fn end<T, E: From<Injected>>(self, done: Result<T, E>) -> Result<T, E> {
+        self.faults.lock().ended += 1;
+        self.wait().await;
         match self.fault {
             Some(Fault::Error(_) | Fault::Crash(_)) => Err(self.fails().into()),
             _ if self.faults.has_crashed() => Err(Injected::Crashed.into()),

@@ -50,8 +50,10 @@ impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
         blob: &Blob,
         finished: Option<SessionId>,
     ) -> Result<(), MetadataError> {
-        let linked = self.metadata.link_blob(repository, blob, finished);
-        self.faults.step("link_blob", linked).await
+        let metadata = Arc::clone(&self.metadata);
+        let (repository, blob) = (repository.clone(), blob.clone());
+        let linked = async move { metadata.link_blob(&repository, &blob, finished).await };
+        self.faults.late_step("link_blob", linked).await
     }
 
     async fn mount_blob(

@@ -3,16 +3,37 @@ use berth_blob::{BlobError, StagedWriter};
 use bytes::Bytes;
 
 use crate::Faults;
+use crate::faults::Step;
 
 /// An open staging area.
 pub(crate) struct FaultyWriter {
-    writer: Box<dyn StagedWriter>,
+    /// `None` while it writes late, and ever after if nobody waited for that.
+    writer: Option<Box<dyn StagedWriter>>,
     faults: Faults,
 }
 
 impl FaultyWriter {
     pub(crate) fn new(writer: Box<dyn StagedWriter>, faults: Faults) -> Self {
+        let writer = Some(writer);
         Self { writer, faults }
+    }
+
+    async fn write_late(&mut self, step: &Step, pieces: Vec<Bytes>) -> Result<(), BlobError> {
+        let mut writer = self.writer.take().ok_or(BlobError::Interrupted)?;
+        let written = async move {
+            let written = writer.write(pieces).await;
+            Ok::<_, BlobError>((writer, written))
+        };
+        let (writer, written) = step.late(written).await?;
+        self.writer = Some(writer);
+        written
+    }
+
+    fn writer(&mut self) -> Result<&mut dyn StagedWriter, BlobError> {
+        match &mut self.writer {
+            Some(writer) => Ok(&mut **writer),
+            None => Err(BlobError::Interrupted),
+        }
     }
 }
 
@@ -24,15 +45,18 @@ impl StagedWriter for FaultyWriter {
             true => first_half(pieces),
             false => pieces,
         };
-        step.end(self.writer.write(some).await)
+        let written = self.write_late(&step, some).await;
+        step.end(written).await
     }
 
     async fn sync(&mut self) -> Result<(), BlobError> {
-        self.faults.step("sync", self.writer.sync()).await
+        let faults = self.faults.clone();
+        faults.step("sync", self.writer()?.sync()).await
     }
 
     async fn close(&mut self) -> Result<(), BlobError> {
-        self.faults.step("close", self.writer.close()).await
+        let faults = self.faults.clone();
+        faults.step("close", self.writer()?.close()).await
     }
 }
 

@@ -42,6 +42,7 @@ async fn the_effect_and_the_answer_are_as_planned() {
         (Fault::Crash(After), (false, true)),
         (Fault::Yield(3), (true, true)),
         (Fault::Sleep(Duration::ZERO), (true, true)),
+        (Fault::Late(Duration::ZERO), (true, true)),
     ] {
         assert_eq!(link(&Faults::at(1, fault)).await, expected, "{fault:?}");
     }
@@ -78,6 +79,20 @@ async fn nobody_hears_of_what_was_under_way_when_it_crashed() {
     assert!(slow.as_mut().now_or_never().is_none());
     assert_eq!(link(&faults).await, (false, false));
     assert_eq!(slow.await, (false, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_late_is_done_also_if_nobody_waits() {
+    let stored = Arc::new(MemoryBlobs::default());
+    let faults = Faults::at(1, Fault::Late(Duration::from_millis(5)));
+    let blobs = FaultyBlobs::new(Arc::clone(&stored), faults.clone());
+    let digest = Digest::sha256(b"");
+    let publish = blobs.publish(SessionId::random(), 0, &digest);
+    assert!(publish.now_or_never().is_none());
+    assert_eq!(faults.moments(), 1);
+    assert!(stored.open(&digest).await.unwrap().is_none());
+    tokio::time::sleep(Duration::from_millis(6)).await;
+    assert!(stored.open(&digest).await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -12,17 +12,17 @@ use crate::every_fault::Trials;
 use crate::process::Process;
 use crate::scenario::{Outcome, Scenario};
 
-/// Does a scenario and stops waiting for it at each of its steps, as when a client goes away. What it
+/// Does a scenario and stops waiting for it at each of its moments, as when a client goes away. What it
 /// started goes on.
 pub(crate) fn leave_at_every_step(scenario: &impl Scenario) {
     let trials = Trials::prepare(scenario);
-    for step in 1..=trials.steps.len() {
+    for moment in 1..=trials.steps.len() * 2 {
         let folder = trials.folder();
-        // So that nothing takes two steps in one turn.
+        // So that no two moments are in one turn.
         let faults = Faults::planned(|_, _| Some(Fault::Yield(1)));
         folder.process(&faults, async |process| {
             let operating = trials.scenario().operate(process);
-            let outcome = until_step(step, &faults, operating).await;
+            let outcome = until_moment(moment, &faults, operating).await;
             settle(process).await;
             let acknowledged = matches!(outcome, Some(Ok(())));
             assert!(acknowledged || outcome.is_none());
@@ -32,9 +32,9 @@ pub(crate) fn leave_at_every_step(scenario: &impl Scenario) {
     }
 }
 
-/// Drops work when a step begins; what came of it if it ended before that.
-async fn until_step(
-    step: usize,
+/// Drops work at a moment; what came of it if it ended before that.
+async fn until_moment(
+    moment: usize,
     faults: &Faults,
     work: impl Future<Output = Outcome>,
 ) -> Option<Outcome> {
@@ -44,7 +44,7 @@ async fn until_step(
         if let Poll::Ready(outcome) = polled.await {
             return Some(outcome);
         }
-        if faults.steps().len() >= step {
+        if faults.moments() >= moment {
             return None;
         }
         yield_now().await;

@@ -2,6 +2,7 @@
 
 mod anything;
 mod delays;
+mod patient;
 mod promises;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use berth_progress::Nobody;
 use berth_registry::{Condition, Content, Grace, RegistryError, UploadError};
-use berth_spec::{Algorithm, Digest, RepositoryName};
+use berth_spec::Digest;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::delays::milliseconds;
+use super::patient::push_in_chunks;
 use super::{end, in_memory, on_disk, threads};
 use crate::contents::{CONFIG, HERE, LAYER, OTHER, THERE, UNUSED, digest, image, tags};
 use crate::folder::Folder;
@@ -42,7 +43,7 @@ async fn act(process: Arc<Process>, seed: u64) {
     let mut random = SmallRng::seed_from_u64(seed);
     for _ in 0..OPERATIONS {
         // Some go away before they have the answer.
-        let patience = milliseconds(random.random_range(1..100));
+        let patience = milliseconds(random.random_range(1..200));
         let operation = timeout(patience, operate(&process, &mut random));
         match operation.await {
             Ok(Err(error)) => assert_is_allowed(&*error),
@@ -65,7 +66,7 @@ async fn operate(process: &Process, random: &mut SmallRng) -> Outcome {
             let content = Content::from_bytes(content);
             registry.push_blob(one, &digest, content).await?;
         }
-        2..4 => push_in_chunks(process, one, content).await?,
+        2..4 => push_in_chunks(process, one, content, random).await?,
         4 => drop(registry.mount_blob(one, Some(other), &digest).await?),
         5 => drop(registry.blob(one, &digest).await?),
         6..8 => {
@@ -97,22 +98,6 @@ async fn operate(process: &Process, random: &mut SmallRng) -> Outcome {
         }
     }
     Ok(())
-}
-
-async fn push_in_chunks(
-    process: &Process,
-    repository: &RepositoryName,
-    content: &'static str,
-) -> Result<(), RegistryError> {
-    let registry = &process.registry;
-    let begun = registry.begin_upload(repository, Algorithm::default());
-    let session = begun.await?;
-    let (first, last) = content.split_at(content.len() / 2);
-    let first = Content::from_bytes(first);
-    registry.append_upload(repository, session, first).await?;
-    let (digest, last) = (digest(content), Content::from_bytes(last));
-    let finished = registry.finish_upload(repository, session, &digest, last);
-    finished.await
 }
 
 /// What a client may be told when others delete what it needs, and end its session.

@@ -12,8 +12,10 @@ pub(super) fn delays(seed: u64) -> Faults {
         match random.random_range(0..8) {
             0 => None,
             1..4 => Some(Fault::Yield(random.random_range(1..4))),
-            4..7 => Some(Fault::Sleep(milliseconds(random.random_range(1..4)))),
-            _ => Some(Fault::Sleep(milliseconds(random.random_range(1..16)))),
+            4 => Some(Fault::Sleep(milliseconds(random.random_range(1..4)))),
+            5 => Some(Fault::Sleep(milliseconds(random.random_range(1..16)))),
+            6 => Some(Fault::Late(milliseconds(random.random_range(1..4)))),
+            _ => Some(Fault::Late(milliseconds(random.random_range(1..16)))),
         }
     })
 }
