@@ -7,6 +7,7 @@
 mod harness;
 
 mod collection;
+mod retention;
 mod schedule;
 mod stress;
 mod verification;

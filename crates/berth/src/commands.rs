@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use crate::config::Config;
 use crate::control;
 use crate::data_folder::DataFolder;
+use crate::logs;
 use crate::terminal::Terminal;
 use crate::upkeep::{Outcome, Task, Upkeep};
 pub(crate) use gc::Gc;
@@ -30,6 +31,7 @@ fn carry_out(config: &Config, task: &Task, as_json: bool) -> anyhow::Result<Exit
     let outcome = match DataFolder::try_claim(&config.data)? {
         None => control::ask(&config.data, task, &terminal)?,
         Some(folder) => {
+            let _logs = logs::start(config)?;
             let runtime = Runtime::new().context("cannot start the runtime")?;
             let upkeep = Upkeep::open(&folder, config)?;
             let outcome = runtime.block_on(upkeep.run(task, &terminal))?;

@@ -12,6 +12,7 @@ use berth_collector::Collector;
 use berth_metadata::SqliteMetadata;
 use berth_progress::Observer;
 use berth_registry::Registry;
+use berth_retention::Retention;
 use berth_verify::VerificationReport;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +69,7 @@ pub(crate) struct Upkeep {
     metadata: Arc<SqliteMetadata>,
     blobs: Arc<FilesystemBlobs>,
     collector: Collector,
+    retention: Arc<Retention>,
 }
 
 impl Upkeep {
@@ -78,6 +80,7 @@ impl Upkeep {
             .with_context(|| format!("cannot open the metadata in {shown}"))?;
         let blobs = FilesystemBlobs::open(folder.blobs())
             .with_context(|| format!("cannot open the blobs in {shown}"))?;
+        let retention = Retention::new(config.retention.clone())?;
         let (metadata, blobs) = (Arc::new(metadata), Arc::new(blobs));
         let registry = Registry::new(metadata.clone(), blobs.clone(), config.settings());
         let guards = registry.blob_guards().clone();
@@ -86,6 +89,7 @@ impl Upkeep {
             registry,
             metadata,
             blobs,
+            retention: Arc::new(retention),
         })
     }
 

@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -67,6 +67,10 @@ const LAYERS: [(&str, &[&str]); 14] = [
         ],
     ),
     (
+        "berth-retention",
+        &["berth-spec", "berth-metadata", "berth-progress"],
+    ),
+    (
         "berth-http",
         &[
             "berth-spec",
@@ -88,6 +92,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "berth-progress",
             "berth-registry",
             "berth-http",
+            "berth-retention",
         ],
     ),
 ];

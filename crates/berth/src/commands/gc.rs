@@ -28,6 +28,10 @@ impl Gc {
             dry_run: self.dry_run,
             grace: self.grace.map(|grace| grace.0),
             sweep: true,
+            rules: self
+                .target
+                .is_configured()
+                .then_some(config.retention.clone()),
         });
         carry_out(&config, &task, self.target.json)
     }

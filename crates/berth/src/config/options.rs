@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use berth_http::Limits;
 use berth_registry::{Grace, Settings};
+use berth_retention::Rule;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,11 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_DRAIN_TIMEOUT", value_name = "TIME")]
     drain_timeout: Option<Time>,
 
+    /// Only in a file: which tags and manifests go.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention: Option<Vec<Rule>>,
+
     /// How log lines look; auto is human on a terminal and JSON otherwise [default: auto]
     #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
@@ -103,6 +109,7 @@ pub(crate) struct Config {
     body_timeout: Time,
     write_timeout: Time,
     drain_timeout: Time,
+    pub(crate) retention: Vec<Rule>,
     pub(crate) log_format: LogFormat,
     pub(crate) log: LogFilter,
 }
@@ -125,6 +132,7 @@ impl Default for Config {
             body_timeout: Time(limits.body_timeout),
             write_timeout: Time(limits.write_timeout),
             drain_timeout: Time(limits.drain_timeout),
+            retention: Vec::new(),
             log_format: LogFormat::Auto,
             log: LogFilter::info(),
         }
@@ -169,7 +177,8 @@ mod tests {
             .collect();
         flags.sort();
         let effective = Table::try_from(Config::default()).unwrap();
-        let mut keys: Vec<_> = effective.keys().cloned().collect();
+        let is_flag = |key: &&String| *key != "retention";
+        let mut keys: Vec<_> = effective.keys().filter(is_flag).cloned().collect();
         keys.sort();
         assert_eq!(flags, keys);
     }

@@ -1,8 +1,10 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use berth_collector::{CollectionPlan, CollectionReport, SweepReport};
 use berth_registry::Grace;
+use berth_retention::{Deleted, Deletion, Mode, Retention, RetentionReport, Rule};
 use serde::{Deserialize, Serialize};
 
 use super::{Upkeep, Watcher};
@@ -16,6 +18,8 @@ pub(crate) struct Collect {
     pub(crate) grace: Option<Duration>,
     /// Whether the names of all files are read, to find those that no record knows.
     pub(crate) sweep: bool,
+    /// Other retention rules than those that are configured.
+    pub(crate) rules: Option<Vec<Rule>>,
 }
 
 /// What was collected, or would be.
@@ -30,12 +34,14 @@ pub(crate) enum Collected {
 pub(crate) struct Done {
     expired_sessions: u64,
     staged_without_session: u64,
+    retention: RetentionReport,
     blobs: CollectionReport,
     sweep: Option<SweepReport>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Planned {
+    retention: RetentionReport,
     blobs: CollectionPlan,
 }
 
@@ -48,14 +54,20 @@ impl Upkeep {
     ) -> anyhow::Result<Collected> {
         let configured = self.registry.settings().collection_grace;
         let grace = collect.grace.map_or(configured, Grace);
+        let retention = match collect.rules.clone() {
+            Some(rules) => Arc::new(Retention::new(rules)?),
+            None => Arc::clone(&self.retention),
+        };
         if collect.dry_run {
+            let retention = self.retain(&retention, Mode::DryRun, watcher).await?;
             let now = SystemTime::now();
             let blobs = self.collector.plan(grace, now, watcher).await?;
-            return Ok(Collected::Planned(Planned { blobs }));
+            return Ok(Collected::Planned(Planned { retention, blobs }));
         }
         let now = SystemTime::now();
         let expired_sessions = self.registry.expire_uploads(now).await?;
         let staged_without_session = self.registry.remove_orphaned_uploads().await?;
+        let retention = self.retain(&retention, Mode::Apply, watcher).await?;
         // A moment of its own: what retention took away just now has nothing newer.
         let now = SystemTime::now();
         let blobs = self.collector.collect(grace, now, watcher).await?;
@@ -66,9 +78,51 @@ impl Upkeep {
         Ok(Collected::Done(Done {
             expired_sessions,
             staged_without_session,
+            retention,
             blobs,
             sweep,
         }))
+    }
+
+    async fn retain(
+        &self,
+        retention: &Retention,
+        mode: Mode,
+        watcher: &dyn Watcher,
+    ) -> anyhow::Result<RetentionReport> {
+        let now = SystemTime::now();
+        // What is deleted is in the log, too.
+        let tell = |deletion: &Deletion| {
+            if mode == Mode::DryRun {
+                watcher.found(&format!("would delete {}", Told(deletion)));
+            }
+        };
+        let run = retention.run(&*self.metadata, watcher, &tell, mode, now);
+        Ok(run.await?)
+    }
+}
+
+/// A deletion in words.
+struct Told<'a>(&'a Deletion);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Deletion {
+            repository,
+            rule,
+            deleted,
+        } = self.0;
+        match deleted {
+            Deleted::Tag { tag, digest } => {
+                write!(
+                    formatter,
+                    "tag {repository}:{tag} of {digest} (rule {rule})"
+                )
+            }
+            Deleted::Manifest { digest, .. } => {
+                write!(formatter, "manifest {repository}@{digest} (rule {rule})")
+            }
+        }
     }
 }
 
@@ -86,6 +140,7 @@ impl fmt::Display for Done {
         let Self {
             expired_sessions,
             staged_without_session,
+            retention,
             blobs,
             sweep,
         } = self;
@@ -97,6 +152,9 @@ impl fmt::Display for Done {
             formatter,
             "staged bytes of no session removed: {staged_without_session}"
         )?;
+        if retention.repositories > 0 {
+            writeln!(formatter, "{retention}")?;
+        }
         writeln!(formatter, "blobs condemned: {}", blobs.condemned)?;
         write!(formatter, "blobs deleted: {}", blobs.deleted)?;
         if blobs.postponed > 0 {
@@ -132,6 +190,9 @@ impl fmt::Display for Planned {
             to_delete,
             waiting,
         } = self.blobs;
+        if self.retention.repositories > 0 {
+            writeln!(formatter, "{}", self.retention)?;
+        }
         writeln!(formatter, "blobs that would be condemned: {to_condemn}")?;
         writeln!(formatter, "blobs that would be deleted: {to_delete}")?;
         write!(
