@@ -280,6 +280,21 @@ async fn a_blob_that_somebody_needs_cannot_be_removed() {
 }
 
 #[tokio::test]
+async fn a_manifest_that_is_pushed_again_mends_the_one_that_rotted() {
+    let database = Database::new();
+    let here = repository("here");
+    let image = manifest("image", &[], &["v1"]);
+    put(&database, &here, &image).await;
+    raw(&database.path)
+        .batch_execute("UPDATE manifests SET size = 4, content = x'00000000'")
+        .unwrap();
+    put(&database, &here, &image).await;
+    let by_digest = Reference::Digest(image.digest.clone());
+    let stored = database.store.manifest(&here, &by_digest).await.unwrap();
+    assert_eq!(stored.unwrap().content, image.content);
+}
+
+#[tokio::test]
 async fn a_blob_that_comes_back_is_linked_to_the_manifests_that_need_it() {
     const LINKED: &str = "manifest_blobs WHERE blob_id IS NOT NULL";
     let database = Database::new();
