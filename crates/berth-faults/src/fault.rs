@@ -14,8 +14,10 @@ pub enum Fault {
     /// It is done after other tasks have had this many turns, and they have as many before the answer
     /// arrives.
     Yield(u32),
-    /// It is done after this time, and the answer takes as long again.
+    /// It is done after this time.
     Sleep(Duration),
+    /// It is done at once, and the answer takes this time.
+    Linger(Duration),
     /// It is done after this time, and also if whoever asked for it does not wait any more: as work on
     /// another thread is. Only what changes blobs, and their links, is done so; other steps sleep.
     Late(Duration),

@@ -116,7 +116,7 @@ impl Faults {
             Some(Fault::Error(When::Before) | Fault::Crash(When::Before)) => {
                 return Err(step.fails());
             }
-            _ => step.wait().await,
+            _ => step.wait_before().await,
         }
         match self.has_crashed() {
             true => Err(Injected::Crashed),
@@ -165,14 +165,18 @@ impl Step {
         )
     }
 
-    async fn wait(&self) {
+    async fn wait_before(&self) {
         match self.fault {
-            Some(Fault::Yield(turns)) => {
-                for _ in 0..turns {
-                    yield_now().await;
-                }
-            }
+            Some(Fault::Yield(turns)) => wait_turns(turns).await,
             Some(Fault::Sleep(time)) => sleep(time).await,
+            _ => {}
+        }
+    }
+
+    async fn wait_after(&self) {
+        match self.fault {
+            Some(Fault::Yield(turns)) => wait_turns(turns).await,
+            Some(Fault::Linger(time)) => sleep(time).await,
             _ => {}
         }
     }
@@ -195,7 +199,7 @@ impl Step {
     /// What whoever asked for it is told, now that it is done as far as it is to be.
     pub(crate) async fn end<T, E: From<Injected>>(self, done: Result<T, E>) -> Result<T, E> {
         self.faults.lock().ended += 1;
-        self.wait().await;
+        self.wait_after().await;
         match self.fault {
             Some(Fault::Error(_) | Fault::Crash(_)) => Err(self.fails().into()),
             _ if self.faults.has_crashed() => Err(Injected::Crashed.into()),
@@ -210,5 +214,11 @@ impl Step {
         }
         let Self { name, number, .. } = self;
         Injected::Failed(format!("step {number} ({name}) was to fail"))
+    }
+}
+
+async fn wait_turns(turns: u32) {
+    for _ in 0..turns {
+        yield_now().await;
     }
 }

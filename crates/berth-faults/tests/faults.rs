@@ -42,6 +42,7 @@ async fn the_effect_and_the_answer_are_as_planned() {
         (Fault::Crash(After), (false, true)),
         (Fault::Yield(3), (true, true)),
         (Fault::Sleep(Duration::ZERO), (true, true)),
+        (Fault::Linger(Duration::ZERO), (true, true)),
         (Fault::Late(Duration::ZERO), (true, true)),
     ] {
         assert_eq!(link(&Faults::at(1, fault)).await, expected, "{fault:?}");

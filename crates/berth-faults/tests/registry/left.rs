@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::every_fault::Trials;
 use crate::process::Process;
-use crate::scenario::{Outcome, Scenario};
+use crate::scenario::Scenario;
 
 /// Does a scenario and stops waiting for it at each of its moments, as when a client goes away. What it
 /// started goes on.
@@ -22,7 +22,7 @@ pub(crate) fn leave_at_every_step(scenario: &impl Scenario) {
         let faults = Faults::planned(|_, _| Some(Fault::Yield(1)));
         folder.process(&faults, async |process| {
             let operating = trials.scenario().operate(process);
-            let outcome = until_moment(moment, &faults, operating).await;
+            let outcome = until_moment(moment, &faults, operating, yield_now).await;
             settle(process).await;
             let acknowledged = matches!(outcome, Some(Ok(())));
             assert!(acknowledged || outcome.is_none());
@@ -33,11 +33,12 @@ pub(crate) fn leave_at_every_step(scenario: &impl Scenario) {
 }
 
 /// Drops work at a moment; what came of it if it ended before that.
-async fn until_moment(
+pub(crate) async fn until_moment<T>(
     moment: usize,
     faults: &Faults,
-    work: impl Future<Output = Outcome>,
-) -> Option<Outcome> {
+    work: impl Future<Output = T>,
+    others: impl AsyncFn(),
+) -> Option<T> {
     let mut work = pin!(work);
     loop {
         let polled = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context)));
@@ -47,7 +48,7 @@ async fn until_moment(
         if faults.moments() >= moment {
             return None;
         }
-        yield_now().await;
+        others().await;
     }
 }
 

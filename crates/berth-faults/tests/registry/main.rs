@@ -2,8 +2,8 @@
 //! after a restart, nothing is there by half, and the same can be done again.
 //!
 //! Each module that is named after an operation has its scenarios. Each scenario is tried with each fault at each of
-//! its steps ([`every_fault`]), and left at each of its steps ([`left`]). In [`together`], all of them go on at
-//! the same time.
+//! its steps ([`every_fault`]), and left at each of its steps ([`left`]). In [`rivals`], two of them meet in
+//! every order, and in [`together`] all of them in a random one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod collect;
@@ -19,6 +19,7 @@ mod mount;
 mod process;
 mod push;
 mod retention;
+mod rivals;
 mod scenario;
 mod seen;
 mod session;

@@ -17,7 +17,7 @@ use crate::session::Remembered;
 pub(crate) struct Process {
     pub(crate) registry: Registry,
     pub(crate) collector: Collector,
-    /// What the registry works on, and what goes wrong.
+    /// What the registry works on, and what goes wrong there.
     pub(crate) metadata: Arc<dyn Collected>,
     pub(crate) faults: Faults,
     /// What is there, without faults: for looking at it.
@@ -34,8 +34,17 @@ pub(crate) struct Stored {
 
 impl Process {
     pub(crate) fn over<M: Collected + InspectionStore, B: BlobStore>(
-        (metadata, blobs): (Arc<M>, Arc<B>),
+        stores: (Arc<M>, Arc<B>),
         faults: &Faults,
+        remembered: &Remembered,
+    ) -> Self {
+        Self::apart(stores, [faults, faults], remembered)
+    }
+
+    /// Of the registry and of the collector, each has its own faults.
+    pub(crate) fn apart<M: Collected + InspectionStore, B: BlobStore>(
+        (metadata, blobs): (Arc<M>, Arc<B>),
+        [of_registry, of_collector]: [&Faults; 2],
         remembered: &Remembered,
     ) -> Self {
         // So that each link is old enough to be renewed when it is promised.
@@ -49,15 +58,20 @@ impl Process {
             metadata: metadata.clone(),
             blobs: blobs.clone(),
         };
-        let metadata = Arc::new(FaultyMetadata::new(metadata, faults.clone()));
-        let blobs = Arc::new(FaultyBlobs::new(blobs, faults.clone()));
-        let registry = Registry::new(metadata.clone(), blobs.clone(), settings);
+        let faulty = |faults: &Faults| {
+            let metadata = FaultyMetadata::new(metadata.clone(), faults.clone());
+            let blobs = FaultyBlobs::new(blobs.clone(), faults.clone());
+            (Arc::new(metadata), Arc::new(blobs))
+        };
+        let (metadata, blobs) = faulty(of_registry);
+        let registry = Registry::new(metadata.clone(), blobs, settings);
+        let (collected, collected_blobs) = faulty(of_collector);
         let guards = registry.blob_guards().clone();
         Self {
-            collector: Collector::new(metadata.clone(), blobs, guards),
+            collector: Collector::new(collected, collected_blobs, guards),
             registry,
             metadata,
-            faults: faults.clone(),
+            faults: of_registry.clone(),
             stored,
             remembered: Arc::clone(remembered),
         }

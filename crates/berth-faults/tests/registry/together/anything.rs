@@ -43,7 +43,7 @@ async fn act(process: Arc<Process>, seed: u64) {
     let mut random = SmallRng::seed_from_u64(seed);
     for _ in 0..OPERATIONS {
         // Some go away before they have the answer.
-        let patience = milliseconds(random.random_range(1..200));
+        let patience = milliseconds(random.random_range(1..400));
         let operation = timeout(patience, operate(&process, &mut random));
         if let Ok(Err(error)) = operation.await {
             assert_is_allowed(&*error);

@@ -1,0 +1,199 @@
+//! An operation of the registry and one of garbage collection, about the same blob, in all orders in which
+//! each stops once while the other goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_faults::{Fault, Faults};
+use berth_metadata::Grace;
+use berth_metadata::MemoryMetadata;
+use berth_progress::Nobody;
+use berth_registry::{Content, MemoryBlobs, RegistryError};
+use tokio::time::sleep;
+
+use crate::contents::{HERE, LAYER, THERE, digest, image};
+use crate::left::{settle, until_moment};
+use crate::manifest;
+use crate::process::{Process, later};
+use crate::scenario::Outcome;
+use crate::seen::look;
+use crate::tidy::tidy;
+
+/// What is known of the blob before.
+#[derive(Clone, Copy, Debug)]
+enum Before {
+    /// Nothing needs it, and one repository has it.
+    Unused,
+    Condemned,
+    /// Nothing but its file, which a crash left.
+    File,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Rival {
+    Push,
+    Mount,
+    Head,
+    Put,
+    Collect,
+    Sweep,
+}
+
+const BEFORE: [Before; 3] = [Before::Unused, Before::Condemned, Before::File];
+const OF_REGISTRY: [Rival; 4] = [Rival::Push, Rival::Mount, Rival::Head, Rival::Put];
+const OF_COLLECTOR: [Rival; 2] = [Rival::Collect, Rival::Sweep];
+
+/// Every pair of rivals, in both orders, and what they find.
+fn meetings() -> Vec<(Before, [Rival; 2])> {
+    let mut meetings = Vec::new();
+    for before in BEFORE {
+        for one in OF_REGISTRY {
+            for other in OF_COLLECTOR {
+                meetings.extend([(before, [one, other]), (before, [other, one])]);
+            }
+        }
+    }
+    meetings
+}
+
+async fn prepare(before: Before, faults: [&Faults; 2]) -> Process {
+    let stores = (
+        Arc::new(MemoryMetadata::default()),
+        Arc::new(MemoryBlobs::default()),
+    );
+    let plain = Process::over(stores.clone(), &Faults::none(), &Arc::default());
+    plain.push(&HERE, &[LAYER]).await;
+    let digests = [digest(LAYER)];
+    match before {
+        Before::Unused => {}
+        Before::Condemned => plain.condemn(&[LAYER]).await,
+        Before::File => {
+            plain.condemn(&[LAYER]).await;
+            let forget = plain.metadata.forget_blobs(&digests, later(1), later(1));
+            assert_eq!(forget.await.unwrap().len(), 1);
+        }
+    }
+    Process::apart(stores, faults, &Arc::default())
+}
+
+impl Rival {
+    /// The faults of the registry and of the collector, if these are those of the first and of the
+    /// second rival.
+    fn faults(rivals: [Self; 2], [first, second]: [&Faults; 2]) -> [&Faults; 2] {
+        match rivals[0] {
+            Self::Collect | Self::Sweep => [second, first],
+            _ => [first, second],
+        }
+    }
+
+    async fn act(self, process: &Process) -> Outcome {
+        let (registry, digest) = (&process.registry, digest(LAYER));
+        match self {
+            Self::Push => {
+                let content = Content::from_bytes(LAYER);
+                registry.push_blob(&THERE, &digest, content).await?;
+            }
+            Self::Mount => drop(registry.mount_blob(&THERE, None, &digest).await?),
+            Self::Head => drop(registry.blob(&HERE, &digest).await?),
+            Self::Put => {
+                let image = image(LAYER, &[]);
+                manifest::push(process, &HERE, image, &[]).await?;
+            }
+            Self::Collect => {
+                let (at_once, now) = (Grace(Duration::ZERO), later(1));
+                process.collector.collect(at_once, now, &Nobody).await?;
+            }
+            Self::Sweep => drop(process.collector.sweep(&Nobody).await?),
+        }
+        Ok(())
+    }
+}
+
+/// Which operation the registry refuses depends on who comes first; no other error is one.
+fn assert_is_allowed(outcome: Outcome) {
+    let Err(error) = outcome else { return };
+    let is_allowed = matches!(
+        error.downcast_ref(),
+        Some(
+            RegistryError::RepositoryUnknown(_)
+                | RegistryError::BlobUnknown { .. }
+                | RegistryError::ReferencesUnknown { .. }
+        )
+    );
+    assert!(is_allowed, "{error}");
+}
+
+async fn assert_whole(process: &Process) {
+    settle(process).await;
+    let seen = look(&process.stored).await;
+    tidy(process).await;
+    assert_eq!(look(&process.stored).await, seen);
+}
+
+/// How many moments an operation has, if it is alone.
+async fn moments(before: Before, rival: Rival) -> usize {
+    let faults = Faults::none();
+    let process = prepare(before, [&faults, &faults]).await;
+    assert_is_allowed(rival.act(&process).await);
+    faults.moments()
+}
+
+/// Stops for so long at one moment.
+fn stop_at(moment: usize, time: Duration) -> Faults {
+    let fault = match moment % 2 {
+        1 => Fault::Sleep(time),
+        _ => Fault::Linger(time),
+    };
+    Faults::at(moment.div_ceil(2), fault)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rivals_leave_what_is_there_whole() {
+    let [begin, short, long] = [1, 10, 100].map(Duration::from_millis);
+    for (before, rivals) in meetings() {
+        let [first, second] = rivals;
+        let count = [moments(before, first).await, moments(before, second).await];
+        for (one, other) in pairs(count) {
+            println!("{before:?}: {first:?} stops at {one}, {second:?} at {other}");
+            let faults = [stop_at(one, short), stop_at(other, long)];
+            let process = prepare(before, Rival::faults(rivals, faults.each_ref())).await;
+            let second = async {
+                sleep(begin).await;
+                second.act(&process).await
+            };
+            let (first, second) = tokio::join!(first.act(&process), second);
+            assert_is_allowed(first);
+            assert_is_allowed(second);
+            faults.iter().for_each(Faults::cease);
+            assert_whole(&process).await;
+        }
+    }
+}
+
+fn pairs([one, other]: [usize; 2]) -> impl Iterator<Item = (usize, usize)> {
+    (1..=one).flat_map(move |one| (1..=other).map(move |other| (one, other)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rival_that_leaves_does_no_harm_later() {
+    let late = Duration::from_millis(20);
+    for (before, rivals) in meetings() {
+        let [first, second] = rivals;
+        for moment in 1..=moments(before, first).await {
+            println!("{before:?}: {first:?} is left at {moment}, then {second:?}");
+            let faults = [
+                Faults::planned(move |_, _| Some(Fault::Late(late))),
+                Faults::none(),
+            ];
+            let process = prepare(before, Rival::faults(rivals, faults.each_ref())).await;
+            let acting = first.act(&process);
+            let others = async || sleep(Duration::from_millis(1)).await;
+            if let Some(outcome) = until_moment(moment, &faults[0], acting, others).await {
+                assert_is_allowed(outcome);
+            }
+            assert_is_allowed(second.act(&process).await);
+            faults[0].cease();
+            assert_whole(&process).await;
+        }
+    }
+}
