@@ -144,7 +144,7 @@ fn what_is_published_while_another_file_is_quarantined_stays() {
             store.publish(good, 7, &digest).await.unwrap();
             quarantining.await.unwrap().unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"content");
-            store.delete(&[digest.clone()]).await.unwrap();
+            store.delete(std::slice::from_ref(&digest)).await.unwrap();
         }
     });
 }
