@@ -79,7 +79,7 @@ async fn prepare(before: Before, faults: [&Faults; 2]) -> Process {
 impl Rival {
     /// The faults of the registry and of the collector, if these are those of the first and of the
     /// second rival.
-    fn faults<'a>(rivals: [Self; 2], [first, second]: [&'a Faults; 2]) -> [&'a Faults; 2] {
+    fn faults(rivals: [Self; 2], [first, second]: [&Faults; 2]) -> [&Faults; 2] {
         match rivals[0] {
             Self::Collect | Self::Sweep => [second, first],
             _ => [first, second],

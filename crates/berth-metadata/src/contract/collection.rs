@@ -38,7 +38,7 @@ async fn condemn(store: &dyn Collected, here: &RepositoryName, layer: &Blob) {
     store.link_blob(here, layer, None).await.unwrap();
     let digests = [layer.digest.clone()];
     let condemned = store.condemn_blobs(&digests, later()).await.unwrap();
-    assert_eq!(condemned, [layer.clone()]);
+    assert_eq!(condemned, std::slice::from_ref(layer));
     assert!(is_condemned(store, &layer.digest, later()).await);
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn the_condemned_can_be_read_until_forgotten(store: &dyn Collec
     assert_eq!(too_early, []);
     assert!(store.unrecorded(&digests).await.unwrap().is_empty());
 
-    assert_eq!(forget(store, &layer).await, [layer.clone()]);
+    assert_eq!(forget(store, &layer).await, std::slice::from_ref(&layer));
     assert_eq!(store.blob(&here, &layer.digest).await.unwrap(), None);
     assert!(!is_condemned(store, &layer.digest, later()).await);
     let unrecorded = store.unrecorded(&digests).await.unwrap();

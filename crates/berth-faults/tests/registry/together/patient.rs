@@ -28,9 +28,8 @@ pub(super) async fn push_in_chunks(
     let first = content.len() / 2;
     while push.offset().await? < first {
         let patience = milliseconds(random.random_range(1..40));
-        match timeout(patience, push.append(first)).await {
-            Ok(appended) => appended?,
-            Err(_) => {}
+        if let Ok(appended) = timeout(patience, push.append(first)).await {
+            appended?;
         }
     }
     push.finish(&digest(content)).await
