@@ -34,6 +34,42 @@ impl Scenario for Expire {
     }
 }
 
+/// The end of an upload session that its client gives up.
+struct Cancel;
+
+impl Scenario for Cancel {
+    async fn prepare(&self, process: &Process) {
+        let registry = &process.registry;
+        let begun = registry.begin_upload(&HERE, Algorithm::default()).await;
+        let (session, content) = (begun.unwrap(), Content::from_bytes(LAYER));
+        let appended = registry.append_upload(&HERE, session, content).await;
+        appended.unwrap();
+    }
+
+    async fn operate(&self, process: &Process) -> Outcome {
+        let sessions = process.stored.metadata.expired_uploads(later(2), 2).await?;
+        for session in sessions {
+            process.registry.cancel_upload(&HERE, session).await?;
+        }
+        Ok(())
+    }
+
+    async fn assert_done(&self, process: &Process) {
+        let sessions = process.stored.metadata.expired_uploads(later(2), 1).await;
+        assert_eq!(sessions.unwrap(), []);
+    }
+}
+
+#[test]
+fn a_cancellation_survives_every_fault() {
+    try_every_fault(&Cancel);
+}
+
+#[test]
+fn a_cancellation_can_be_left_at_every_step() {
+    leave_at_every_step(&Cancel);
+}
+
 #[test]
 fn the_end_of_sessions_survives_every_fault() {
     try_every_fault(&Expire);
