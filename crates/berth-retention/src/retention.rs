@@ -67,6 +67,9 @@ impl Retention {
             report: RetentionReport::begin(mode),
             unneeded: Unneeded::default(),
         };
+        if self.rules.is_empty() {
+            return Ok(run.end());
+        }
         let mut progress = Progress::begin("applying retention rules", Unit::Items, None);
         let mut last: Option<RepositoryName> = None;
         loop {
