@@ -1,5 +1,5 @@
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -7,6 +7,10 @@ use crate::bench::http::{Connection, Request};
 use crate::bench::push;
 use crate::bench::results::{Measurements, Metric, Registry};
 use crate::bench::statistics::{median, median_ratio};
+
+/// How long after a turn of both sides the next begins: whatever else the machine does for a moment
+/// must not be there all the time.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +52,8 @@ pub(super) struct Probe<'a> {
 
 impl Probe<'_> {
     /// Makes requests one after the other, in short turns of both sides: a machine that becomes
-    /// faster or slower meanwhile does so for both. Adds the median cost of each turn. The request is
+    /// faster or slower meanwhile does so for both. Who begins changes, because the first finds less in
+    /// the caches. Adds the median cost of each turn. The request is
     /// told its number among all of its side, and whether it succeeded is its answer: `false` is a
     /// registry that does not know this kind of request.
     pub(super) async fn measure(
@@ -61,12 +66,15 @@ impl Probe<'_> {
         let mut control = Lane::open(Side::Control, addresses.control).await?;
         let mut grown = Lane::open(Side::Grown, addresses.grown).await?;
         for turn in 0..self.turns {
-            for lane in [&mut control, &mut grown] {
+            let mut lanes = [&mut control, &mut grown];
+            lanes.rotate_left(turn % 2);
+            for lane in lanes {
                 if !lane.take_turn(turn, self.requests, &request).await? {
                     self.tell(registry, "not supported");
                     return Ok(());
                 }
             }
+            tokio::time::sleep(PAUSE).await;
         }
         for lane in [&control, &grown] {
             for cost in &lane.costs {
@@ -178,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_sides_take_turns() {
+    async fn both_sides_take_turns_and_begin_in_turn() {
         let made = RefCell::new(Vec::new());
         let measured = measure(async |side, _, number| {
             made.borrow_mut().push((side, number));
@@ -186,10 +194,15 @@ mod tests {
         })
         .await;
         let turn = |side, first| (first..first + 3).map(move |number| (side, number));
-        let expected: Vec<(Side, usize)> = [0, 3]
-            .into_iter()
-            .flat_map(|first| turn(Side::Control, first).chain(turn(Side::Grown, first)))
-            .collect();
+        let expected: Vec<(Side, usize)> = [
+            turn(Side::Control, 0),
+            turn(Side::Grown, 0),
+            turn(Side::Grown, 3),
+            turn(Side::Control, 3),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         assert_eq!(made.into_inner(), expected);
         let metrics: Vec<_> = measured
             .iter()
