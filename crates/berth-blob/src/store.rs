@@ -62,8 +62,8 @@ pub trait BlobStore: Send + Sync + 'static {
     /// end even if it is deleted meanwhile.
     async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError>;
 
-    /// Removes blobs, durably, and answers how many there were. [`BlobGuards`](crate::BlobGuards) tell
-    /// when that is safe.
+    /// Removes blobs, and answers how many there were. [`BlobGuards`](crate::BlobGuards) tell when that
+    /// is safe. A power cut may bring some back, but never one that is published again after that.
     ///
     /// # Errors
     /// If some could not be removed; the others are.

@@ -4,6 +4,7 @@ use berth_blob::Removing;
 use berth_metadata::{Blob, Grace};
 use berth_progress::{Observer, Progress, Unit};
 use berth_spec::Digest;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{debug, warn};
 
 use crate::collector::to_its_end;
@@ -14,6 +15,9 @@ pub(crate) const PAGE: u32 = 2_000;
 
 /// How many blobs are changed in one transaction: so few that nobody who writes waits long for it.
 const BATCH: usize = 64;
+
+/// How many transactions wait for one sync together.
+const BATCHES_AT_ONCE: usize = 8;
 
 impl Collector {
     /// Condemns the blobs that nothing needs at `now`, and deletes those that were condemned a grace
@@ -51,9 +55,12 @@ impl Collector {
                 .metadata
                 .unused_blobs(last.as_ref(), unused_since, PAGE)
                 .await?;
-            for batch in page.blobs.chunks(BATCH) {
+            let condemning = page.blobs.chunks(BATCH).map(|batch| {
                 let digests: Vec<Digest> = batch.iter().map(|blob| blob.digest.clone()).collect();
-                let condemned = self.metadata.condemn_blobs(&digests, unused_since).await?;
+                async move { self.metadata.condemn_blobs(&digests, unused_since).await }
+            });
+            let mut condemning = stream::iter(condemning).buffer_unordered(BATCHES_AT_ONCE);
+            while let Some(condemned) = condemning.try_next().await? {
                 report.condemned.add(&condemned);
                 progress.advance(condemned.len() as u64, observer);
             }
@@ -84,10 +91,11 @@ impl Collector {
                 return Ok(());
             };
             last = Some(blob.digest.clone());
-            for batch in page.chunks(BATCH) {
-                let deleted = self
-                    .delete_batch(batch, condemned_before, unused_since)
-                    .await?;
+            let deleting = page
+                .chunks(BATCH)
+                .map(|batch| self.delete_batch(batch, condemned_before, unused_since));
+            let mut deleting = stream::iter(deleting).buffer_unordered(BATCHES_AT_ONCE);
+            while let Some(deleted) = deleting.try_next().await? {
                 report.include(&deleted);
                 progress.advance(deleted.deleted.blobs, observer);
             }
