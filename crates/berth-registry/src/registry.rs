@@ -12,7 +12,6 @@ use crate::{MetadataSessionRecords, RegistryError, Settings};
 pub struct Registry {
     pub(crate) metadata: Arc<dyn MetadataStore>,
     pub(crate) blobs: Arc<dyn BlobStore>,
-    pub(crate) guards: BlobGuards,
     pub(crate) uploads: Uploads,
     pub(crate) settings: Arc<Settings>,
 }
@@ -29,14 +28,13 @@ impl Registry {
             uploads: Uploads::new(Arc::clone(&blobs), records, settings.upload_lifetime),
             metadata,
             blobs,
-            guards: BlobGuards::default(),
             settings: Arc::new(settings),
         }
     }
 
     /// What keeps blobs that are being pushed here from being removed: whoever removes any holds these.
     pub fn blob_guards(&self) -> &BlobGuards {
-        &self.guards
+        self.uploads.guards()
     }
 
     /// What its owner chose.

@@ -61,7 +61,6 @@ impl Registry {
         let digest = digest.clone();
         to_its_end(async move {
             let uploads = &registry.uploads;
-            let _publishing = registry.guards.publishing(&digest).await;
             let finished = uploads.finish(&repository, id, &digest, content).await?;
             registry.link(&repository, finished, Some(id)).await
         })
@@ -82,7 +81,6 @@ impl Registry {
         let (registry, repository) = (self.clone(), repository.clone());
         let digest = digest.clone();
         to_its_end(async move {
-            let _publishing = registry.guards.publishing(&digest).await;
             let finished = registry.uploads.push_whole(&digest, content).await?;
             registry.link(&repository, finished, None).await
         })

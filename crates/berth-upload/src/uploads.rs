@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use berth_blob::{BlobError, BlobStore};
+use berth_blob::{BlobError, BlobGuards, BlobStore, Publishing};
 use berth_spec::{Algorithm, Digest, Hasher, RepositoryName, SessionId};
 use tracing::{Instrument, debug, warn};
 
@@ -24,16 +24,18 @@ struct Machine {
     blobs: Arc<dyn BlobStore>,
     records: Arc<dyn SessionRecords>,
     active: ActiveSessions,
+    guards: BlobGuards,
     lifetime: Duration,
 }
 
 /// A blob that was just published and is not known to anybody yet. Nobody else can touch its
-/// session until this is dropped.
+/// session, and nobody removes the blob, until this is dropped.
 #[derive(Debug)]
 pub struct Finished {
     digest: Digest,
     size: u64,
     claim: Claim,
+    _publishing: Publishing,
 }
 
 impl Finished {
@@ -64,8 +66,15 @@ impl Uploads {
             blobs,
             records,
             active: ActiveSessions::default(),
+            guards: BlobGuards::default(),
             lifetime,
         }))
+    }
+
+    /// What keeps a blob that is published here from being removed before it is known: whoever removes
+    /// any from the same store holds these.
+    pub fn guards(&self) -> &BlobGuards {
+        &self.0.guards
     }
 
     /// Begins a session (end-4a, end-4c) whose bytes are hashed by `algorithm`.
@@ -152,14 +161,15 @@ impl Uploads {
                 let taken = machine.take_in(record.clone(), content, Some(&digest));
                 let (whole, hasher) = taken.await?;
                 let size = whole.offset;
-                machine.publish(id, size, hasher, &digest).await?;
-                Ok(size)
+                let publishing = machine.publish(id, size, hasher, &digest).await?;
+                Ok((size, publishing))
             };
-            let size = machine.or_cut_back(&record, finishing).await?;
+            let (size, _publishing) = machine.or_cut_back(&record, finishing).await?;
             Ok(Finished {
                 digest,
                 size,
                 claim,
+                _publishing,
             })
         })
         .await
@@ -365,12 +375,14 @@ impl Machine {
             return Err(UploadError::Interrupted { kept: 0, source });
         }
         let size = received.length;
-        self.publish(claim.id(), size, received.hasher, &digest)
+        let _publishing = self
+            .publish(claim.id(), size, received.hasher, &digest)
             .await?;
         Ok(Finished {
             digest,
             size,
             claim,
+            _publishing,
         })
     }
 
@@ -380,7 +392,7 @@ impl Machine {
         size: u64,
         hasher: Hasher,
         digest: &Digest,
-    ) -> Result<(), UploadError> {
+    ) -> Result<Publishing, UploadError> {
         let actual = hasher.finish();
         if actual != *digest {
             return Err(UploadError::DigestMismatch {
@@ -388,7 +400,10 @@ impl Machine {
                 actual,
             });
         }
-        Ok(self.blobs.publish(id, size, digest).await?)
+        // Not before all bytes are here: how long a client takes must not hold up who removes the blob.
+        let publishing = self.guards.publishing(digest).await;
+        self.blobs.publish(id, size, digest).await?;
+        Ok(publishing)
     }
 
     /// Does work on a session, and gives the room of bytes that were not taken back at once: when

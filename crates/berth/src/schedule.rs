@@ -20,7 +20,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 const FIRST_COLLECTION: Duration = Duration::from_secs(5 * 60);
 
 /// How long to rest when all that is stored is verified.
-const VERIFICATION_PAUSE: Duration = Duration::from_secs(60);
+const VERIFICATION_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Does all that is due, until this is dropped.
 pub(crate) async fn run(upkeep: Upkeep, collect_every: Option<Duration>, verify_rate: Option<u64>) {

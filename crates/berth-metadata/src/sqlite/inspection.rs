@@ -119,7 +119,14 @@ impl InspectionStore for SqliteMetadata {
     }
 
     async fn damages(&self) -> Result<Vec<String>, MetadataError> {
-        self.read(integrity::damages).await
+        let path = self.path.clone();
+        // On a connection of its own: readers are few, and this may take minutes.
+        let looking = tokio::task::spawn_blocking(move || {
+            integrity::damages(&mut super::snapshot::connect(&path)?)
+        });
+        looking
+            .await
+            .map_err(|error| MetadataError::Database(error.to_string()))?
     }
 }
 

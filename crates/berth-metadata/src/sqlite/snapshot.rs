@@ -65,7 +65,7 @@ fn write_copy(original: &Path, copy: &Path) -> Result<(), MetadataError> {
     sync(copy)
 }
 
-fn connect(path: &Path) -> Result<SqliteConnection, MetadataError> {
+pub(super) fn connect(path: &Path) -> Result<SqliteConnection, MetadataError> {
     let mut connection =
         SqliteConnection::establish(&url(path)?).map_err(|error| unusable(path, &error))?;
     configure(&mut connection)?;

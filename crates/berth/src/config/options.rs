@@ -45,7 +45,7 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_COLLECTION_INTERVAL", value_name = "TIME|never")]
     collection_interval: Option<Interval>,
 
-    /// How many bytes of blobs are verified in a second, in the background, round and round, or off [default: off]
+    /// How many bytes of blobs are verified in a second, in the background, all of them and again a day later, or off [default: off]
     #[arg(long, env = "BERTH_VERIFICATION_RATE", value_name = "BYTES|off")]
     verification_rate: Option<Rate>,
 

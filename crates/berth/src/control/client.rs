@@ -5,13 +5,13 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use super::Message;
-use super::socket::with_path;
+use super::socket::{NAME, with_path};
 use crate::upkeep::{Outcome, Task, Watcher};
 
 /// Has the process that serves a data folder do a task, and waits until it is done.
 pub(crate) fn ask(folder: &Path, task: &Task, watcher: &dyn Watcher) -> anyhow::Result<Outcome> {
     let shown = folder.display();
-    let mut server = with_path(folder, UnixStream::connect).with_context(|| {
+    let mut server = with_path(folder, NAME, UnixStream::connect).with_context(|| {
         format!("another process has the data folder {shown}, but does not take tasks")
     })?;
     let mut line = serde_json::to_string(task)?;

@@ -1,4 +1,4 @@
-use std::fs::{Permissions, remove_file, set_permissions};
+use std::fs::{Permissions, remove_file, rename, set_permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{interval, sleep};
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep, timeout};
 use tracing::{info, warn};
 
 use super::Message;
@@ -26,8 +27,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often at most progress is told.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 
-/// How many findings may wait to be told.
-const FINDINGS: usize = 1000;
+/// How long a client may take nothing of what it is told, before it counts as gone.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The name of the socket before it is only its owner's.
+const UNPROTECTED: &str = "control.new";
 
 /// Where a server takes tasks from other processes of its owner.
 pub(crate) struct ControlSocket {
@@ -39,14 +43,16 @@ impl ControlSocket {
     /// Takes the place of the socket that an earlier server left in the folder: whoever calls this has
     /// claimed the folder.
     pub(crate) fn bind(folder: &Path) -> anyhow::Result<Self> {
-        let path = folder.join(NAME);
+        let (path, unprotected) = (folder.join(NAME), folder.join(UNPROTECTED));
         let bind = || {
-            match remove_file(&path) {
+            match remove_file(&unprotected) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            let listener = with_path(folder, UnixListener::bind)?;
-            set_permissions(&path, Permissions::from_mode(0o600))?;
+            let listener = with_path(folder, UNPROTECTED, UnixListener::bind)?;
+            // Nobody else may have come in when it gets its name.
+            set_permissions(&unprotected, Permissions::from_mode(0o600))?;
+            rename(&unprotected, &path)?;
             Ok(listener)
         };
         let listener =
@@ -77,19 +83,21 @@ impl Drop for ControlSocket {
 
 async fn answer(client: UnixStream, upkeep: Upkeep) {
     let (mut reads, mut writes) = client.into_split();
-    let last = match read_task(&mut reads).await {
+    let told = match read_task(&mut reads).await {
         Ok(task) => {
             tokio::select! {
-                last = run(&task, &upkeep, &mut writes) => last,
-                () = gone(&mut reads) => {
-                    info!("whoever gave a task went away: it is given up");
-                    return;
-                }
+                told = run(task, upkeep, &mut writes) => told,
+                () = gone(&mut reads) => Err(io::ErrorKind::ConnectionReset.into()),
             }
         }
-        Err(error) => Message::Failed(format!("the task cannot be read: {error}")),
+        Err(error) => {
+            let failed = Message::Failed(format!("the task cannot be read: {error}"));
+            send(&mut writes, &failed).await
+        }
     };
-    send(&mut writes, &last).await;
+    if let Err(error) = told {
+        info!(%error, "whoever gave a task went away: it is given up");
+    }
 }
 
 async fn read_task(reads: &mut OwnedReadHalf) -> io::Result<Task> {
@@ -106,49 +114,56 @@ async fn gone(reads: &mut OwnedReadHalf) {
     while let Ok(1..) = reads.read(&mut ignored).await {}
 }
 
-/// Does a task, and tells the client about it meanwhile. Answers the last message.
-async fn run(task: &Task, upkeep: &Upkeep, writes: &mut OwnedWriteHalf) -> Message {
+/// Does a task, and tells the client about it. The task goes on while the client is slow to listen, so
+/// that what it holds is not held any longer; it ends with the client.
+///
+/// # Errors
+/// If the client is gone.
+async fn run(task: Task, upkeep: Upkeep, writes: &mut OwnedWriteHalf) -> io::Result<()> {
     let (progress, mut latest) = watch::channel(None);
-    let (findings, mut found) = mpsc::channel(FINDINGS);
+    let (findings, mut found) = mpsc::unbounded_channel();
     let remote = Remote { progress, findings };
-    let mut running = std::pin::pin!(upkeep.run(task, &remote));
+    // Ends the task when it is dropped.
+    let mut running = JoinSet::new();
+    running.spawn(async move { upkeep.run(&task, &remote).await });
     let mut ticks = interval(PROGRESS_PAUSE);
     let done = loop {
         tokio::select! {
-            done = &mut running => break done,
-            Some(finding) = found.recv() => send(writes, &Message::Finding(finding)).await,
+            Some(done) = running.join_next() => break done,
+            Some(finding) = found.recv() => send(writes, &Message::Finding(finding)).await?,
             _ = ticks.tick() => {
-                let progress = latest.borrow_and_update().clone();
-                if let Some(progress) = progress {
-                    send(writes, &Message::Progress(progress)).await;
+                if latest.has_changed().unwrap_or(false) {
+                    let progress = latest.borrow_and_update().clone();
+                    if let Some(progress) = progress {
+                        send(writes, &Message::Progress(progress)).await?;
+                    }
                 }
             }
         }
     };
     while let Ok(finding) = found.try_recv() {
-        send(writes, &Message::Finding(finding)).await;
+        send(writes, &Message::Finding(finding)).await?;
     }
-    match done {
+    let last = match done.map_err(anyhow::Error::from).flatten() {
         Ok(outcome) => Message::Done(outcome),
         Err(error) => {
             warn!(error = format!("{error:#}"), "a task failed");
             Message::Failed(format!("{error:#}"))
         }
-    }
+    };
+    send(writes, &last).await
 }
 
-/// A client that went away needs no message.
-async fn send(writes: &mut OwnedWriteHalf, message: &Message) {
-    if let Ok(mut line) = serde_json::to_string(message) {
-        line.push('\n');
-        let _ = writes.write_all(line.as_bytes()).await;
-    }
+async fn send(writes: &mut OwnedWriteHalf, message: &Message) -> io::Result<()> {
+    let mut line = serde_json::to_string(message)?;
+    line.push('\n');
+    timeout(SEND_TIMEOUT, writes.write_all(line.as_bytes())).await?
 }
 
 /// A client, as a task sees it.
 struct Remote {
     progress: watch::Sender<Option<Progress>>,
-    findings: mpsc::Sender<String>,
+    findings: mpsc::UnboundedSender<String>,
 }
 
 impl Observer for Remote {
@@ -159,7 +174,7 @@ impl Observer for Remote {
 
 impl Watcher for Remote {
     fn found(&self, finding: &str) {
-        // One that comes too fast is in the log, and counted in the outcome.
-        let _ = self.findings.try_send(finding.to_owned());
+        // The task ends soon if nobody is there.
+        let _ = self.findings.send(finding.to_owned());
     }
 }

@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 /// The name of the socket in its folder.
 pub(super) const NAME: &str = "control";
 
-/// Calls `act` with the path of the socket. A socket's path may have only about a hundred bytes, and
-/// a data folder's may have more: so it goes through the open folder.
+/// Calls `act` with the path of a socket. It may have only about a hundred bytes, and a data folder's
+/// may have more: so it goes through the open folder.
 pub(super) fn with_path<T>(
     folder: &Path,
+    name: &str,
     act: impl FnOnce(PathBuf) -> io::Result<T>,
 ) -> io::Result<T> {
     let open = File::open(folder)?;
     let descriptors = Path::new("/proc/self/fd");
     match descriptors.is_dir() {
-        true => act(descriptors.join(open.as_raw_fd().to_string()).join(NAME)),
-        false => act(folder.join(NAME)),
+        true => act(descriptors.join(open.as_raw_fd().to_string()).join(name)),
+        false => act(folder.join(name)),
     }
 }
 
@@ -30,8 +31,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("a".repeat(120));
         std::fs::create_dir(&folder).unwrap();
-        let _listener = with_path(&folder, UnixListener::bind).unwrap();
-        with_path(&folder, UnixStream::connect).unwrap();
+        let _listener = with_path(&folder, NAME, UnixListener::bind).unwrap();
+        with_path(&folder, NAME, UnixStream::connect).unwrap();
         assert!(folder.join(NAME).exists());
     }
 }
