@@ -6,7 +6,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::harness::{Berth, Image, Push, digest};
-use crate::{berth, file_of, report};
+use crate::{berth, file_of, overwrite, report};
 
 fn back_up(folder: &Path, data: &Path) -> Value {
     report(&["backup", folder.to_str().unwrap()], data)["backed_up"].take()
@@ -82,7 +82,7 @@ fn a_backup_that_rots_is_found_when_it_is_restored() {
     let folder = tempfile::tempdir().unwrap();
     let [backup, data] = ["backup", "data"].map(|name| folder.path().join(name));
     assert_eq!(back_up(&backup, &server.data())["blobs"], 2);
-    fs::write(file_of(&backup, &digest(&image.layer)), b"rotten").unwrap();
+    overwrite(file_of(&backup, &digest(&image.layer)), b"rotten");
     let output = berth(&["restore", backup.to_str().unwrap()], &data);
     assert!(!output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
