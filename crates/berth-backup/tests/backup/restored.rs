@@ -1,5 +1,6 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_backup::{Backup, BackupError, RestoreReport, restore};
@@ -177,6 +178,35 @@ async fn a_folder_that_somebody_uses_is_not_restored_and_one_that_is_restored_no
     assert!(report.unwrap().is_sound());
     assert!(claiming.is_refused.into_inner());
     lock.try_lock().unwrap();
+}
+
+/// Without a file to lock, nothing keeps others away.
+#[tokio::test]
+async fn a_backup_that_is_opened_while_its_metadata_is_copied_is_not_restored() {
+    let world = World::new();
+    world.push_image("a", "latest", b"layer").await;
+    world.back_up(&Backup::default()).await;
+    fs::remove_file(world.path("backup/lock")).unwrap();
+    let writing = Writing(world.path("backup/metadata.sqlite3-wal"));
+    let refused = restore(&world.path("backup"), &world.path("restored"), &writing).await;
+    assert!(
+        matches!(refused, Err(BackupError::NotClosed(_))),
+        "{refused:?}"
+    );
+    assert!(!world.path("restored/metadata.sqlite3").exists());
+}
+
+/// Writes to a log when the copy begins.
+struct Writing(PathBuf);
+
+impl Observer for Writing {
+    fn tell(&self, _: &Progress) {
+        fs::write(&self.0, b"news").unwrap();
+    }
+}
+
+impl Watcher for Writing {
+    fn found(&self, _: &Problem) {}
 }
 
 /// Tries to claim the backup while it is restored.
