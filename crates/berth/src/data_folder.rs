@@ -1,5 +1,6 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -34,18 +35,23 @@ impl DataFolder {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(path.join("lock"))
             .with_context(|| format!("cannot write to the data folder {shown}"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            })),
-            Err(TryLockError::WouldBlock) => Ok(None),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock the data folder {shown}"))
+                return Err(error).with_context(|| format!("cannot lock the data folder {shown}"));
             }
         }
+        // What a registry has opened may have news that no backup may replace.
+        berth_backup::unmark(path)
+            .with_context(|| format!("cannot write to the data folder {shown}"))?;
+        Ok(Some(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        }))
     }
 
     /// Refuses a folder that has blobs and no metadata: whoever lost the metadata wants it back, and
