@@ -7,7 +7,9 @@ use berth_metadata::{MetadataStore, UploadRecord};
 use berth_spec::{Algorithm, SessionId};
 use berth_verify::{BlobDamage, Fault};
 
-use crate::world::{World, mode, names_in, open_and_verify, push_image, repository, tags};
+use crate::world::{
+    World, mode, names_in, open_and_verify, overwrite, push_image, repository, tags,
+};
 
 fn rehashing() -> Backup {
     Backup { rehash: true }
@@ -77,8 +79,8 @@ async fn what_is_damaged_is_told_and_the_rest_is_backed_up() {
     let unreadable = world.push_image("a", "unreadable", b"unreadable").await;
     let sound = world.push_image("a", "sound", b"sound").await;
     fs::remove_file(world.blob_in("data", &missing)).unwrap();
-    fs::write(world.blob_in("data", &corrupt), b"corrup!").unwrap();
-    fs::write(world.blob_in("data", &cut), b"cut").unwrap();
+    overwrite(&world.blob_in("data", &corrupt), b"corrup!");
+    overwrite(&world.blob_in("data", &cut), b"cut");
     fs::remove_file(world.blob_in("data", &unreadable)).unwrap();
     fs::create_dir(world.blob_in("data", &unreadable)).unwrap();
 
@@ -119,14 +121,14 @@ async fn damage_in_the_backup_is_mended_by_one_that_looks() {
     let layer = world.push_image("a", "latest", b"layer").await;
     world.back_up(&Backup::default()).await;
     let copy = world.blob_in("backup", &layer);
-    fs::write(&copy, b"lay3r").unwrap();
+    overwrite(&copy, b"lay3r");
     let (report, _) = world.back_up(&Backup::default()).await;
     assert_eq!((report.blobs, report.kept), (0, 2));
     let (report, _) = world.back_up(&rehashing()).await;
     assert_eq!((report.blobs, report.kept, report.problems), (1, 1, 0));
     assert_eq!(fs::read(&copy).unwrap(), b"layer");
     // One of another size is seen without reading it.
-    fs::write(&copy, b"lay").unwrap();
+    overwrite(&copy, b"lay");
     let (report, _) = world.back_up(&Backup::default()).await;
     assert_eq!((report.blobs, report.kept), (1, 1));
     assert_eq!(fs::read(&copy).unwrap(), b"layer");

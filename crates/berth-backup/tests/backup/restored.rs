@@ -7,7 +7,7 @@ use berth_backup::{Backup, BackupError, RestoreReport, restore};
 use berth_spec::Digest;
 use berth_verify::{BlobDamage, Fault, ManifestDamage, Observer, Problem, Progress, Watcher};
 
-use crate::world::{World, image, mode, names_in, open_and_verify, tags};
+use crate::world::{World, image, mode, names_in, open_and_verify, overwrite, tags};
 
 #[tokio::test]
 async fn what_was_backed_up_is_restored() {
@@ -55,7 +55,7 @@ async fn a_flipped_byte_of_a_blob_is_found_and_the_rest_restored() {
     let damaged = world.push_image("a", "damaged", b"layer").await;
     let sound = world.push_image("a", "sound", b"another layer").await;
     world.back_up(&Backup::default()).await;
-    fs::write(world.blob_in("backup", &damaged), b"lay3r").unwrap();
+    overwrite(&world.blob_in("backup", &damaged), b"lay3r");
     let (report, problems) = world.restore("restored").await;
     assert_eq!((report.blobs, report.problems), (2, 1));
     let Fault::Blob { digest, damage, .. } = &problems[0].fault else {
@@ -129,7 +129,7 @@ async fn blobs_that_are_there_count_if_they_are_right() {
     let restored = world.path("restored");
     let metadata = restored.join("metadata.sqlite3");
     fs::rename(&metadata, restored.join("metadata.sqlite3.1.partial")).unwrap();
-    fs::write(world.blob_in("restored", &damaged), b"lay3r").unwrap();
+    overwrite(&world.blob_in("restored", &damaged), b"lay3r");
     let (report, _) = world.restore("restored").await;
     assert_eq!((report.blobs, report.kept, report.problems), (1, 2, 0));
     let names = ["blobs", "lock", "metadata.sqlite3", "uploads"];

@@ -192,3 +192,9 @@ pub(crate) fn names_in(folder: &Path) -> Vec<String> {
 pub(crate) fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
+
+/// Replaces the file of a blob, which is read-only.
+pub(crate) fn overwrite(path: &Path, content: &[u8]) {
+    fs::remove_file(path).unwrap();
+    fs::write(path, content).unwrap();
+}
