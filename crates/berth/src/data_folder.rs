@@ -14,12 +14,16 @@ pub(crate) struct DataFolder {
 }
 
 impl DataFolder {
-    /// Makes the folder if it is missing, and claims it.
+    /// Makes the folder if it is missing, and claims it for a registry that will take pushes: what was a
+    /// backup is none any more, and no other backup may replace it.
     pub(crate) fn claim(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        Self::try_claim(path)?.with_context(|| format!(
+        let claimed = Self::try_claim(path)?.with_context(|| format!(
             "another process serves the data folder {shown}; stop it, or choose another folder with --data"
-        ))
+        ))?;
+        berth_backup::unmark(path)
+            .with_context(|| format!("cannot write to the data folder {shown}"))?;
+        Ok(claimed)
     }
 
     /// Whether a registry has its data there.
@@ -27,7 +31,7 @@ impl DataFolder {
         path.join(METADATA).is_file()
     }
 
-    /// As [`DataFolder::claim`]; `None` if another process has claimed it.
+    /// Claims the folder for a task that brings no news; `None` if another process has claimed it.
     pub(crate) fn try_claim(path: &Path) -> anyhow::Result<Option<Self>> {
         let shown = path.display();
         make_durably(path).with_context(|| format!("cannot make the data folder {shown}"))?;
@@ -45,9 +49,6 @@ impl DataFolder {
                 return Err(error).with_context(|| format!("cannot lock the data folder {shown}"));
             }
         }
-        // What a registry has opened may have news that no backup may replace.
-        berth_backup::unmark(path)
-            .with_context(|| format!("cannot write to the data folder {shown}"))?;
         Ok(Some(Self {
             path: path.to_owned(),
             _lock: lock,
