@@ -1,5 +1,5 @@
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use berth_metadata::{MetadataError, MetadataStore, RetentionStore};
 use berth_progress::{Observer, Progress, Unit};
@@ -16,17 +16,20 @@ use crate::{CheckedRule, Mode, RetentionError, RetentionReport, Rule, RuleError,
 #[derive(Clone, Debug)]
 pub struct Retention {
     rules: Vec<Arc<CheckedRule>>,
+    minimum_age: Duration,
 }
 
 /// How many names of repositories are read at once.
 const PAGE: u32 = 1000;
 
 impl Retention {
-    /// Takes the rules, in the order in which they come into effect.
+    /// Takes the rules, in the order in which they come into effect. Where a rule has no
+    /// `untagged_after`, manifests stay that were used within `minimum_age`: it must be longer than any
+    /// push takes.
     ///
     /// # Errors
     /// When one can only be a mistake; the error says which, and what to change.
-    pub fn new(rules: Vec<Rule>) -> Result<Self, RuleError> {
+    pub fn new(rules: Vec<Rule>, minimum_age: Duration) -> Result<Self, RuleError> {
         let mut checked: Vec<Arc<CheckedRule>> = Vec::new();
         for (number, rule) in (1..).zip(rules) {
             let rule = CheckedRule::new(number, rule)?;
@@ -36,7 +39,10 @@ impl Retention {
             }
             checked.push(Arc::new(rule));
         }
-        Ok(Self { rules: checked })
+        Ok(Self {
+            rules: checked,
+            minimum_age,
+        })
     }
 
     /// The rule that governs a repository.
@@ -64,6 +70,7 @@ impl Retention {
         let mut run = Run {
             metadata,
             deletions,
+            minimum_age: self.minimum_age,
             report: RetentionReport::begin(mode),
             unneeded: Unneeded::default(),
         };
@@ -93,6 +100,7 @@ impl Retention {
 struct Run<'a, M: ?Sized> {
     metadata: &'a M,
     deletions: &'a (dyn Fn(&Deletion) + Sync),
+    minimum_age: Duration,
     report: RetentionReport,
     unneeded: Unneeded,
 }
@@ -114,8 +122,8 @@ impl<M: MetadataStore + RetentionStore + ?Sized> Run<'_, M> {
         };
         self.report.repositories += 1;
         let number = rule.number();
-        let rule = Arc::clone(rule);
-        let planned = spawn_blocking(move || plan(&contents, &rule, now)).await;
+        let (rule, minimum_age) = (Arc::clone(rule), self.minimum_age);
+        let planned = spawn_blocking(move || plan(&contents, &rule, minimum_age, now)).await;
         let plan = planned.map_err(|error| RetentionError::Interrupted(error.to_string()))?;
         let done = match self.report.mode {
             Mode::Apply => self.apply(repository, number, &plan).await,

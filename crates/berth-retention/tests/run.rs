@@ -18,6 +18,8 @@ use berth_retention::{
 use berth_spec::{Digest, RepositoryName};
 use store::{Store, image, repository, sqlite, tagged};
 
+const MINIMUM_AGE: Duration = Duration::from_secs(60);
+
 /// What retention and the collection of blobs work on.
 trait All: MetadataStore + RetentionStore + CollectionStore {}
 
@@ -26,7 +28,7 @@ impl All for SqliteMetadata {}
 
 fn retention(rules: &[&str]) -> Retention {
     let rules = rules.iter().map(|rule| toml::from_str(rule).unwrap());
-    Retention::new(rules.collect()).unwrap()
+    Retention::new(rules.collect(), MINIMUM_AGE).unwrap()
 }
 
 /// When all that a test has pushed is old.
@@ -244,7 +246,7 @@ async fn all_repositories_are_gone_through() {
 #[test]
 fn a_rule_after_one_for_all_is_refused() {
     let rules = vec![Rule::default(), Rule::default()];
-    let error = Retention::new(rules).unwrap_err();
+    let error = Retention::new(rules, MINIMUM_AGE).unwrap_err();
     let (number, earlier) = (2, 1);
     assert_eq!(error, RuleError::Unreachable { number, earlier });
     let nothing = Rule {
@@ -255,7 +257,7 @@ fn a_rule_after_one_for_all_is_refused() {
         repositories: vec!["a".to_owned()],
         ..Rule::default()
     };
-    let error = Retention::new(vec![numbered, nothing]).unwrap_err();
+    let error = Retention::new(vec![numbered, nothing], MINIMUM_AGE).unwrap_err();
     assert_eq!(error, RuleError::NoRepositories(2));
 }
 
@@ -282,7 +284,7 @@ fn the_rules_of_the_readme_make_sense() {
     let (_, rest) = readme.split_once("```toml\n").unwrap();
     let (text, _) = rest.split_once("```").unwrap();
     let file: File = toml::from_str(text).unwrap();
-    let retention = Retention::new(file.retention).unwrap();
+    let retention = Retention::new(file.retention, MINIMUM_AGE).unwrap();
     for (name, rule) in [("library/alpine", 1), ("team/app", 2), ("team/app/deep", 3)] {
         let governing = retention.rule_of(&repository(name));
         assert_eq!(governing.map(|rule| rule.number()), Some(rule));

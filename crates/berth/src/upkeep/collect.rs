@@ -55,7 +55,7 @@ impl Upkeep {
         let configured = self.registry.settings().collection_grace;
         let grace = collect.grace.map_or(configured, Grace);
         let retention = match collect.rules.clone() {
-            Some(rules) => Arc::new(Retention::new(rules)?),
+            Some(rules) => Arc::new(Retention::new(rules, grace.0)?),
             None => Arc::clone(&self.retention),
         };
         if collect.dry_run {
