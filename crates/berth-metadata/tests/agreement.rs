@@ -190,8 +190,16 @@ async fn collect(store: &dyn Store, change: &Change) -> String {
             manifest: number,
         } => {
             let (here, digest) = (repository(*here), manifest(*number));
-            let deleted = store.delete_manifest_if_unused(&here, &digest, cutoff(true));
-            format!("{:?}", deleted.await)
+            let contents = store.repository_contents(&here).await.unwrap();
+            let manifests = contents.unwrap_or_default().manifests;
+            match manifests.iter().find(|entry| entry.digest == digest) {
+                Some(entry) => {
+                    let used_at = entry.used_at;
+                    let deleted = store.delete_manifest_if_unused(&here, &digest, used_at);
+                    format!("{:?}", deleted.await)
+                }
+                None => String::new(),
+            }
         }
         Change::DeleteTagAsSeen {
             repository: here,

@@ -29,11 +29,11 @@ impl<M: RetentionStore> RetentionStore for FaultyMetadata<M> {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        used_until: SystemTime,
+        seen_used_at: SystemTime,
     ) -> Result<bool, MetadataError> {
         let deleted = self
             .metadata
-            .delete_manifest_if_unused(repository, digest, used_until);
+            .delete_manifest_if_unused(repository, digest, seen_used_at);
         self.faults.step("delete_manifest_if_unused", deleted).await
     }
 

@@ -43,13 +43,13 @@ impl RetentionStore for MemoryMetadata {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        used_until: SystemTime,
+        seen_used_at: SystemTime,
     ) -> Result<bool, MetadataError> {
         let mut stored = self.lock();
         let Some(repository) = stored.repositories.get_mut(repository) else {
             return Ok(false);
         };
-        let is_unused = repository.is_unused(digest, milliseconds(used_until));
+        let is_unused = repository.is_unused(digest, milliseconds(seen_used_at));
         if is_unused {
             repository.manifests.remove(digest);
         }
@@ -97,7 +97,7 @@ impl Repository {
         }
     }
 
-    fn is_unused(&self, digest: &Digest, used_until: i64) -> bool {
+    fn is_unused(&self, digest: &Digest, seen_used_at: i64) -> bool {
         let Some(manifest) = self.manifests.get(digest) else {
             return false;
         };
@@ -108,7 +108,7 @@ impl Repository {
             let parent = &parent.manifest;
             parent.digest != *digest && parent.required_manifests.contains(digest)
         });
-        manifest.used_at <= used_until && !has_subject && !is_tagged && !has_parent
+        manifest.used_at == seen_used_at && !has_subject && !is_tagged && !has_parent
     }
 }
 

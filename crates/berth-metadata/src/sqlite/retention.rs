@@ -53,17 +53,17 @@ impl RetentionStore for SqliteMetadata {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        used_until: SystemTime,
+        seen_used_at: SystemTime,
     ) -> Result<bool, MetadataError> {
         let (name, unused) = (repository.clone(), digest.clone());
-        let used_until = milliseconds(used_until);
+        let seen_used_at = milliseconds(seen_used_at);
         let stale = Stale::Keys {
             repository: repository.clone(),
             digest: Some(digest.clone()),
             tags: Vec::new(),
         };
         self.write_kept(
-            move |connection| delete_manifest(connection, &name, &unused, used_until),
+            move |connection| delete_manifest(connection, &name, &unused, seen_used_at),
             |_| stale,
         )
         .await
@@ -168,7 +168,7 @@ fn delete_manifest(
     connection: &mut SqliteConnection,
     repository: &RepositoryName,
     digest: &Digest,
-    used_until: i64,
+    seen_used_at: i64,
 ) -> Result<bool, MetadataError> {
     let Some(repository_id) = repository_rows::find(connection, repository)? else {
         return Ok(false);
@@ -176,7 +176,7 @@ fn delete_manifest(
     let unused: Option<(i64, Option<String>)> = manifests::table
         .filter(manifests::repository_id.eq(repository_id))
         .filter(manifests::digest.eq(digest.as_str()))
-        .filter(manifests::used_at.le(used_until))
+        .filter(manifests::used_at.eq(seen_used_at))
         .filter(not(exists(tag_of_manifest())))
         .select((manifests::id, manifests::subject_digest))
         .first(connection)
