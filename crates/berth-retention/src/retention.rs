@@ -5,6 +5,7 @@ use berth_metadata::{MetadataError, MetadataStore, RetentionStore};
 use berth_progress::{Observer, Progress, Unit};
 use berth_spec::RepositoryName;
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use crate::apply::Apply;
 use crate::deletion::Deletion;
@@ -57,8 +58,10 @@ impl Retention {
     /// If this ends early, some manifests have lost their tags and are still there: they go by
     /// `untagged_after`.
     ///
+    /// A repository that cannot be read or changed is left, and counted as failed; the log says why.
+    ///
     /// # Errors
-    /// When the metadata fails.
+    /// When the repositories cannot be listed.
     pub async fn run<M: MetadataStore + RetentionStore + ?Sized>(
         &self,
         metadata: &M,
@@ -112,15 +115,15 @@ impl<M: MetadataStore + RetentionStore + ?Sized> Run<'_, M> {
         rule: &Arc<CheckedRule>,
         now: SystemTime,
     ) -> Result<(), RetentionError> {
-        let failed = |error| RetentionError::Repository {
-            repository: repository.clone(),
-            error,
-        };
-        let contents = self.metadata.repository_contents(repository).await;
-        let Some(contents) = contents.map_err(failed)? else {
-            return Ok(());
-        };
         self.report.repositories += 1;
+        let contents = match self.metadata.repository_contents(repository).await {
+            Ok(Some(contents)) => contents,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                self.fail(repository, &error);
+                return Ok(());
+            }
+        };
         let number = rule.number();
         let (rule, minimum_age) = (Arc::clone(rule), self.minimum_age);
         let planned = spawn_blocking(move || plan(&contents, &rule, minimum_age, now)).await;
@@ -129,7 +132,16 @@ impl<M: MetadataStore + RetentionStore + ?Sized> Run<'_, M> {
             Mode::Apply => self.apply(repository, number, &plan).await,
             Mode::DryRun => self.tell(repository, number, &plan).await,
         };
-        done.map_err(failed)
+        if let Err(error) = done {
+            self.fail(repository, &error);
+        }
+        Ok(())
+    }
+
+    /// Goes on: one damaged repository must not keep all others from their rules.
+    fn fail(&mut self, repository: &RepositoryName, error: &MetadataError) {
+        self.report.failed += 1;
+        warn!(%repository, %error, "retention of a repository failed");
     }
 
     async fn apply(

@@ -16,6 +16,9 @@ use berth_retention::{
     Deleted, Deletion, Mode, Retention, RetentionReport, Rule, RuleError, UnneededBlobs,
 };
 use berth_spec::{Digest, RepositoryName};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
 use store::{Store, image, repository, sqlite, tagged};
 
 const MINIMUM_AGE: Duration = Duration::from_secs(60);
@@ -241,6 +244,31 @@ async fn all_repositories_are_gone_through() {
     let report = run.await.unwrap();
     assert_eq!((report.repositories, report.manifests), (1001, 1001));
     assert_eq!(last.0.into_inner().unwrap().unwrap().done, 1001);
+}
+
+/// As a disk can do it.
+#[tokio::test]
+async fn a_damaged_repository_does_not_stop_the_others() {
+    let (metadata, folder) = sqlite();
+    for name in ["a", "b", "c"] {
+        store::put(&metadata, &repository(name), &tagged("image", &["v1"])).await;
+    }
+    let path = folder.path().join("metadata.sqlite3");
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    connection
+        .batch_execute(
+            "UPDATE tags SET name = 'no tag!'
+            WHERE repository_id = (SELECT id FROM repositories WHERE name = 'b')",
+        )
+        .unwrap();
+    let retention = retention(&["tags = [\"*\"]\nolder_than = \"30m\""]);
+    for mode in [Mode::DryRun, Mode::Apply] {
+        let (report, gone) = run(&metadata, &retention, mode).await;
+        assert_eq!((report.repositories, report.failed), (3, 1));
+        assert_eq!((report.tags, report.manifests), (2, 2));
+        let names: BTreeSet<_> = gone.iter().map(|it| it.repository.as_str()).collect();
+        assert_eq!(names, BTreeSet::from(["a", "c"]));
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl Outcome {
     /// Whether all is well with the data.
     pub(crate) fn is_clean(&self) -> bool {
         match self {
-            Self::Collected(_) => true,
+            Self::Collected(collected) => collected.is_clean(),
             Self::Verified(report) => report.is_sound(),
             Self::BackedUp(report) => report.is_sound(),
             Self::Restored(report) => report.is_sound(),

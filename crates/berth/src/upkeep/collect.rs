@@ -45,6 +45,17 @@ pub(crate) struct Planned {
     blobs: CollectionPlan,
 }
 
+impl Collected {
+    /// Whether all repositories could be read.
+    pub(crate) fn is_clean(&self) -> bool {
+        let retention = match self {
+            Self::Done(done) => &done.retention,
+            Self::Planned(planned) => &planned.retention,
+        };
+        retention.failed == 0
+    }
+}
+
 impl Upkeep {
     /// Collects garbage, or tells what would go.
     pub(super) async fn collect(
