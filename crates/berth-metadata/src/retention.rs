@@ -35,13 +35,15 @@ pub trait RetentionStore: Send + Sync + 'static {
         seen_used_at: SystemTime,
     ) -> Result<bool, MetadataError>;
 
-    /// The blobs that a manifest is linked to, each with the number of manifests of all repositories
-    /// that are.
-    async fn blob_references(
+    /// The blobs that a manifest is linked to.
+    async fn manifest_blobs(
         &self,
         repository: &RepositoryName,
         manifest: &Digest,
-    ) -> Result<Vec<BlobReferences>, MetadataError>;
+    ) -> Result<Vec<Blob>, MetadataError>;
+
+    /// How many manifests, of all repositories together, are linked to a blob.
+    async fn blob_references(&self, blob: &Digest) -> Result<u64, MetadataError>;
 }
 
 /// The tags and manifests of a repository.
@@ -78,13 +80,4 @@ pub struct ManifestEntry {
     pub subject: Option<Digest>,
     /// The manifests of the repository that it needs, in byte order.
     pub children: Vec<Digest>,
-}
-
-/// A blob, and how many manifests are linked to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlobReferences {
-    /// The blob.
-    pub blob: Blob,
-    /// How many, in all repositories together.
-    pub manifests: u64,
 }

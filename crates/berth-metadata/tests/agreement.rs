@@ -295,6 +295,9 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         let condemned = store.condemned_blobs(None, cutoff(all_are_old), 10).await;
         all.push(format!("{condemned:?}"));
     }
+    for number in 0..BLOBS {
+        all.push(format!("{:?}", store.blob_references(&blob(number)).await));
+    }
     for here in (0..REPOSITORIES).map(repository) {
         all.push(format!("{:?}", store.tags(&here, None, 10).await));
         all.push(format!("{:?}", store.tags(&here, Some("a"), 1).await));
@@ -304,11 +307,9 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         all.push(contents(store, &here).await);
         for number in 0..MANIFESTS {
             let digest = manifest(number);
-            let references = store.blob_references(&here, &digest).await.unwrap();
-            let references = references
-                .into_iter()
-                .map(|it| (it.blob.digest, it.manifests));
-            all.push(format!("{:?}", references.collect::<BTreeMap<_, _>>()));
+            let linked = store.manifest_blobs(&here, &digest).await.unwrap();
+            let linked = linked.into_iter().map(|blob| (blob.digest, blob.size));
+            all.push(format!("{:?}", linked.collect::<BTreeMap<_, _>>()));
             all.push(format!(
                 "{:?}",
                 store

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use berth_metadata::{MetadataError, MetadataStore, RetentionStore};
+use berth_metadata::{Blob, MetadataError, MetadataStore, RetentionStore};
 use berth_progress::{Observer, Progress, Unit};
 use berth_spec::RepositoryName;
 use tokio::task::spawn_blocking;
@@ -177,9 +177,22 @@ impl<M: MetadataStore + RetentionStore + ?Sized> Run<'_, M> {
             });
         }
         for manifest in &plan.manifests {
-            let references = self.metadata.blob_references(repository, &manifest.digest);
-            self.unneeded.without_manifest_of(references.await?);
+            let blobs = self.metadata.manifest_blobs(repository, &manifest.digest);
+            for blob in blobs.await? {
+                self.without_manifest_of(&blob).await?;
+            }
         }
+        Ok(())
+    }
+
+    /// Counts in the metadata only once for each blob: many manifests can share it, and each count reads
+    /// all of them.
+    async fn without_manifest_of(&mut self, blob: &Blob) -> Result<(), MetadataError> {
+        let needed = match self.unneeded.still_needed(&blob.digest) {
+            Some(needed) => needed,
+            None => self.metadata.blob_references(&blob.digest).await?,
+        };
+        self.unneeded.without_manifest_of(blob, needed);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use berth_spec::{Digest, RepositoryName};
 
 use super::{Collected, blob, by_tag, manifest, put, repository, tag};
-use crate::{BlobReferences, Condition, NewManifest, RepositoryContents, TagEntry};
+use crate::{Condition, NewManifest, RepositoryContents, TagEntry};
 
 fn tagged(content: &str, tags: &[&str]) -> NewManifest {
     NewManifest {
@@ -228,7 +228,7 @@ pub(super) async fn references_to_blobs_are_counted(store: &dyn Collected) {
     store.link_blob(&elsewhere, &shared, None).await.unwrap();
     let image = NewManifest {
         required_blobs: [&own, &shared, &own].map(|blob| blob.digest.clone()).into(),
-        optional_blobs: vec![absent.digest],
+        optional_blobs: vec![absent.digest.clone()],
         ..manifest("of an own blob")
     };
     let other = NewManifest {
@@ -237,13 +237,15 @@ pub(super) async fn references_to_blobs_are_counted(store: &dyn Collected) {
     };
     put(store, &here, &image).await;
     put(store, &elsewhere, &other).await;
-    let found = store.blob_references(&here, &image.digest).await.unwrap();
-    let mut expected =
-        [(own, 1), (shared, 2)].map(|(blob, manifests)| BlobReferences { blob, manifests });
-    expected.sort_by(|a, b| a.blob.digest.cmp(&b.blob.digest));
-    let mut found = found;
-    found.sort_by(|a, b| a.blob.digest.cmp(&b.blob.digest));
+    let mut found = store.manifest_blobs(&here, &image.digest).await.unwrap();
+    let mut expected = [&own, &shared].map(Clone::clone);
+    found.sort_by(|a, b| a.digest.cmp(&b.digest));
+    expected.sort_by(|a, b| a.digest.cmp(&b.digest));
     assert_eq!(found, expected);
-    let nothing = store.blob_references(&elsewhere, &image.digest).await;
+    let nothing = store.manifest_blobs(&elsewhere, &image.digest).await;
     assert_eq!(nothing.unwrap(), []);
+    for (blob, manifests) in [(own, 1), (shared, 2), (absent, 0)] {
+        let references = store.blob_references(&blob.digest).await;
+        assert_eq!(references.unwrap(), manifests, "{}", blob.digest);
+    }
 }

@@ -6,10 +6,7 @@ use berth_spec::{Digest, RepositoryName};
 
 use super::{MemoryMetadata, Repository, StoredManifest};
 use crate::store::{milliseconds, time_of};
-use crate::{
-    Blob, BlobReferences, ManifestEntry, MetadataError, RepositoryContents, RetentionStore,
-    TagEntry,
-};
+use crate::{Blob, ManifestEntry, MetadataError, RepositoryContents, RetentionStore, TagEntry};
 
 #[async_trait]
 impl RetentionStore for MemoryMetadata {
@@ -56,11 +53,11 @@ impl RetentionStore for MemoryMetadata {
         Ok(is_unused)
     }
 
-    async fn blob_references(
+    async fn manifest_blobs(
         &self,
         repository: &RepositoryName,
         manifest: &Digest,
-    ) -> Result<Vec<BlobReferences>, MetadataError> {
+    ) -> Result<Vec<Blob>, MetadataError> {
         let stored = self.lock();
         let Some(repository) = stored.repositories.get(repository) else {
             return Ok(Vec::new());
@@ -72,14 +69,12 @@ impl RetentionStore for MemoryMetadata {
             .blobs()
             .filter(|digest| repository.blobs.contains_key(*digest))
             .collect::<BTreeSet<_>>();
-        let references = |digest: &Digest| {
-            let blob: Blob = stored.blobs.get(digest)?.named(digest);
-            Some(BlobReferences {
-                blob,
-                manifests: stored.references(digest),
-            })
-        };
-        Ok(linked.into_iter().filter_map(references).collect())
+        let blob = |digest: &Digest| Some(stored.blobs.get(digest)?.named(digest));
+        Ok(linked.into_iter().filter_map(blob).collect())
+    }
+
+    async fn blob_references(&self, blob: &Digest) -> Result<u64, MetadataError> {
+        Ok(self.lock().references(blob))
     }
 }
 
