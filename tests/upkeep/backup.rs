@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -6,7 +7,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::harness::{Berth, Image, Push, digest};
-use crate::{berth, file_of, report};
+use crate::{berth, file_of, overwrite, report};
 
 fn back_up(folder: &Path, data: &Path) -> Value {
     report(&["backup", folder.to_str().unwrap()], data)["backed_up"].take()
@@ -82,11 +83,51 @@ fn a_backup_that_rots_is_found_when_it_is_restored() {
     let folder = tempfile::tempdir().unwrap();
     let [backup, data] = ["backup", "data"].map(|name| folder.path().join(name));
     assert_eq!(back_up(&backup, &server.data())["blobs"], 2);
-    fs::write(file_of(&backup, &digest(&image.layer)), b"rotten").unwrap();
+    overwrite(file_of(&backup, &digest(&image.layer)), b"rotten");
     let output = berth(&["restore", backup.to_str().unwrap()], &data);
     assert!(!output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
     for told in [&digest(&image.layer), "here", "v0"] {
         assert!(text.contains(told), "{text}");
     }
+}
+
+/// Their names were swapped, or the backup was served and took pushes.
+#[test]
+fn a_registry_is_not_replaced_by_a_backup() {
+    let server = Berth::start();
+    let mut other = Berth::start();
+    server.push("here", "v0", &Image::new(0));
+    other.push("here", "v1", &Image::new(1));
+    other.kill();
+    is_refused(&other.data(), &server.data());
+    let other = other.restart();
+    is_whole(&other, [1]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("backup");
+    back_up(&backup, &server.data());
+    back_up(&backup, &server.data());
+    report(&["verify"], &backup);
+    is_refused(&backup, &server.data());
+}
+
+fn is_refused(folder: &Path, data: &Path) {
+    let output = berth(&["backup", folder.to_str().unwrap()], data);
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("data folder of a registry"), "{text}");
+}
+
+#[test]
+fn a_folder_called_backup_in_the_data_folder_stays() {
+    let mut server = Berth::start();
+    server.push("here", "v0", &Image::new(0));
+    let backup = server.data().join("backup");
+    back_up(&backup, &server.data());
+    server.kill();
+    let server = server.restart();
+    assert_eq!(back_up(&backup, &server.data())["kept"], 2);
+    let lock = fs::metadata(server.data().join("lock")).unwrap();
+    assert_eq!(lock.permissions().mode() & 0o777, 0o600);
 }

@@ -141,3 +141,28 @@ fn a_folder_without_a_registry_is_refused_and_stays_empty() {
     assert!(error.contains("--data"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_server_does_not_start_over_blobs_whose_metadata_is_lost() {
+    let mut server = Berth::start();
+    let image = Image::new(1);
+    server.push("here", "v1", &image);
+    server.kill();
+    let data = server.data();
+    let aside = data.join("aside");
+    fs::create_dir(&aside).unwrap();
+    let metadata = ["metadata.sqlite3", "metadata.sqlite3-wal"];
+    for file in metadata {
+        fs::rename(data.join(file), aside.join(file)).unwrap();
+    }
+    let output = berth(&["serve", "--listen", "127.0.0.1:0"], &data);
+    assert!(!output.status.success());
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("no metadata.sqlite3"), "{error}");
+    assert_eq!(files(&data), 2);
+    for file in metadata {
+        fs::rename(aside.join(file), data.join(file)).unwrap();
+    }
+    let server = server.restart();
+    server.get("/v2/here/manifests/v1").is(200);
+}

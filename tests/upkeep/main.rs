@@ -54,6 +54,12 @@ fn files(data: &Path) -> usize {
     folders.map(|folder| count(folder.unwrap())).sum()
 }
 
+/// Replaces the file of a blob, which is read-only.
+fn overwrite(path: PathBuf, content: impl AsRef<[u8]>) {
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, content).unwrap();
+}
+
 /// Waits for what must come.
 fn until(mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();

@@ -3,13 +3,13 @@ use std::path::Path;
 use std::process::Output;
 
 use crate::harness::{Berth, Image, Push, digest};
-use crate::{berth, file_of, report, until};
+use crate::{berth, file_of, overwrite, report, until};
 
 /// Lets the disk rot: one bit of a blob is another.
 fn damage(data: &Path, content: &[u8]) {
     let mut rotten = content.to_vec();
     rotten[0] ^= 1;
-    fs::write(file_of(data, &digest(content)), rotten).unwrap();
+    overwrite(file_of(data, &digest(content)), rotten);
 }
 
 fn quarantined(data: &Path) -> usize {

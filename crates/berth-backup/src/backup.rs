@@ -6,7 +6,7 @@ use berth_progress::{Progress, Unit};
 use berth_verify::Watcher;
 
 use crate::copier::Copier;
-use crate::folder::{Folder, blocking, has_log};
+use crate::folder::{Folder, blocking};
 use crate::{BackupError, BackupReport};
 
 /// How to back up.
@@ -24,10 +24,11 @@ impl Backup {
     ///
     /// Each blob that cannot be read, or is not what its digest says, is told as a problem, and the
     /// rest is backed up. When this answers, the backup is durable. After an error, or if the future is
-    /// dropped, the earlier backup is as it was.
+    /// dropped, the backup is the earlier one or the new one.
     ///
     /// # Errors
-    /// When the folder is in use or cannot be written to, and when the metadata cannot be read.
+    /// When the folder is in use, is the data folder of a registry, or cannot be written to, and when the
+    /// metadata cannot be read.
     pub async fn run(
         &self,
         metadata: &SqliteMetadata,
@@ -39,6 +40,7 @@ impl Backup {
         // That somebody has it is all that counts.
         let _ = kept;
         let folder = Folder::claim(destination).await?;
+        folder.become_backup().await?;
         let copies = open_blobs(folder.path()).await?;
         watcher.tell(&Progress::begin("copying metadata", Unit::Items, None));
         let partial = folder.partial_metadata();
@@ -53,7 +55,6 @@ impl Backup {
         };
         let copied = copier.copy_all().await?;
         close(snapshot).await?;
-        empty_log(&folder).await?;
         folder.complete(partial).await?;
         Ok(BackupReport {
             blobs: copied.blobs,
@@ -62,15 +63,6 @@ impl Backup {
             problems: copied.problems,
         })
     }
-}
-
-/// If the backup was served and not closed well, there is a log beside its metadata. It would be taken
-/// for that of the new metadata.
-async fn empty_log(folder: &Folder) -> Result<(), BackupError> {
-    if !has_log(folder.path()) {
-        return Ok(());
-    }
-    close(open_metadata(folder.metadata()).await?).await
 }
 
 pub(crate) async fn open_blobs(folder: &Path) -> Result<FilesystemBlobs, BackupError> {

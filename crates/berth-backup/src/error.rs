@@ -30,6 +30,12 @@ pub enum BackupError {
     /// Another process uses the folder: it serves it, or writes a backup there.
     #[error("another process uses the folder {}; choose another one, or wait for it", .0.display())]
     Claimed(PathBuf),
+    /// The folder is to be backed up to, and a registry has its data there.
+    #[error(
+        "{} is the data folder of a registry and not a backup; choose another folder, or an empty one",
+        .0.display()
+    )]
+    HoldsRegistry(PathBuf),
     /// The folder is to be restored to, and has data.
     #[error("{} has metadata already; choose a folder without, to restore to", .0.display())]
     HasMetadata(PathBuf),

@@ -1,17 +1,22 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use berth_spec::SessionId;
 use tokio::task::spawn_blocking;
 
-use crate::BackupError;
+use crate::durable::{copy_file, make_folder, sync_file_system};
+use crate::{BackupError, marker};
 
 /// What the metadata of a data folder is called. A folder that has it is whole.
 const METADATA: &str = "metadata.sqlite3";
 
 /// How the names of files end that are not whole yet.
 const PARTIAL: &str = ".partial";
+
+/// What is locked by whoever uses a data folder.
+const LOCK: &str = "lock";
 
 /// A data folder that is written to, claimed for that as a server would claim it.
 pub(crate) struct Folder {
@@ -24,12 +29,13 @@ impl Folder {
     pub(crate) async fn claim(path: &Path) -> Result<Self, BackupError> {
         let path = path.to_owned();
         blocking(move || {
-            make_durably(&path).map_err(|error| unusable(&path, error))?;
+            make_folder(&path).map_err(|error| unusable(&path, error))?;
             let lock = OpenOptions::new()
                 .create(true)
                 .truncate(false)
                 .write(true)
-                .open(path.join("lock"))
+                .mode(0o600)
+                .open(path.join(LOCK))
                 .map_err(|error| unusable(&path, error))?;
             match lock.try_lock() {
                 Ok(()) => {}
@@ -47,8 +53,22 @@ impl Folder {
         &self.path
     }
 
-    pub(crate) fn metadata(&self) -> PathBuf {
-        metadata_of(&self.path)
+    /// Marks the folder as a backup, unless a registry has its data there.
+    pub(crate) async fn become_backup(&self) -> Result<(), BackupError> {
+        let folder = self.path.clone();
+        blocking(move || {
+            if metadata_of(&folder).exists() && !marker::is_marked(&folder) {
+                return Err(BackupError::HoldsRegistry(folder));
+            }
+            marker::mark(&folder).map_err(|error| unusable(&folder, error))
+        })
+        .await
+    }
+
+    /// Makes sure that the folder is not marked as a backup.
+    pub(crate) async fn become_registry(&self) -> Result<(), BackupError> {
+        let folder = self.path.clone();
+        blocking(move || marker::unmark(&folder).map_err(|error| unusable(&folder, error))).await
     }
 
     /// A new name for metadata that is not whole yet. One that was given up may still be written for a
@@ -60,11 +80,14 @@ impl Folder {
 
     /// Gives metadata that is whole and durable its name, durably. With this, the folder is whole.
     pub(crate) async fn complete(&self, partial: PathBuf) -> Result<(), BackupError> {
-        let (folder, metadata) = (self.path.clone(), self.metadata());
+        let folder = self.path.clone();
         blocking(move || {
-            let renamed = fs::rename(&partial, &metadata);
-            let synced = renamed.and_then(|()| File::open(&folder)?.sync_all());
-            synced.map_err(|error| unusable(&metadata, error))
+            // Nobody may ever have synced the blobs that were there already.
+            let synced = sync_file_system(&folder);
+            let ready = synced.and_then(|()| remove_log(&folder));
+            let renamed = ready.and_then(|()| fs::rename(&partial, metadata_of(&folder)));
+            let completed = renamed.and_then(|()| File::open(&folder)?.sync_all());
+            completed.map_err(|error| unusable(&folder, error))
         })
         .await
     }
@@ -92,19 +115,44 @@ pub(crate) fn metadata_of(folder: &Path) -> PathBuf {
     folder.join(METADATA)
 }
 
+/// Keeps a folder that is only read from being served or written to, as long as the answer is held.
+pub(crate) async fn share(path: &Path) -> Result<Option<File>, BackupError> {
+    let path = path.to_owned();
+    blocking(move || {
+        let Ok(lock) = File::open(path.join(LOCK)) else {
+            return Ok(None);
+        };
+        match lock.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Err(BackupError::Claimed(path)),
+            // Where nothing can be locked, nobody serves.
+            Err(TryLockError::Error(_)) => Ok(None),
+            Ok(()) => Ok(Some(lock)),
+        }
+    })
+    .await
+}
+
 /// Whether part of the metadata is in the log beside it.
 pub(crate) fn has_log(folder: &Path) -> bool {
-    let log = fs::metadata(folder.join(format!("{METADATA}-wal")));
-    log.is_ok_and(|log| log.len() > 0)
+    fs::metadata(log_of(folder)).is_ok_and(|log| log.len() > 0)
+}
+
+/// Removes, durably, the log of metadata that was lost: it would be taken for that of the new metadata.
+fn remove_log(folder: &Path) -> io::Result<()> {
+    if !has_log(folder) {
+        return Ok(());
+    }
+    fs::remove_file(log_of(folder))?;
+    File::open(folder)?.sync_all()
+}
+
+fn log_of(folder: &Path) -> PathBuf {
+    folder.join(format!("{METADATA}-wal"))
 }
 
 /// Copies a file, durably.
 pub(crate) async fn copy(from: PathBuf, to: PathBuf) -> Result<(), BackupError> {
-    blocking(move || {
-        let copied = fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all());
-        copied.map_err(|error| unusable(&from, error))
-    })
-    .await
+    blocking(move || copy_file(&from, &to).map_err(|error| unusable(&from, error))).await
 }
 
 /// Does file work on a thread that may block.
@@ -120,28 +168,4 @@ fn unusable(path: &Path, error: io::Error) -> BackupError {
         path: path.to_owned(),
         error,
     }
-}
-
-/// Makes a folder and those above it, and syncs the entry of each, or a power cut could take the whole
-/// folder along. Those that are there are synced too: whoever made them may not have come that far.
-fn make_durably(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)?;
-    for folder in path.canonicalize()?.ancestors().skip(1) {
-        match File::open(folder).and_then(|folder| folder.sync_all()) {
-            Err(error) if is_not_ours(&error) => {}
-            synced => synced?,
-        }
-    }
-    Ok(())
-}
-
-/// Whether this is how a folder that was there before says that it cannot be read or synced.
-fn is_not_ours(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::PermissionDenied
-            | io::ErrorKind::InvalidInput
-            | io::ErrorKind::ReadOnlyFilesystem
-            | io::ErrorKind::Unsupported
-    )
 }

@@ -1,7 +1,9 @@
 //! Backups of a registry while it serves, and their restoration.
 //!
 //! A [`Backup`] is a folder with the layout of a data folder: it can be restored by [`restore`], or served
-//! as it is. A folder with a file `metadata.sqlite3` is a whole backup, whatever happened since.
+//! as it is. A folder with a file `metadata.sqlite3` is a whole backup, whatever happened since. The file
+//! `backup` beside it says that the next backup may replace it; who serves the folder removes that
+//! with [`unmark`].
 //!
 //! ```
 //! use berth_backup::{Backup, restore};
@@ -39,12 +41,15 @@
 
 mod backup;
 mod copier;
+mod durable;
 mod error;
 mod folder;
+mod marker;
 mod report;
 mod restore;
 
 pub use backup::Backup;
 pub use error::BackupError;
+pub use marker::unmark;
 pub use report::{BackupReport, RestoreReport};
 pub use restore::restore;

@@ -6,7 +6,7 @@ use berth_verify::{Verification, Watcher};
 
 use crate::backup::{close, open_blobs, open_metadata};
 use crate::copier::Copier;
-use crate::folder::{self, Folder, blocking, has_log, metadata_of};
+use crate::folder::{self, Folder, blocking, has_log, metadata_of, share};
 use crate::{BackupError, RestoreReport};
 
 /// Restores a backup to a data folder that has no metadata: it is missing, or empty, or an earlier
@@ -18,20 +18,24 @@ use crate::{BackupError, RestoreReport};
 /// It is brought to this version's schema.
 ///
 /// # Errors
-/// When the source is no backup, and when the data folder is in use, has metadata, or cannot be written
-/// to.
+/// When the source is no backup or is in use, and when the data folder is in use, has metadata, or
+/// cannot be written to.
 pub async fn restore(
     source: &Path,
     data: &Path,
     watcher: &dyn Watcher,
 ) -> Result<RestoreReport, BackupError> {
+    let _shared = share(source).await?;
     check(source, data).await?;
     let folder = Folder::claim(data).await?;
     // Now that nobody else can make it.
     check(source, data).await?;
+    folder.become_registry().await?;
     watcher.tell(&Progress::begin("copying metadata", Unit::Items, None));
     let partial = folder.partial_metadata();
     folder::copy(metadata_of(source), partial.clone()).await?;
+    // A source that could not be locked may have been opened meanwhile.
+    check_log(source).await?;
     let metadata = open_metadata(partial.clone()).await?;
     let copies = open_blobs(folder.path()).await?;
     let copier = Copier {
@@ -55,19 +59,28 @@ pub async fn restore(
     })
 }
 
+/// Fails if the source has a log that is not empty.
+async fn check_log(source: &Path) -> Result<(), BackupError> {
+    let source = source.to_owned();
+    blocking(move || match has_log(&source) {
+        true => Err(BackupError::NotClosed(source)),
+        false => Ok(()),
+    })
+    .await
+}
+
+/// Fails unless the source can be restored, and the data folder restored to.
 async fn check(source: &Path, data: &Path) -> Result<(), BackupError> {
-    let (source, data) = (source.to_owned(), data.to_owned());
+    let (backup, data) = (source.to_owned(), data.to_owned());
     blocking(move || {
-        if !metadata_of(&source).is_file() {
-            return Err(BackupError::NoBackup(source));
-        }
-        if has_log(&source) {
-            return Err(BackupError::NotClosed(source));
+        if !metadata_of(&backup).is_file() {
+            return Err(BackupError::NoBackup(backup));
         }
         if metadata_of(&data).exists() {
             return Err(BackupError::HasMetadata(data));
         }
         Ok(())
     })
-    .await
+    .await?;
+    check_log(source).await
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -86,10 +86,9 @@ async fn a_blob_that_was_cut_short_while_open_is_an_error_not_an_end() {
     let store = FilesystemBlobs::open(folder.path()).unwrap();
     let (_, digest) = publish(&store, b"content").await;
     let blob = store.open(&digest).await.unwrap().unwrap();
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .open(path_of(folder.path(), &digest))
-        .unwrap();
+    let path = path_of(folder.path(), &digest);
+    allow_writing(&path);
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
     file.set_len(3).unwrap();
     let read = blob.read(0..7).try_collect::<Vec<Bytes>>().await;
     assert!(matches!(read, Err(BlobError::Truncated)), "{read:?}");
@@ -104,7 +103,9 @@ async fn what_is_quarantined_keeps_its_bytes_and_replaces_nothing() {
     for damaged in [b"contempt", b"contests"] {
         let (session, digest) = publish(&store, b"contents").await;
         store.discard(session).await.unwrap();
-        fs::write(path_of(folder.path(), &digest), damaged).unwrap();
+        let path = path_of(folder.path(), &digest);
+        allow_writing(&path);
+        fs::write(path, damaged).unwrap();
         let blob = store.open(&digest).await.unwrap().unwrap();
         assert!(store.quarantine(&digest, &blob.identity()).await.unwrap());
         assert!(!path_of(folder.path(), &digest).exists());
@@ -135,6 +136,7 @@ fn what_is_published_while_another_file_is_quarantined_stays() {
         let content = vec![Bytes::from_static(b"content")];
         writer.write(content).await.unwrap();
         for _ in 0..300 {
+            allow_writing(&path);
             fs::write(&path, b"cut").unwrap();
             let damaged = store.open(&digest).await.unwrap().unwrap().identity();
             let quarantining = {
@@ -181,10 +183,9 @@ async fn reading_reads_one_piece_ahead_and_no_more() {
         .read(0..content.len() as u64);
     stream.try_next().await.unwrap();
     // Cut behind what may have been read: two pieces. The third must still be unread.
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .open(path_of(folder.path(), &digest))
-        .unwrap();
+    let path = path_of(folder.path(), &digest);
+    allow_writing(&path);
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
     file.set_len(2 * 256 * 1024).unwrap();
     assert!(stream.try_next().await.unwrap().is_some());
     assert!(matches!(stream.try_next().await, Err(BlobError::Truncated)));
@@ -347,6 +348,23 @@ async fn folders_that_a_power_cut_took_are_made_again() {
 
 /// After a crash between publishing and the answer, the client sends the last `PUT` again.
 #[tokio::test]
+async fn a_blob_that_was_replaced_is_read_to_its_end_whatever_its_session_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FilesystemBlobs::open(folder.path()).unwrap();
+    let (session, digest) = publish(&store, b"content").await;
+    let being_read = store.open(&digest).await.unwrap().unwrap();
+    // Now the file has no other name than that of its session.
+    publish(&store, b"content").await;
+    for offset in [7, 3, 0] {
+        let mut writer = store.stage(session, offset).await.unwrap();
+        writer.write(vec![Bytes::from_static(b"!")]).await.unwrap();
+        writer.sync().await.unwrap();
+    }
+    let read: Vec<Bytes> = being_read.read(0..7).try_collect().await.unwrap();
+    assert_eq!(read.concat(), b"content");
+}
+
+#[tokio::test]
 async fn a_published_session_is_copied_only_if_something_is_appended() {
     let folder = tempfile::tempdir().unwrap();
     let store = FilesystemBlobs::open(folder.path()).unwrap();
@@ -360,4 +378,11 @@ async fn a_published_session_is_copied_only_if_something_is_appended() {
     writer.write(vec![Bytes::from_static(b"!")]).await.unwrap();
     assert_eq!(names(), 1);
     assert_eq!(fs::read(&staged).unwrap(), b"content!");
+}
+
+/// Files of blobs are read-only.
+fn allow_writing(path: &Path) {
+    if path.exists() {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
 }

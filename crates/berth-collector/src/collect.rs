@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use berth_blob::Removing;
@@ -55,9 +56,9 @@ impl Collector {
                 .metadata
                 .unused_blobs(last.as_ref(), unused_since, PAGE)
                 .await?;
-            let condemning = page.blobs.chunks(BATCH).map(|batch| {
-                let digests: Vec<Digest> = batch.iter().map(|blob| blob.digest.clone()).collect();
-                async move { self.metadata.condemn_blobs(&digests, unused_since).await }
+            let condemning = batches(&page.blobs).into_iter().map(|batch| {
+                let metadata = Arc::clone(&self.metadata);
+                async move { metadata.condemn_blobs(&digests(&batch), unused_since).await }
             });
             let mut condemning = stream::iter(condemning).buffer_unordered(BATCHES_AT_ONCE);
             while let Some(condemned) = condemning.try_next().await? {
@@ -91,9 +92,14 @@ impl Collector {
                 return Ok(());
             };
             last = Some(blob.digest.clone());
-            let deleting = page
-                .chunks(BATCH)
-                .map(|batch| self.delete_batch(batch, condemned_before, unused_since));
+            let deleting = batches(&page).into_iter().map(|batch| {
+                let collector = self.clone();
+                async move {
+                    collector
+                        .delete_batch(&batch, condemned_before, unused_since)
+                        .await
+                }
+            });
             let mut deleting = stream::iter(deleting).buffer_unordered(BATCHES_AT_ONCE);
             while let Some(deleted) = deleting.try_next().await? {
                 report.include(&deleted);
@@ -135,7 +141,7 @@ impl Collector {
 
     /// Removes the bytes of blobs whose records are gone.
     async fn remove(&self, forgotten: &[Blob], report: &mut CollectionReport) {
-        let digests: Vec<Digest> = forgotten.iter().map(|blob| blob.digest.clone()).collect();
+        let digests = digests(forgotten);
         match self.blobs.delete(&digests).await {
             Ok(_) => {
                 debug!(blobs = digests.len(), "deleted");
@@ -147,4 +153,12 @@ impl Collector {
             }
         }
     }
+}
+
+fn batches(blobs: &[Blob]) -> Vec<Vec<Blob>> {
+    blobs.chunks(BATCH).map(<[Blob]>::to_vec).collect()
+}
+
+fn digests(blobs: &[Blob]) -> Vec<Digest> {
+    blobs.iter().map(|blob| blob.digest.clone()).collect()
 }

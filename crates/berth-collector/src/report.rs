@@ -86,6 +86,8 @@ pub struct CollectionPlan {
 pub struct SweepReport {
     /// Files without a record, which are removed.
     pub unrecorded: Amount,
+    /// How many files without a record are left where they are, because they are most of all.
+    pub left: u64,
     /// Records without a file. They stay: a push of the blob mends them, and verification tells whom
     /// they hurt.
     pub missing: Amount,

@@ -12,20 +12,56 @@ use crate::{Amount, CollectError, Collector, SweepReport};
 /// How many names are compared at once: so few that nobody who pushes one of them waits long.
 const BATCH: usize = 64;
 
+/// So many files may be without a record for any reason.
+const MANY: u64 = 100;
+
 impl Collector {
     /// Removes the files of blobs that no record knows: a crash between the publication of a blob and
     /// its record, or between the end of its record and of its file, leaves such. Reads the name of each file in the
     /// store, and looks for the file of each record.
     ///
+    /// If that would be most of the files, the metadata is rather an old copy, or another's, than all these are
+    /// leftovers: then they stay, unless `even_most` says so.
+    ///
     /// # Errors
     /// When the metadata or the store cannot be read, or a file cannot be removed.
-    pub async fn sweep(&self, observer: &dyn Observer) -> Result<SweepReport, CollectError> {
-        let unrecorded = self.sweep_files(observer).await?;
+    pub async fn sweep(
+        &self,
+        even_most: bool,
+        observer: &dyn Observer,
+    ) -> Result<SweepReport, CollectError> {
         let missing = self.count_missing(observer).await?;
+        if !even_most {
+            let left = self.suspicious(observer).await?;
+            if left > 0 {
+                return Ok(SweepReport {
+                    left,
+                    missing,
+                    ..SweepReport::default()
+                });
+            }
+        }
         Ok(SweepReport {
-            unrecorded,
+            unrecorded: self.sweep_files(observer).await?,
+            left: 0,
             missing,
         })
+    }
+
+    /// How many files no record knows, if that is most of many.
+    async fn suspicious(&self, observer: &dyn Observer) -> Result<u64, CollectError> {
+        let (mut files, mut unrecorded) = (0, 0);
+        let mut progress = Progress::begin("reading the names of all files", Unit::Items, None);
+        let mut digests = self.blobs.list();
+        while let Some(listed) = digests.try_next().await? {
+            for batch in listed.chunks(BATCH) {
+                files += batch.len() as u64;
+                unrecorded += self.metadata.unrecorded(batch).await?.len() as u64;
+                progress.advance(batch.len() as u64, observer);
+            }
+        }
+        let is_most = unrecorded > MANY && unrecorded > files / 2;
+        Ok(if is_most { unrecorded } else { 0 })
     }
 
     async fn sweep_files(&self, observer: &dyn Observer) -> Result<Amount, CollectError> {

@@ -233,18 +233,32 @@ async fn files_that_no_record_knows_are_swept() {
         let known = world.push("known").await;
         let [orphan, pushed] = [world.publish("orphan").await, world.publish("pushed").await];
         let publishing = world.guards.publishing(&pushed.digest).await;
-        let report = world.collector.sweep(&Nobody).await.unwrap();
+        let report = world.collector.sweep(false, &Nobody).await.unwrap();
         assert_eq!(report.unrecorded, amount([&orphan]));
         assert!(world.blobs.open(&pushed.digest).await.unwrap().is_some());
         drop(publishing);
-        let report = world.collector.sweep(&Nobody).await.unwrap();
+        let report = world.collector.sweep(false, &Nobody).await.unwrap();
         assert_eq!(report.unrecorded, amount([&pushed]));
         assert!(world.has(&known).await);
-        let again = world.collector.sweep(&Nobody).await.unwrap();
+        let again = world.collector.sweep(false, &Nobody).await.unwrap();
         assert_eq!(again, SweepReport::default());
         let gone = [known.digest.clone()];
         assert_eq!(world.blobs.delete(&gone).await.unwrap(), 1);
-        let report = world.collector.sweep(&Nobody).await.unwrap();
+        let report = world.collector.sweep(false, &Nobody).await.unwrap();
         assert_eq!(report.missing, amount([&known]));
+    }
+}
+
+#[tokio::test]
+async fn when_most_files_have_no_record_they_stay_until_somebody_is_sure() {
+    for world in worlds() {
+        world.push("known").await;
+        for number in 0..101 {
+            world.publish(&number.to_string()).await;
+        }
+        let report = world.collector.sweep(false, &Nobody).await.unwrap();
+        assert_eq!((report.left, report.unrecorded), (101, Amount::default()));
+        let report = world.collector.sweep(true, &Nobody).await.unwrap();
+        assert_eq!((report.left, report.unrecorded.blobs), (0, 101));
     }
 }

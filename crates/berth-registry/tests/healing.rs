@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use berth_blob::{BlobStore, FilesystemBlobs};
@@ -46,7 +47,7 @@ async fn a_corrupt_blob_is_unknown_once_quarantined_and_the_next_push_mends_it()
         .unwrap();
 
     let place = format!("blobs/sha256/{}/{}", &layer.hex()[..2], layer.hex());
-    fs::write(folder.path().join(place), b"lay3r").unwrap();
+    overwrite(folder.path().join(place), b"lay3r");
     // Of the right size: nobody knows yet.
     assert_eq!(registry.blob(&name, &layer).await.unwrap().size, 5);
 
@@ -69,4 +70,10 @@ async fn a_corrupt_blob_is_unknown_once_quarantined_and_the_next_push_mends_it()
     let report = how.run(&*metadata, &*blobs, &Nobody).await.unwrap();
     assert!(report.is_sound(), "{report}");
     assert!(blobs.open(&layer).await.unwrap().is_some());
+}
+
+/// Replaces the file of a blob, which is read-only.
+fn overwrite(path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, content).unwrap();
 }

@@ -1,5 +1,6 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -34,18 +35,36 @@ impl DataFolder {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(path.join("lock"))
             .with_context(|| format!("cannot write to the data folder {shown}"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            })),
-            Err(TryLockError::WouldBlock) => Ok(None),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock the data folder {shown}"))
+                return Err(error).with_context(|| format!("cannot lock the data folder {shown}"));
             }
         }
+        // What a registry has opened may have news that no backup may replace.
+        berth_backup::unmark(path)
+            .with_context(|| format!("cannot write to the data folder {shown}"))?;
+        Ok(Some(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        }))
+    }
+
+    /// Refuses a folder that has blobs and no metadata: whoever lost the metadata wants it back, and
+    /// not a new registry that takes all these blobs for garbage.
+    pub(crate) fn refuse_orphaned_blobs(&self) -> anyhow::Result<()> {
+        let shown = self.path.display();
+        let has_blobs = has_files(&self.path.join("blobs"))
+            .with_context(|| format!("cannot read the blobs in {shown}"))?;
+        anyhow::ensure!(
+            Self::has_data(&self.path) || !has_blobs,
+            "there are blobs in {shown} and no {METADATA}: put that back, or restore a backup with berth restore, or remove the folder blobs to begin anew"
+        );
+        Ok(())
     }
 
     /// Where the database is.
@@ -57,6 +76,21 @@ impl DataFolder {
     pub(crate) fn blobs(&self) -> &Path {
         &self.path
     }
+}
+
+/// Whether there is a file anywhere in a folder.
+fn has_files(folder: &Path) -> io::Result<bool> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() || has_files(&entry.path())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Makes a folder and those above it, and syncs the entry of each, or a power cut could take the whole

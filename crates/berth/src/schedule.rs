@@ -68,11 +68,11 @@ async fn collect(upkeep: &Upkeep, every: Option<Duration>) {
             Ok(outcome) => {
                 let outcome = outcome.to_string().replace('\n', "; ");
                 info!("collected garbage: {outcome}");
-                if sweep {
-                    swept = Some(Instant::now());
-                }
             }
             Err(error) => warn!(error = format!("{error:#}"), "cannot collect garbage"),
+        }
+        if sweep {
+            swept = Some(Instant::now());
         }
     }
 }

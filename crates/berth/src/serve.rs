@@ -38,10 +38,10 @@ async fn listen(upkeep: Upkeep, config: &Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; another address or port can be chosen with --listen")
     })?;
-    let control = ControlSocket::bind(&config.data)?;
+    let control = ControlSocket::bind(&config.data);
     greet(listener.local_addr()?, config);
     let registry = upkeep.registry.clone();
-    let tasks = tokio::spawn(control.serve(upkeep.clone()));
+    let tasks = tokio::spawn(take_tasks(control, upkeep.clone()));
     let (collect_every, verify_rate) = (config.collection_interval.0, config.verification_rate.0);
     let schedule = tokio::spawn(schedule::run(upkeep, collect_every, verify_rate));
     let (stop, stopped) = oneshot::channel();
@@ -61,6 +61,17 @@ async fn listen(upkeep: Upkeep, config: &Config) -> anyhow::Result<()> {
     tasks.abort();
     schedule.abort();
     Ok(())
+}
+
+/// Pushes and pulls do not need that, so a file system without sockets is no reason not to serve.
+async fn take_tasks(control: anyhow::Result<ControlSocket>, upkeep: Upkeep) {
+    match control {
+        Ok(control) => control.serve(upkeep).await,
+        Err(error) => warn!(
+            error = format!("{error:#}"),
+            "takes no tasks of other processes"
+        ),
+    }
 }
 
 fn greet(address: SocketAddr, config: &Config) {

@@ -97,15 +97,19 @@ impl Watcher for Terminal {
 }
 
 fn style(progress: &Progress) -> ProgressStyle {
-    let template = match (progress.unit, progress.total) {
+    ProgressStyle::with_template(template(progress))
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn template(progress: &Progress) -> &'static str {
+    match (progress.unit, progress.total) {
         (Unit::Items, Some(_)) => "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
         (Unit::Items, None) => "{spinner} {msg} {human_pos}",
         (Unit::Bytes, Some(_)) => {
             "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}"
         }
         (Unit::Bytes, None) => "{spinner} {msg} {binary_bytes} {binary_bytes_per_sec}",
-    };
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    }
 }
 
 fn line(progress: &Progress) -> String {
@@ -138,8 +142,8 @@ mod tests {
         for unit in [Unit::Items, Unit::Bytes] {
             for total in [None, Some(1)] {
                 let progress = Progress::begin("", unit, total);
-                let bar = ProgressBar::hidden();
-                bar.set_style(style(&progress));
+                let template = template(&progress);
+                assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
             }
         }
     }

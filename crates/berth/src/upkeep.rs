@@ -86,6 +86,7 @@ impl Upkeep {
     /// Opens what is in a data folder.
     pub(crate) fn open(folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
         let shown = config.data.display();
+        folder.refuse_orphaned_blobs()?;
         let metadata = SqliteMetadata::open(&folder.metadata())
             .with_context(|| format!("cannot open the metadata in {shown}"))?;
         let blobs = FilesystemBlobs::open(folder.blobs())

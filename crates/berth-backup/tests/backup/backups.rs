@@ -1,13 +1,15 @@
 use std::fs::{self, File};
 use std::time::SystemTime;
 
-use berth_backup::{Backup, BackupError, BackupReport};
-use berth_blob::BlobGuards;
+use berth_backup::{Backup, BackupError, BackupReport, unmark};
+use berth_blob::FilesystemBlobs;
 use berth_metadata::{MetadataStore, UploadRecord};
 use berth_spec::{Algorithm, SessionId};
-use berth_verify::{BlobDamage, Fault, Nobody};
+use berth_verify::{BlobDamage, Fault};
 
-use crate::world::{World, names_in, open_and_verify, push_image, repository, tags};
+use crate::world::{
+    World, mode, names_in, open_and_verify, overwrite, push_image, repository, tags,
+};
 
 fn rehashing() -> Backup {
     Backup { rehash: true }
@@ -35,7 +37,7 @@ async fn a_backup_has_the_layout_of_a_data_folder_and_can_be_served() {
     };
     assert_eq!(report, expected);
     let backup = world.path("backup");
-    let names = ["blobs", "lock", "metadata.sqlite3", "uploads"];
+    let names = ["backup", "blobs", "lock", "metadata.sqlite3", "uploads"];
     assert_eq!(names_in(&backup), names);
     assert_eq!(names_in(&backup.join("uploads")), Vec::<String>::new());
 
@@ -77,8 +79,8 @@ async fn what_is_damaged_is_told_and_the_rest_is_backed_up() {
     let unreadable = world.push_image("a", "unreadable", b"unreadable").await;
     let sound = world.push_image("a", "sound", b"sound").await;
     fs::remove_file(world.blob_in("data", &missing)).unwrap();
-    fs::write(world.blob_in("data", &corrupt), b"corrup!").unwrap();
-    fs::write(world.blob_in("data", &cut), b"cut").unwrap();
+    overwrite(&world.blob_in("data", &corrupt), b"corrup!");
+    overwrite(&world.blob_in("data", &cut), b"cut");
     fs::remove_file(world.blob_in("data", &unreadable)).unwrap();
     fs::create_dir(world.blob_in("data", &unreadable)).unwrap();
 
@@ -119,14 +121,14 @@ async fn damage_in_the_backup_is_mended_by_one_that_looks() {
     let layer = world.push_image("a", "latest", b"layer").await;
     world.back_up(&Backup::default()).await;
     let copy = world.blob_in("backup", &layer);
-    fs::write(&copy, b"lay3r").unwrap();
+    overwrite(&copy, b"lay3r");
     let (report, _) = world.back_up(&Backup::default()).await;
     assert_eq!((report.blobs, report.kept), (0, 2));
     let (report, _) = world.back_up(&rehashing()).await;
     assert_eq!((report.blobs, report.kept, report.problems), (1, 1, 0));
     assert_eq!(fs::read(&copy).unwrap(), b"layer");
     // One of another size is seen without reading it.
-    fs::write(&copy, b"lay").unwrap();
+    overwrite(&copy, b"lay");
     let (report, _) = world.back_up(&Backup::default()).await;
     assert_eq!((report.blobs, report.kept), (1, 1));
     assert_eq!(fs::read(&copy).unwrap(), b"layer");
@@ -139,10 +141,7 @@ async fn a_folder_that_somebody_uses_is_not_backed_up_to() {
     let data = world.path("data");
     let lock = File::create(data.join("lock")).unwrap();
     lock.try_lock().unwrap();
-    let kept = BlobGuards::default().keeping_all().await;
-    let how = Backup::default();
-    let backup = how.run(&world.metadata, &world.blobs, &kept, &data, &Nobody);
-    let refused = backup.await;
+    let refused = world.try_back_up("data").await;
     assert!(
         matches!(refused, Err(BackupError::Claimed(_))),
         "{refused:?}"
@@ -154,33 +153,91 @@ async fn a_folder_that_somebody_uses_is_not_backed_up_to() {
     );
 }
 
-/// What is in the log of a backup that was served must not get into the next one.
+/// What was pushed to a backup that was served, or to another registry, is nowhere else.
 #[tokio::test]
-async fn a_log_that_was_left_beside_a_backup_is_not_taken_for_that_of_the_next() {
+async fn a_folder_that_a_registry_has_opened_is_not_backed_up_to() {
     let world = World::new();
     world.push_image("a", "1", b"one").await;
     world.back_up(&Backup::default()).await;
     let backup = world.path("backup");
-    let [database, log] =
-        ["metadata.sqlite3", "metadata.sqlite3-wal"].map(|name| backup.join(name));
-    // Served, and killed: what was pushed is in the log alone.
+    // Served, which takes the mark away.
+    unmark(&backup).unwrap();
     let served = open_and_verify(&backup).await;
-    let blobs = berth_blob::FilesystemBlobs::open(&backup).unwrap();
+    let blobs = FilesystemBlobs::open(&backup).unwrap();
     push_image(&served, &blobs, "a", "pushed-to-the-backup", b"two").await;
-    let killed = [fs::read(&database).unwrap(), fs::read(&log).unwrap()];
-    assert!(!killed[1].is_empty());
     drop(served);
-    fs::write(&database, &killed[0]).unwrap();
-    fs::write(&log, &killed[1]).unwrap();
-    let refused = world.try_restore("backup", "restored").await;
+
+    world.push_image("a", "3", b"three").await;
+    let refused = world.try_back_up("backup").await;
+    assert!(
+        matches!(refused, Err(BackupError::HoldsRegistry(_))),
+        "{refused:?}"
+    );
+    let names = ["blobs", "lock", "metadata.sqlite3", "uploads"];
+    assert_eq!(names_in(&backup), names);
+    let still = open_and_verify(&backup).await;
+    assert_eq!(tags(&still, "a").await, ["1", "pushed-to-the-backup"]);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_called_as_the_mark_is_none() {
+    let world = World::new();
+    world.push_image("a", "1", b"one").await;
+    let data = world.path("data");
+    fs::create_dir(data.join("backup")).unwrap();
+    unmark(&data).unwrap();
+    assert!(data.join("backup").exists());
+    let refused = world.try_back_up("data").await;
+    assert!(
+        matches!(refused, Err(BackupError::HoldsRegistry(_))),
+        "{refused:?}"
+    );
+    // So a backup can be there.
+    let report = world.try_back_up("data/backup").await.unwrap();
+    assert_eq!(report.blobs, 2);
+}
+
+/// What is in the log of metadata that was lost must not get into that of the next.
+#[tokio::test]
+async fn a_log_that_was_left_is_not_taken_for_that_of_the_next() {
+    let world = World::new();
+    world.push_image("a", "1", b"one").await;
+    world.back_up(&Backup::default()).await;
+    let [backup, served, lost] = ["backup", "served", "lost"].map(|name| world.path(name));
+    world.restore("served").await;
+    let metadata = open_and_verify(&served).await;
+    let blobs = FilesystemBlobs::open(&served).unwrap();
+    push_image(&metadata, &blobs, "a", "in-the-log", b"two").await;
+    // Killed: what was pushed is in the log alone.
+    let [database, log] = ["metadata.sqlite3", "metadata.sqlite3-wal"];
+    let killed = [database, log].map(|name| fs::read(served.join(name)).unwrap());
+    drop(metadata);
+    assert!(!killed[1].is_empty());
+    fs::write(served.join(database), &killed[0]).unwrap();
+    fs::write(served.join(log), &killed[1]).unwrap();
+    let refused = world.try_restore("served", "restored").await;
     assert!(
         matches!(refused, Err(BackupError::NotClosed(_))),
         "{refused:?}"
     );
 
-    world.push_image("a", "3", b"three").await;
+    fs::create_dir(&lost).unwrap();
+    fs::write(lost.join(log), &killed[1]).unwrap();
+    world.restore("lost").await;
+    assert!(!lost.join(log).exists());
+    assert_eq!(tags(&open_and_verify(&lost).await, "a").await, ["1"]);
+
+    fs::write(backup.join(log), &killed[1]).unwrap();
+    fs::remove_file(backup.join(database)).unwrap();
     world.back_up(&Backup::default()).await;
-    assert!(!log.exists());
-    let next = open_and_verify(&backup).await;
-    assert_eq!(tags(&next, "a").await, ["1", "3"]);
+    assert!(!backup.join(log).exists());
+    assert_eq!(tags(&open_and_verify(&backup).await, "a").await, ["1"]);
+}
+
+#[tokio::test]
+async fn only_its_owner_can_hold_the_lock_of_a_folder() {
+    let world = World::new();
+    world.push_image("a", "1", b"one").await;
+    world.back_up(&Backup::default()).await;
+    assert_eq!(mode(&world.path("backup/lock")), 0o600);
 }

@@ -105,7 +105,7 @@ async fn an_interrupted_backup_leaves_the_one_before_whole() {
 
     let (report, _) = world.back_up(&Backup::default()).await;
     assert_eq!((report.blobs, report.kept), (1, 2));
-    let names = ["blobs", "lock", "metadata.sqlite3", "uploads"];
+    let names = ["backup", "blobs", "lock", "metadata.sqlite3", "uploads"];
     assert_eq!(names_in(&destination), names);
     let next = open_and_verify(&destination).await;
     assert_eq!(tags(&next, "a").await, ["1", "2"]);

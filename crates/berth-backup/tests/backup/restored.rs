@@ -1,10 +1,13 @@
-use std::fs;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_backup::{Backup, BackupError, RestoreReport};
+use berth_backup::{Backup, BackupError, RestoreReport, restore};
 use berth_spec::Digest;
-use berth_verify::{BlobDamage, Fault, ManifestDamage};
+use berth_verify::{BlobDamage, Fault, ManifestDamage, Observer, Problem, Progress, Watcher};
 
-use crate::world::{World, image, names_in, open_and_verify, tags};
+use crate::world::{World, image, mode, names_in, open_and_verify, overwrite, tags};
 
 #[tokio::test]
 async fn what_was_backed_up_is_restored() {
@@ -42,7 +45,7 @@ async fn the_backup_is_only_read() {
     fs::remove_file(backup.join("lock")).unwrap();
     let database = fs::read(backup.join("metadata.sqlite3")).unwrap();
     assert!(world.restore("restored").await.0.is_sound());
-    assert_eq!(names_in(&backup), ["blobs", "metadata.sqlite3"]);
+    assert_eq!(names_in(&backup), ["backup", "blobs", "metadata.sqlite3"]);
     assert!(fs::read(backup.join("metadata.sqlite3")).unwrap() == database);
 }
 
@@ -52,7 +55,7 @@ async fn a_flipped_byte_of_a_blob_is_found_and_the_rest_restored() {
     let damaged = world.push_image("a", "damaged", b"layer").await;
     let sound = world.push_image("a", "sound", b"another layer").await;
     world.back_up(&Backup::default()).await;
-    fs::write(world.blob_in("backup", &damaged), b"lay3r").unwrap();
+    overwrite(&world.blob_in("backup", &damaged), b"lay3r");
     let (report, problems) = world.restore("restored").await;
     assert_eq!((report.blobs, report.problems), (2, 1));
     let Fault::Blob { digest, damage, .. } = &problems[0].fault else {
@@ -126,10 +129,108 @@ async fn blobs_that_are_there_count_if_they_are_right() {
     let restored = world.path("restored");
     let metadata = restored.join("metadata.sqlite3");
     fs::rename(&metadata, restored.join("metadata.sqlite3.1.partial")).unwrap();
-    fs::write(world.blob_in("restored", &damaged), b"lay3r").unwrap();
+    overwrite(&world.blob_in("restored", &damaged), b"lay3r");
     let (report, _) = world.restore("restored").await;
     assert_eq!((report.blobs, report.kept, report.problems), (1, 2, 0));
     let names = ["blobs", "lock", "metadata.sqlite3", "uploads"];
     assert_eq!(names_in(&restored), names);
     open_and_verify(&restored).await;
+}
+
+#[tokio::test]
+async fn what_is_restored_can_be_written_to_and_is_no_backup() {
+    let world = World::new();
+    world.push_image("a", "latest", b"layer").await;
+    world.back_up(&Backup::default()).await;
+    let protected = Permissions::from_mode(0o444);
+    fs::set_permissions(world.path("backup/metadata.sqlite3"), protected).unwrap();
+    let restored = world.path("restored");
+    // A backup was begun there once.
+    fs::create_dir(&restored).unwrap();
+    fs::write(restored.join("backup"), b"").unwrap();
+    world.restore("restored").await;
+    assert_eq!(mode(&restored.join("metadata.sqlite3")) & 0o600, 0o600);
+    let refused = world.try_back_up("restored").await;
+    assert!(
+        matches!(refused, Err(BackupError::HoldsRegistry(_))),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_folder_that_somebody_uses_is_not_restored_and_one_that_is_restored_not_used() {
+    let world = World::new();
+    world.push_image("a", "latest", b"layer").await;
+    world.back_up(&Backup::default()).await;
+    let lock = File::open(world.path("backup/lock")).unwrap();
+    lock.try_lock().unwrap();
+    let refused = world.try_restore("backup", "restored").await;
+    assert!(
+        matches!(refused, Err(BackupError::Claimed(_))),
+        "{refused:?}"
+    );
+    assert!(!world.path("restored").exists());
+    lock.unlock().unwrap();
+
+    let claiming = Claiming::new(&lock);
+    let restored = world.path("restored");
+    let report = restore(&world.path("backup"), &restored, &claiming).await;
+    assert!(report.unwrap().is_sound());
+    assert!(claiming.is_refused.into_inner());
+    lock.try_lock().unwrap();
+}
+
+/// Without a file to lock, nothing keeps others away.
+#[tokio::test]
+async fn a_backup_that_is_opened_while_its_metadata_is_copied_is_not_restored() {
+    let world = World::new();
+    world.push_image("a", "latest", b"layer").await;
+    world.back_up(&Backup::default()).await;
+    fs::remove_file(world.path("backup/lock")).unwrap();
+    let writing = Writing(world.path("backup/metadata.sqlite3-wal"));
+    let refused = restore(&world.path("backup"), &world.path("restored"), &writing).await;
+    assert!(
+        matches!(refused, Err(BackupError::NotClosed(_))),
+        "{refused:?}"
+    );
+    assert!(!world.path("restored/metadata.sqlite3").exists());
+}
+
+/// Writes to a log when the copy begins.
+struct Writing(PathBuf);
+
+impl Observer for Writing {
+    fn tell(&self, _: &Progress) {
+        fs::write(&self.0, b"news").unwrap();
+    }
+}
+
+impl Watcher for Writing {
+    fn found(&self, _: &Problem) {}
+}
+
+/// Tries to claim the backup while it is restored.
+struct Claiming<'a> {
+    lock: &'a File,
+    is_refused: AtomicBool,
+}
+
+impl<'a> Claiming<'a> {
+    fn new(lock: &'a File) -> Self {
+        Self {
+            lock,
+            is_refused: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Observer for Claiming<'_> {
+    fn tell(&self, _: &Progress) {
+        let is_refused = self.lock.try_lock().is_err();
+        self.is_refused.fetch_or(is_refused, Ordering::Relaxed);
+    }
+}
+
+impl Watcher for Claiming<'_> {
+    fn found(&self, _: &Problem) {}
 }

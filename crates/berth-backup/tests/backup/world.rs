@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -63,6 +64,13 @@ impl World {
         let problems = problems.0.into_inner().unwrap();
         assert_eq!(report.problems, problems.len() as u64);
         (report, problems)
+    }
+
+    pub(crate) async fn try_back_up(&self, to: &str) -> Result<BackupReport, BackupError> {
+        let kept = BlobGuards::default().keeping_all().await;
+        let (how, to) = (Backup::default(), self.path(to));
+        let backup = how.run(&self.metadata, &self.blobs, &kept, &to, &Nobody);
+        backup.await
     }
 
     /// Restores the folder `backup` to another.
@@ -178,4 +186,15 @@ pub(crate) fn names_in(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Who may do what with a file.
+pub(crate) fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Replaces the file of a blob, which is read-only.
+pub(crate) fn overwrite(path: &Path, content: &[u8]) {
+    fs::remove_file(path).unwrap();
+    fs::write(path, content).unwrap();
 }

@@ -1,11 +1,12 @@
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use berth_spec::{Digest, SessionId};
 
 use super::layout::{Layout, sync_folder};
+use super::remove_if_there;
 use super::staging::{copy_into_place, missing};
 use crate::BlobError;
 
@@ -26,6 +27,8 @@ pub(super) fn publish(
             found,
         });
     }
+    // For as long as it lives: whoever has it open may count on its bytes, whatever name it has.
+    file.set_permissions(Permissions::from_mode(0o444))?;
     file.sync_data()?;
     let blob = layout.blob(digest);
     let publishing = layout.somebody_publishes();
@@ -53,6 +56,7 @@ fn replace(layout: &Layout, session: SessionId, length: u64, blob: &Path) -> io:
         return Ok(());
     }
     let temporary = layout.temporary(session);
+    remove_if_there(&temporary)?;
     match fs::hard_link(&staged, &temporary) {
         Ok(()) => fs::rename(&temporary, blob),
         Err(error) if lacks_links(&error) => {

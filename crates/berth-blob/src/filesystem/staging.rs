@@ -1,4 +1,4 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -36,12 +36,15 @@ impl FileWriter {
         offset: u64,
     ) -> Result<Self, BlobError> {
         let path = layout.staged(session);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(offset == 0)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| missing(error, session, offset))?;
+        let opened = match is_published(&path)? {
+            true => File::open(&path),
+            false => OpenOptions::new()
+                .write(true)
+                .create(offset == 0)
+                .truncate(false)
+                .open(&path),
+        };
+        let mut file = opened.map_err(|error| missing(error, session, offset))?;
         let metadata = file.metadata()?;
         if metadata.len() < offset {
             return Err(BlobError::StagedBytesMissing {
@@ -50,8 +53,7 @@ impl FileWriter {
                 found: metadata.len(),
             });
         }
-        // A second name means that the file is a published blob, which must never change.
-        let is_published = metadata.nlink() > 1;
+        let is_published = was_published(&metadata);
         let is_longer = metadata.len() > offset;
         if is_published && is_longer {
             file = replace_by_copy(&layout, session, offset)?;
@@ -132,6 +134,19 @@ impl StagedWriter for FileWriter {
     async fn close(&mut self) -> Result<(), BlobError> {
         self.syncing.finish().await
     }
+}
+
+fn is_published(path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        metadata => Ok(was_published(&metadata?)),
+    }
+}
+
+/// Whether the file is a published blob, or was once, so that somebody may still read it: it must never
+/// change. Earlier versions left only a second name as a sign of that.
+fn was_published(metadata: &Metadata) -> bool {
+    metadata.permissions().readonly() || metadata.nlink() > 1
 }
 
 fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {

@@ -86,11 +86,9 @@ pub(crate) fn replace(state: &mut State, push: Push, next: Option<Push>) -> Opti
     Some(())
 }
 
-/// Links the staged file to the name of the blob. A file that has that name already keeps it.
+/// Puts the staged file in the place of what has the name of the blob.
 fn publish(blob: &mut Blob) {
-    if blob.file.seen == Content::Missing {
-        blob.file.seen = Content::Whole;
-    }
+    blob.file.seen = Content::Whole;
 }
 
 fn sync_folder(blob: &mut Blob) {

@@ -146,9 +146,10 @@ impl Blob {
         matches!(self.row, Row::Condemned | Row::Ripe)
     }
 
-    /// Whether its bytes were harmed by the disk, and no push has brought new ones.
+    /// Whether its bytes were harmed by the disk, and no push has brought new ones that survive a crash.
     pub(crate) fn is_damaged(&self) -> bool {
-        self.file.seen == Content::Corrupt || self.told.is_quarantined
+        let File { seen, synced } = self.file;
+        [seen, synced].contains(&Content::Corrupt) || self.told.is_quarantined
     }
 
     /// Whether its bytes are there, now and after a crash.
@@ -162,10 +163,7 @@ impl File {
     pub(crate) fn survivors(self) -> Vec<Content> {
         match self.seen == self.synced {
             true => vec![self.seen],
-            // Names that were changed twice since the sync may have been changed once.
-            false if self.seen != Content::Missing && self.synced != Content::Missing => {
-                vec![self.synced, self.seen, Content::Missing]
-            }
+            // A name that leads to another file leads to the old one or to the new one.
             false => vec![self.synced, self.seen],
         }
     }

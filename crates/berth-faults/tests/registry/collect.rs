@@ -52,7 +52,7 @@ impl Scenario for Sweep {
     }
 
     async fn operate(&self, process: &Process) -> Outcome {
-        process.collector.sweep(&Nobody).await?;
+        process.collector.sweep(true, &Nobody).await?;
         Ok(())
     }
 

@@ -103,7 +103,7 @@ impl Rival {
                 let (at_once, now) = (Grace(Duration::ZERO), later(1));
                 process.collector.collect(at_once, now, &Nobody).await?;
             }
-            Self::Sweep => drop(process.collector.sweep(&Nobody).await?),
+            Self::Sweep => drop(process.collector.sweep(true, &Nobody).await?),
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ pub(crate) async fn tidy(process: &Process) {
     }
     process.registry.expire_uploads(later(2)).await.unwrap();
     process.registry.remove_orphaned_uploads().await.unwrap();
-    process.collector.sweep(&Nobody).await.unwrap();
+    process.collector.sweep(true, &Nobody).await.unwrap();
     let staged = process.stored.blobs.staged().await.unwrap();
     assert_eq!(staged, [], "a session is claimed by nobody who lives");
 }

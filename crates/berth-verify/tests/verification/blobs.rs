@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 
 use berth_blob::BlobGuards;
 use berth_metadata::Blob;
@@ -81,7 +82,7 @@ async fn a_flipped_bit_is_found_with_those_that_it_hurts_and_a_push_mends_it() {
     world.push_image("c", &["3"], &content).await;
     let mut flipped = content.clone();
     flipped[300_000] ^= 1;
-    fs::write(world.path_of(&layer), &flipped).unwrap();
+    overwrite(world.path_of(&layer), &flipped);
 
     let damage = BlobDamage::Corrupt {
         found: Digest::sha256(&flipped),
@@ -145,8 +146,8 @@ async fn missing_cut_and_unreadable_bytes_are_told_apart() {
     let longer = world.push_blob("a", b"longer").await;
     let unreadable = world.push_blob("a", b"unreadable").await;
     fs::remove_file(world.path_of(&missing)).unwrap();
-    fs::write(world.path_of(&cut), b"cut").unwrap();
-    fs::write(world.path_of(&longer), b"longer!").unwrap();
+    overwrite(world.path_of(&cut), b"cut");
+    overwrite(world.path_of(&longer), b"longer!");
     // It can be opened, and not be read.
     fs::remove_file(world.path_of(&unreadable)).unwrap();
     fs::create_dir(world.path_of(&unreadable)).unwrap();
@@ -198,7 +199,7 @@ async fn a_wrong_record_is_no_reason_to_move_right_bytes() {
 async fn bytes_that_cannot_be_moved_are_told() {
     let world = World::in_a_folder();
     let layer = world.push_blob("a", b"layer").await;
-    fs::write(world.path_of(&layer), b"wrong").unwrap();
+    overwrite(world.path_of(&layer), b"wrong");
     fs::write(world.root().join("quarantine"), b"not a folder").unwrap();
     let (report, problems) = world.verify(&quarantining()).await;
     assert_eq!((report.problems, report.quarantined), (1, 0));
@@ -239,4 +240,10 @@ async fn a_verification_can_be_a_task_of_its_own() {
         how.run(&*world.metadata, &*world.blobs, &Nobody).await
     });
     assert!(verifying.await.unwrap().unwrap().is_sound());
+}
+
+/// Replaces the file of a blob, which is read-only.
+fn overwrite(path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, content).unwrap();
 }

@@ -18,6 +18,8 @@ pub(crate) struct Collect {
     pub(crate) grace: Option<Duration>,
     /// Whether the names of all files are read, to find those that no record knows.
     pub(crate) sweep: bool,
+    /// Whether such files are removed even if they are most of all.
+    pub(crate) even_most: bool,
     /// Other retention rules than those that are configured.
     pub(crate) rules: Option<Vec<Rule>>,
 }
@@ -78,18 +80,19 @@ impl Upkeep {
         let now = SystemTime::now();
         let expired_sessions = self.registry.expire_uploads(now).await?;
         let staged_without_session = self.registry.remove_orphaned_uploads().await?;
-        let retention = self.retain(&retention, Mode::Apply, watcher).await?;
+        // What it could not do holds up nothing else.
+        let retention = self.retain(&retention, Mode::Apply, watcher).await;
         // A moment of its own: what retention took away just now has nothing newer.
         let now = SystemTime::now();
         let blobs = self.collector.collect(grace, now, watcher).await?;
         let sweep = match collect.sweep {
-            true => Some(self.collector.sweep(watcher).await?),
+            true => Some(self.collector.sweep(collect.even_most, watcher).await?),
             false => None,
         };
         Ok(Collected::Done(Done {
             expired_sessions,
             staged_without_session,
-            retention,
+            retention: retention?,
             blobs,
             sweep,
         }))
@@ -188,6 +191,14 @@ impl fmt::Display for Done {
                 "\nfiles without a record removed: {}",
                 sweep.unrecorded
             )?;
+            if sweep.left > 0 {
+                write!(
+                    formatter,
+                    "\nfiles without a record left, because they are most of all: {} \
+                     (is this the right metadata? berth gc --even-most removes them)",
+                    sweep.left
+                )?;
+            }
             write!(formatter, "\nrecords without a file: {}", sweep.missing)?;
         }
         Ok(())

@@ -91,7 +91,7 @@ async fn operate(process: &Process, random: &mut SmallRng) -> Outcome {
             process.collector.collect(at_once, now, &Nobody).await?;
         }
         _ => {
-            process.collector.sweep(&Nobody).await?;
+            process.collector.sweep(true, &Nobody).await?;
             registry.expire_uploads(later(2)).await?;
             registry.remove_orphaned_uploads().await?;
         }

@@ -83,7 +83,7 @@ async fn collect(process: Arc<Process>, now: SystemTime) {
     for _ in 0..3 {
         let collected = process.collector.collect(GRACE, now, &Nobody).await;
         collected.unwrap();
-        process.collector.sweep(&Nobody).await.unwrap();
+        process.collector.sweep(true, &Nobody).await.unwrap();
     }
 }
 

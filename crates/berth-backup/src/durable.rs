@@ -1,0 +1,47 @@
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+/// Makes a folder and those above it, and syncs the entry of each, or a power cut could take the whole
+/// folder along. Those that are there are synced too: whoever made them may not have come that far.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    for folder in path.canonicalize()?.ancestors().skip(1) {
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
+            Err(error) if is_not_ours(&error) => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
+/// Copies what is in a file, and not its mode: the copy will be written to.
+pub(crate) fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let (mut from, mut to) = (File::open(from)?, File::create(to)?);
+    io::copy(&mut from, &mut to)?;
+    to.sync_all()
+}
+
+/// Syncs all that was ever written to the file system that a folder is on.
+#[cfg(target_os = "linux")]
+pub(crate) fn sync_file_system(folder: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(folder)?)?)
+}
+
+/// Syncs all that was ever written to any file system.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sync_file_system(_: &Path) -> io::Result<()> {
+    rustix::fs::sync();
+    Ok(())
+}
+
+/// Whether this is how a folder that was there before says that it cannot be read or synced.
+fn is_not_ours(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::Unsupported
+    )
+}
