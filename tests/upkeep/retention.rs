@@ -44,7 +44,10 @@ fn a_dry_run_tells_what_would_go_by_rules_that_no_server_has() {
     let (_folder, path) = configuration(RULE);
     let path = path.to_str().unwrap();
     let data = server.data();
-    let output = berth(&["gc", "--dry-run", "--config", path], &data);
+    let output = berth(
+        &["gc", "--dry-run", "--config", path, "--grace", "0s"],
+        &data,
+    );
     let text = String::from_utf8(output.stdout).unwrap();
     for told in [
         "team/app:build-2",

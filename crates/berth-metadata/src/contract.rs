@@ -65,6 +65,8 @@ pub async fn collected_store(store: &dyn Collected) {
     retention::a_tag_that_was_set_again_stays(store).await;
     retention::a_manifest_that_is_used_stays(store).await;
     retention::losing_a_tag_is_a_use(store).await;
+    retention::losing_a_holder_is_a_use(store).await;
+    retention::a_manifest_that_was_used_since_stays(store).await;
     retention::references_to_blobs_are_counted(store).await;
 }
 

@@ -51,7 +51,7 @@ pub use inspection::{
     Users,
 };
 pub use memory::MemoryMetadata;
-pub use retention::{BlobReferences, ManifestEntry, RepositoryContents, RetentionStore, TagEntry};
+pub use retention::{ManifestEntry, RepositoryContents, RetentionStore, TagEntry};
 pub use sqlite::SqliteMetadata;
 pub use store::{
     Blob, DeleteTag, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits,

@@ -133,6 +133,16 @@ impl Repository {
             manifest.used_at = now();
         }
     }
+
+    /// Notes that the manifests which another one needs, and those about it, have lost it.
+    fn lose_holder(&mut self, lost: &NewManifest) {
+        for (digest, manifest) in &mut self.manifests {
+            let is_about = manifest.manifest.subject.as_ref() == Some(&lost.digest);
+            if is_about || lost.required_manifests.contains(digest) {
+                manifest.used_at = now();
+            }
+        }
+    }
 }
 
 fn now() -> i64 {
@@ -324,7 +334,11 @@ impl MetadataStore for MemoryMetadata {
             return Ok(false);
         };
         repository.tags.retain(|_, (tagged, _)| tagged != digest);
-        Ok(repository.manifests.remove(digest).is_some())
+        let Some(deleted) = repository.manifests.remove(digest) else {
+            return Ok(false);
+        };
+        repository.lose_holder(&deleted.manifest);
+        Ok(true)
     }
 
     async fn delete_tag(

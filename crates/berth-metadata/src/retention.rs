@@ -26,21 +26,24 @@ pub trait RetentionStore: Send + Sync + 'static {
     ) -> Result<bool, MetadataError>;
 
     /// Deletes a manifest, if it has no tag, no manifest of the repository needs it, its subject, if
-    /// it has one, is not in the repository, and it was not used after `used_until`. Whether it did.
+    /// it has one, is not in the repository, and it was not used since it was seen with `seen_used_at`.
+    /// Whether it did.
     async fn delete_manifest_if_unused(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        used_until: SystemTime,
+        seen_used_at: SystemTime,
     ) -> Result<bool, MetadataError>;
 
-    /// The blobs that a manifest is linked to, each with the number of manifests of all repositories
-    /// that are.
-    async fn blob_references(
+    /// The blobs that a manifest is linked to.
+    async fn manifest_blobs(
         &self,
         repository: &RepositoryName,
         manifest: &Digest,
-    ) -> Result<Vec<BlobReferences>, MetadataError>;
+    ) -> Result<Vec<Blob>, MetadataError>;
+
+    /// How many manifests, of all repositories together, are linked to a blob.
+    async fn blob_references(&self, blob: &Digest) -> Result<u64, MetadataError>;
 }
 
 /// The tags and manifests of a repository.
@@ -70,19 +73,11 @@ pub struct ManifestEntry {
     pub digest: Digest,
     /// The size of its own bytes.
     pub size: u64,
-    /// When it was last pushed, or tagged, or lost a tag, to the millisecond.
+    /// When it was last pushed, or tagged, or a client deleted a tag of it, a manifest that needs it or
+    /// its subject; to the millisecond.
     pub used_at: SystemTime,
     /// The manifest that it names as its subject, which need not exist.
     pub subject: Option<Digest>,
     /// The manifests of the repository that it needs, in byte order.
     pub children: Vec<Digest>,
-}
-
-/// A blob, and how many manifests are linked to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlobReferences {
-    /// The blob.
-    pub blob: Blob,
-    /// How many, in all repositories together.
-    pub manifests: u64,
 }

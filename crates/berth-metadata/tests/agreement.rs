@@ -190,8 +190,16 @@ async fn collect(store: &dyn Store, change: &Change) -> String {
             manifest: number,
         } => {
             let (here, digest) = (repository(*here), manifest(*number));
-            let deleted = store.delete_manifest_if_unused(&here, &digest, cutoff(true));
-            format!("{:?}", deleted.await)
+            let contents = store.repository_contents(&here).await.unwrap();
+            let manifests = contents.unwrap_or_default().manifests;
+            match manifests.iter().find(|entry| entry.digest == digest) {
+                Some(entry) => {
+                    let used_at = entry.used_at;
+                    let deleted = store.delete_manifest_if_unused(&here, &digest, used_at);
+                    format!("{:?}", deleted.await)
+                }
+                None => String::new(),
+            }
         }
         Change::DeleteTagAsSeen {
             repository: here,
@@ -287,6 +295,9 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         let condemned = store.condemned_blobs(None, cutoff(all_are_old), 10).await;
         all.push(format!("{condemned:?}"));
     }
+    for number in 0..BLOBS {
+        all.push(format!("{:?}", store.blob_references(&blob(number)).await));
+    }
     for here in (0..REPOSITORIES).map(repository) {
         all.push(format!("{:?}", store.tags(&here, None, 10).await));
         all.push(format!("{:?}", store.tags(&here, Some("a"), 1).await));
@@ -296,11 +307,9 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         all.push(contents(store, &here).await);
         for number in 0..MANIFESTS {
             let digest = manifest(number);
-            let references = store.blob_references(&here, &digest).await.unwrap();
-            let references = references
-                .into_iter()
-                .map(|it| (it.blob.digest, it.manifests));
-            all.push(format!("{:?}", references.collect::<BTreeMap<_, _>>()));
+            let linked = store.manifest_blobs(&here, &digest).await.unwrap();
+            let linked = linked.into_iter().map(|blob| (blob.digest, blob.size));
+            all.push(format!("{:?}", linked.collect::<BTreeMap<_, _>>()));
             all.push(format!(
                 "{:?}",
                 store

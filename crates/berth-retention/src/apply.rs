@@ -150,7 +150,7 @@ mod tests {
         };
         let rule = CheckedRule::new(1, rule).unwrap();
         let later = SystemTime::now() + Duration::from_secs(60);
-        let plan = plan(&contents(metadata).await, &rule, later);
+        let plan = plan(&contents(metadata).await, &rule, Duration::ZERO, later);
         assert_eq!((plan.tags.len(), plan.manifests.len()), (1, 5));
         // So that what is pushed meanwhile is later by the store's clock, too.
         std::thread::sleep(Duration::from_millis(5));

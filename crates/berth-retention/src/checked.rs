@@ -143,14 +143,13 @@ impl CheckedRule {
         older_than.is_none_or(|age| is_past(updated_at, age, now))
     }
 
-    /// Whether a manifest that nothing holds was used long enough ago.
-    pub(crate) fn is_abandoned(&self, used_at: SystemTime, now: SystemTime) -> bool {
-        let untagged_after = self.rule.untagged_after;
-        untagged_after.is_some_and(|age| is_past(used_at, age, now))
+    pub(crate) fn untagged_after(&self) -> Option<Duration> {
+        self.rule.untagged_after
     }
 }
 
-fn is_past(time: SystemTime, age: Duration, now: SystemTime) -> bool {
+/// Whether a time was so long ago.
+pub(crate) fn is_past(time: SystemTime, age: Duration, now: SystemTime) -> bool {
     now.duration_since(time).is_ok_and(|passed| passed >= age)
 }
 

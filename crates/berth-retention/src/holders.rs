@@ -1,4 +1,4 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use berth_metadata::{ManifestEntry, TagEntry};
 use berth_spec::Digest;
@@ -21,6 +21,8 @@ struct Manifest<'a> {
     holds: Vec<usize>,
     followers: Vec<&'a TagEntry>,
     tagged: Tagged,
+    /// Whether it stays until what goes with it may go.
+    waits: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,7 @@ impl<'a> Holders<'a> {
             holds: Vec::new(),
             followers: Vec::new(),
             tagged: Tagged::Never,
+            waits: false,
         };
         let numbered = || entries.iter().enumerate();
         let mut holders = Self {
@@ -97,35 +100,69 @@ impl<'a> Holders<'a> {
         true
     }
 
-    /// The manifests that nothing holds when those before them are gone; of those that nothing ever
-    /// held, only the abandoned ones. Manifests that hold each other in a circle, which only tags
-    /// can bring about, stay.
+    /// Lets all that holds a manifest which was used lately stay as long as it does: otherwise nothing
+    /// would hold that ever after.
+    pub(crate) fn wait_for_all(&mut self, is_unused: impl Fn(&ManifestEntry) -> bool) {
+        let may_go = |manifest: &Manifest| manifest.tagged != Tagged::Still;
+        let going = self.going(|manifest| manifest.tagged == Tagged::Before, may_go);
+        // What is held comes after all that hold it.
+        for (number, _) in going.into_iter().rev() {
+            let manifest = &self.manifests[number];
+            let mut held = manifest.holds.iter();
+            let waits = !is_unused(manifest.entry) || held.any(|held| self.manifests[*held].waits);
+            self.manifests[number].waits = waits;
+        }
+    }
+
+    /// Whether the manifest waits, and with it the tags that it has.
+    pub(crate) fn waits(&self, digest: &Digest) -> bool {
+        self.number(digest)
+            .is_some_and(|number| self.manifests[number].waits)
+    }
+
+    /// The unused manifests that nothing holds when those before them are gone; those that nothing ever
+    /// held only if `of_untagged`. Manifests that hold each other in a circle stay: tags can bring that
+    /// about, and an index that lists its subject.
     pub(crate) fn unheld(
-        mut self,
-        is_abandoned: impl Fn(&ManifestEntry) -> bool,
+        &self,
+        of_untagged: bool,
+        is_unused: impl Fn(&ManifestEntry) -> bool,
     ) -> Vec<PlannedManifest> {
-        let goes_first = |manifest: &Manifest| match manifest.tagged {
-            Tagged::Never => manifest.held == 0 && is_abandoned(manifest.entry),
-            Tagged::Before => manifest.held == 0,
-            Tagged::Still => false,
+        let goes_first = |manifest: &Manifest| of_untagged || manifest.tagged == Tagged::Before;
+        let may_go = |manifest: &Manifest| {
+            manifest.tagged != Tagged::Still && !manifest.waits && is_unused(manifest.entry)
         };
+        let going = self.going(goes_first, may_go).into_iter();
+        going
+            .map(|(number, generation)| self.manifests[number].planned(generation))
+            .collect()
+    }
+
+    /// The manifests that go one after the other, each with its generation.
+    fn going(
+        &self,
+        goes_first: impl Fn(&Manifest) -> bool,
+        may_go: impl Fn(&Manifest) -> bool,
+    ) -> Vec<(usize, u64)> {
+        let mut holders: Vec<usize> = self.manifests.iter().map(|it| it.held).collect();
+        let is_first =
+            |manifest: &Manifest| manifest.held == 0 && goes_first(manifest) && may_go(manifest);
         let numbers = 0..self.manifests.len();
-        let mut going: VecDeque<(usize, u64)> = numbers
-            .filter(|number| goes_first(&self.manifests[*number]))
+        let mut going: Vec<(usize, u64)> = numbers
+            .filter(|number| is_first(&self.manifests[*number]))
             .map(|number| (number, 0))
             .collect();
-        let mut planned = Vec::new();
-        while let Some((number, generation)) = going.pop_front() {
-            for held in std::mem::take(&mut self.manifests[number].holds) {
-                let manifest = &mut self.manifests[held];
-                manifest.held -= 1;
-                if manifest.held == 0 && manifest.tagged != Tagged::Still {
-                    going.push_back((held, generation + 1));
+        let mut done = 0;
+        while let Some(&(number, generation)) = going.get(done) {
+            done += 1;
+            for held in self.manifests[number].holds.iter().copied() {
+                holders[held] -= 1;
+                if holders[held] == 0 && may_go(&self.manifests[held]) {
+                    going.push((held, generation + 1));
                 }
             }
-            planned.push(self.manifests[number].planned(generation));
         }
-        planned
+        going
     }
 
     fn number(&self, digest: &Digest) -> Option<usize> {

@@ -45,7 +45,7 @@
 //!     keep_newest = 2
 //!     "#,
 //! )?;
-//! let retention = Retention::new(vec![rule])?;
+//! let retention = Retention::new(vec![rule], Duration::ZERO)?;
 //! let now = SystemTime::now();
 //! let report = retention.run(&metadata, &Nobody, &|_| {}, Mode::Apply, now).await?;
 //! assert_eq!((report.tags, report.manifests), (1, 1));

@@ -1,9 +1,10 @@
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use berth_metadata::{RepositoryContents, TagEntry};
+use berth_metadata::{ManifestEntry, RepositoryContents, TagEntry};
 use berth_spec::Digest;
 
 use crate::CheckedRule;
+use crate::checked::is_past;
 use crate::holders::Holders;
 
 /// What of a repository goes, by a rule.
@@ -48,9 +49,18 @@ impl Plan {
 /// `.att` or `.sbom`), the manifest of that digest. A manifest goes when all that held it go, and one that
 /// nothing held goes by the rule's `untagged_after`.
 ///
+/// None goes that was used lately: a client may have been told of it, and push what needs it next. Lately
+/// is within `untagged_after`, after which it goes by itself. If the rule has none, it is within
+/// `minimum_age`, and the tags and manifests that hold such a one stay as long as it does.
+///
 /// A follower tag goes with the manifest that it follows, unless it is protected. It is a tag like any
 /// other if that manifest is not in the repository, or is the one that it points to.
-pub fn plan(contents: &RepositoryContents, rule: &CheckedRule, now: SystemTime) -> Plan {
+pub fn plan(
+    contents: &RepositoryContents,
+    rule: &CheckedRule,
+    minimum_age: Duration,
+    now: SystemTime,
+) -> Plan {
     let mut holders = Holders::of_manifests(&contents.manifests);
     let mut governed = Vec::new();
     for entry in &contents.tags {
@@ -76,8 +86,15 @@ pub fn plan(contents: &RepositoryContents, rule: &CheckedRule, now: SystemTime) 
         }
     }
     tags.sort_unstable_by(|a, b| a.tag.cmp(&b.tag));
+    let unused_for = rule.untagged_after().unwrap_or(minimum_age);
+    let is_unused = |manifest: &ManifestEntry| is_past(manifest.used_at, unused_for, now);
+    let of_untagged = rule.untagged_after().is_some();
+    if !of_untagged {
+        holders.wait_for_all(is_unused);
+        tags.retain(|entry| !holders.waits(&entry.digest));
+    }
     Plan {
         tags,
-        manifests: holders.unheld(|manifest| rule.is_abandoned(manifest.used_at, now)),
+        manifests: holders.unheld(of_untagged, is_unused),
     }
 }

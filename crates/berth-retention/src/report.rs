@@ -30,6 +30,8 @@ pub struct RetentionReport {
     pub manifest_bytes: u64,
     /// How many tags and manifests stayed, because they were used while this went on.
     pub used_again: u64,
+    /// How many repositories could not be read or changed, or not to the end. The log says why.
+    pub failed: u64,
     /// The blobs that only manifests which would go need; of a dry run only. They are left to garbage
     /// collection.
     pub blobs: Option<UnneededBlobs>,
@@ -53,6 +55,7 @@ impl RetentionReport {
             manifests: 0,
             manifest_bytes: 0,
             used_again: 0,
+            failed: 0,
             blobs: (mode == Mode::DryRun).then(UnneededBlobs::default),
         }
     }
@@ -90,6 +93,10 @@ impl fmt::Display for RetentionReport {
             let entries = Counted(self.used_again, "entry", "entries");
             write!(formatter, "; {entries} stayed, being used again meanwhile")?;
         }
+        if self.failed > 0 {
+            let repositories = Counted(self.failed, "repository", "repositories");
+            write!(formatter, "; {repositories} failed, the log says why")?;
+        }
         Ok(())
     }
 }
@@ -120,17 +127,19 @@ mod tests {
             manifests: 1,
             manifest_bytes: 2048,
             used_again: 2,
+            failed: 1,
             blobs: None,
         };
         assert_eq!(
             applied.to_string(),
             "retention deleted 3 tags and 1 manifest (2.0 KiB), by the rules of 1 repository; \
-             2 entries stayed, being used again meanwhile"
+             2 entries stayed, being used again meanwhile; 1 repository failed, the log says why"
         );
         let dry = RetentionReport {
             mode: Mode::DryRun,
             repositories: 4,
             used_again: 0,
+            failed: 0,
             blobs: Some(UnneededBlobs {
                 count: 1,
                 bytes: 3 << 20,

@@ -1,10 +1,11 @@
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use berth_metadata::{MetadataError, MetadataStore, RetentionStore};
+use berth_metadata::{Blob, MetadataError, MetadataStore, RetentionStore};
 use berth_progress::{Observer, Progress, Unit};
 use berth_spec::RepositoryName;
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use crate::apply::Apply;
 use crate::deletion::Deletion;
@@ -16,17 +17,20 @@ use crate::{CheckedRule, Mode, RetentionError, RetentionReport, Rule, RuleError,
 #[derive(Clone, Debug)]
 pub struct Retention {
     rules: Vec<Arc<CheckedRule>>,
+    minimum_age: Duration,
 }
 
 /// How many names of repositories are read at once.
 const PAGE: u32 = 1000;
 
 impl Retention {
-    /// Takes the rules, in the order in which they come into effect.
+    /// Takes the rules, in the order in which they come into effect. Where a rule has no
+    /// `untagged_after`, manifests stay that were used within `minimum_age`: it must be longer than any
+    /// push takes.
     ///
     /// # Errors
     /// When one can only be a mistake; the error says which, and what to change.
-    pub fn new(rules: Vec<Rule>) -> Result<Self, RuleError> {
+    pub fn new(rules: Vec<Rule>, minimum_age: Duration) -> Result<Self, RuleError> {
         let mut checked: Vec<Arc<CheckedRule>> = Vec::new();
         for (number, rule) in (1..).zip(rules) {
             let rule = CheckedRule::new(number, rule)?;
@@ -36,7 +40,10 @@ impl Retention {
             }
             checked.push(Arc::new(rule));
         }
-        Ok(Self { rules: checked })
+        Ok(Self {
+            rules: checked,
+            minimum_age,
+        })
     }
 
     /// The rule that governs a repository.
@@ -51,8 +58,10 @@ impl Retention {
     /// If this ends early, some manifests have lost their tags and are still there: they go by
     /// `untagged_after`.
     ///
+    /// A repository that cannot be read or changed is left, and counted as failed; the log says why.
+    ///
     /// # Errors
-    /// When the metadata fails.
+    /// When the repositories cannot be listed.
     pub async fn run<M: MetadataStore + RetentionStore + ?Sized>(
         &self,
         metadata: &M,
@@ -64,6 +73,7 @@ impl Retention {
         let mut run = Run {
             metadata,
             deletions,
+            minimum_age: self.minimum_age,
             report: RetentionReport::begin(mode),
             unneeded: Unneeded::default(),
         };
@@ -93,6 +103,7 @@ impl Retention {
 struct Run<'a, M: ?Sized> {
     metadata: &'a M,
     deletions: &'a (dyn Fn(&Deletion) + Sync),
+    minimum_age: Duration,
     report: RetentionReport,
     unneeded: Unneeded,
 }
@@ -104,24 +115,33 @@ impl<M: MetadataStore + RetentionStore + ?Sized> Run<'_, M> {
         rule: &Arc<CheckedRule>,
         now: SystemTime,
     ) -> Result<(), RetentionError> {
-        let failed = |error| RetentionError::Repository {
-            repository: repository.clone(),
-            error,
-        };
-        let contents = self.metadata.repository_contents(repository).await;
-        let Some(contents) = contents.map_err(failed)? else {
-            return Ok(());
-        };
         self.report.repositories += 1;
+        let contents = match self.metadata.repository_contents(repository).await {
+            Ok(Some(contents)) => contents,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                self.fail(repository, &error);
+                return Ok(());
+            }
+        };
         let number = rule.number();
-        let rule = Arc::clone(rule);
-        let planned = spawn_blocking(move || plan(&contents, &rule, now)).await;
+        let (rule, minimum_age) = (Arc::clone(rule), self.minimum_age);
+        let planned = spawn_blocking(move || plan(&contents, &rule, minimum_age, now)).await;
         let plan = planned.map_err(|error| RetentionError::Interrupted(error.to_string()))?;
         let done = match self.report.mode {
             Mode::Apply => self.apply(repository, number, &plan).await,
             Mode::DryRun => self.tell(repository, number, &plan).await,
         };
-        done.map_err(failed)
+        if let Err(error) = done {
+            self.fail(repository, &error);
+        }
+        Ok(())
+    }
+
+    /// Goes on: one damaged repository must not keep all others from their rules.
+    fn fail(&mut self, repository: &RepositoryName, error: &MetadataError) {
+        self.report.failed += 1;
+        warn!(%repository, %error, "retention of a repository failed");
     }
 
     async fn apply(
@@ -157,9 +177,22 @@ impl<M: MetadataStore + RetentionStore + ?Sized> Run<'_, M> {
             });
         }
         for manifest in &plan.manifests {
-            let references = self.metadata.blob_references(repository, &manifest.digest);
-            self.unneeded.without_manifest_of(references.await?);
+            let blobs = self.metadata.manifest_blobs(repository, &manifest.digest);
+            for blob in blobs.await? {
+                self.without_manifest_of(&blob).await?;
+            }
         }
+        Ok(())
+    }
+
+    /// Counts in the metadata only once for each blob: many manifests can share it, and each count reads
+    /// all of them.
+    async fn without_manifest_of(&mut self, blob: &Blob) -> Result<(), MetadataError> {
+        let needed = match self.unneeded.still_needed(&blob.digest) {
+            Some(needed) => needed,
+            None => self.metadata.blob_references(&blob.digest).await?,
+        };
+        self.unneeded.without_manifest_of(blob, needed);
         Ok(())
     }
 

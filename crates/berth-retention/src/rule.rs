@@ -25,8 +25,9 @@ pub struct Rule {
     /// Those of `tags` go that were set so long ago. With `keep_newest`: unless they are among the newest.
     #[serde(with = "duration_text", skip_serializing_if = "Option::is_none")]
     pub older_than: Option<Duration>,
-    /// Manifests go that no tag and no manifest holds and that were not used for so long. They stay, if
-    /// not given. It must be longer than any push takes: the manifests of an index come before it.
+    /// Manifests go that no tag and no manifest holds and that were not used for so long. If not given,
+    /// they stay, unless what held them goes. It must be longer than any push takes: the manifests of an
+    /// index come before it.
     #[serde(with = "duration_text", skip_serializing_if = "Option::is_none")]
     pub untagged_after: Option<Duration>,
 }

@@ -43,7 +43,8 @@ async fn each_deletion_is_a_line() {
     )
     .await;
     let rule = "tags = [\"*\"]\nolder_than = \"30m\"";
-    let retention = Retention::new(vec![toml::from_str(rule).unwrap()]).unwrap();
+    let rules = vec![toml::from_str(rule).unwrap()];
+    let retention = Retention::new(rules, Duration::from_secs(60)).unwrap();
     let later = SystemTime::now() + Duration::from_secs(3600);
     let read = || String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
 

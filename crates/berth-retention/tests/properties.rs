@@ -15,6 +15,7 @@ use proptest::prelude::*;
 // Few of each, so that they meet.
 const MANIFESTS: u8 = 8;
 const TIMES: u64 = 6;
+const MINIMUM_AGE: Duration = Duration::from_secs(3);
 const NAMES: [&str; 7] = [
     "v1",
     "v2",
@@ -141,7 +142,12 @@ fn rules() -> impl Strategy<Value = Rule> {
 }
 
 fn planned(contents: &RepositoryContents, rule: &Rule) -> Plan {
-    plan(contents, &CheckedRule::new(1, rule.clone()).unwrap(), now())
+    plan(
+        contents,
+        &CheckedRule::new(1, rule.clone()).unwrap(),
+        MINIMUM_AGE,
+        now(),
+    )
 }
 
 fn gone(plan: &Plan) -> Gone {
@@ -220,7 +226,7 @@ proptest! {
 
     #[test]
     fn a_plan_is_what_the_oracle_says(contents in any_contents(), rule in rules()) {
-        let oracle = Oracle { contents: &contents, rule: &rule, now: now() };
+        let oracle = Oracle { contents: &contents, rule: &rule, minimum_age: MINIMUM_AGE, now: now() };
         prop_assert_eq!(gone(&planned(&contents, &rule)), oracle.gone());
     }
 
@@ -235,12 +241,39 @@ proptest! {
     #[test]
     fn what_is_protected_stays(contents in any_contents(), rule in rules()) {
         let gone = gone(&planned(&contents, &rule));
-        let oracle = Oracle { contents: &contents, rule: &rule, now: now() };
+        let oracle = Oracle { contents: &contents, rule: &rule, minimum_age: MINIMUM_AGE, now: now() };
         let is_protected = |name: &Tag| {
             let entry = contents.tags.iter().find(|entry| entry.tag == *name).unwrap();
             oracle.is_protected(entry)
         };
         prop_assert!(!gone.tags.iter().any(is_protected));
+    }
+
+    #[test]
+    fn what_was_used_lately_stays(contents in any_contents(), rule in rules()) {
+        let age = rule.untagged_after.unwrap_or(MINIMUM_AGE);
+        let plan = planned(&contents, &rule);
+        prop_assert!(plan.manifests.iter().all(|entry| entry.used_at + age <= now()));
+    }
+
+    /// What no rule would ever look at again.
+    #[test]
+    fn nothing_is_left_without_a_holder(contents in any_contents(), rule in rules()) {
+        let rule = Rule { untagged_after: None, ..rule };
+        let left = left(&contents, &gone(&planned(&contents, &rule)));
+        let is_held = |contents: &RepositoryContents, digest: &Digest| {
+            let oracle = Oracle {
+                contents,
+                rule: &rule,
+                minimum_age: MINIMUM_AGE,
+                now: now(),
+            };
+            oracle.is_held(digest)
+        };
+        for manifest in &left.manifests {
+            let was_held = is_held(&contents, &manifest.digest);
+            prop_assert!(!was_held || is_held(&left, &manifest.digest));
+        }
     }
 
     #[test]

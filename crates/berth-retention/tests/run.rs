@@ -16,7 +16,12 @@ use berth_retention::{
     Deleted, Deletion, Mode, Retention, RetentionReport, Rule, RuleError, UnneededBlobs,
 };
 use berth_spec::{Digest, RepositoryName};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
 use store::{Store, image, repository, sqlite, tagged};
+
+const MINIMUM_AGE: Duration = Duration::from_secs(60);
 
 /// What retention and the collection of blobs work on.
 trait All: MetadataStore + RetentionStore + CollectionStore {}
@@ -26,7 +31,7 @@ impl All for SqliteMetadata {}
 
 fn retention(rules: &[&str]) -> Retention {
     let rules = rules.iter().map(|rule| toml::from_str(rule).unwrap());
-    Retention::new(rules.collect()).unwrap()
+    Retention::new(rules.collect(), MINIMUM_AGE).unwrap()
 }
 
 /// When all that a test has pushed is old.
@@ -241,10 +246,35 @@ async fn all_repositories_are_gone_through() {
     assert_eq!(last.0.into_inner().unwrap().unwrap().done, 1001);
 }
 
+/// As a disk can do it.
+#[tokio::test]
+async fn a_damaged_repository_does_not_stop_the_others() {
+    let (metadata, folder) = sqlite();
+    for name in ["a", "b", "c"] {
+        store::put(&metadata, &repository(name), &tagged("image", &["v1"])).await;
+    }
+    let path = folder.path().join("metadata.sqlite3");
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    connection
+        .batch_execute(
+            "UPDATE tags SET name = 'no tag!'
+            WHERE repository_id = (SELECT id FROM repositories WHERE name = 'b')",
+        )
+        .unwrap();
+    let retention = retention(&["tags = [\"*\"]\nolder_than = \"30m\""]);
+    for mode in [Mode::DryRun, Mode::Apply] {
+        let (report, gone) = run(&metadata, &retention, mode).await;
+        assert_eq!((report.repositories, report.failed), (3, 1));
+        assert_eq!((report.tags, report.manifests), (2, 2));
+        let names: BTreeSet<_> = gone.iter().map(|it| it.repository.as_str()).collect();
+        assert_eq!(names, BTreeSet::from(["a", "c"]));
+    }
+}
+
 #[test]
 fn a_rule_after_one_for_all_is_refused() {
     let rules = vec![Rule::default(), Rule::default()];
-    let error = Retention::new(rules).unwrap_err();
+    let error = Retention::new(rules, MINIMUM_AGE).unwrap_err();
     let (number, earlier) = (2, 1);
     assert_eq!(error, RuleError::Unreachable { number, earlier });
     let nothing = Rule {
@@ -255,7 +285,7 @@ fn a_rule_after_one_for_all_is_refused() {
         repositories: vec!["a".to_owned()],
         ..Rule::default()
     };
-    let error = Retention::new(vec![numbered, nothing]).unwrap_err();
+    let error = Retention::new(vec![numbered, nothing], MINIMUM_AGE).unwrap_err();
     assert_eq!(error, RuleError::NoRepositories(2));
 }
 
@@ -282,7 +312,7 @@ fn the_rules_of_the_readme_make_sense() {
     let (_, rest) = readme.split_once("```toml\n").unwrap();
     let (text, _) = rest.split_once("```").unwrap();
     let file: File = toml::from_str(text).unwrap();
-    let retention = Retention::new(file.retention).unwrap();
+    let retention = Retention::new(file.retention, MINIMUM_AGE).unwrap();
     for (name, rule) in [("library/alpine", 1), ("team/app", 2), ("team/app/deep", 3)] {
         let governing = retention.rule_of(&repository(name));
         assert_eq!(governing.map(|rule| rule.number()), Some(rule));

@@ -47,7 +47,7 @@ impl Outcome {
     /// Whether all is well with the data.
     pub(crate) fn is_clean(&self) -> bool {
         match self {
-            Self::Collected(_) => true,
+            Self::Collected(collected) => collected.is_clean(),
             Self::Verified(report) => report.is_sound(),
             Self::BackedUp(report) => report.is_sound(),
             Self::Restored(report) => report.is_sound(),
@@ -91,7 +91,10 @@ impl Upkeep {
             .with_context(|| format!("cannot open the metadata in {shown}"))?;
         let blobs = FilesystemBlobs::open(folder.blobs())
             .with_context(|| format!("cannot open the blobs in {shown}"))?;
-        let retention = Retention::new(config.retention.clone())?;
+        let retention = Retention::new(
+            config.retention.clone(),
+            config.settings().collection_grace.0,
+        )?;
         let (metadata, blobs) = (Arc::new(metadata), Arc::new(blobs));
         let registry = Registry::new(metadata.clone(), blobs.clone(), config.settings());
         let guards = registry.blob_guards().clone();

@@ -8,5 +8,9 @@ CREATE INDEX blobs_condemned ON blobs (digest, condemned_at, size) WHERE condemn
 
 CREATE INDEX manifest_manifests_of_child ON manifest_manifests (child_digest, parent_id);
 
--- When a manifest was last pushed, or tagged, or lost a tag: retention counts from there.
+-- When a manifest was last used, by a push or a loss of what held it: retention counts from there.
 ALTER TABLE manifests RENAME COLUMN created_at TO used_at;
+-- So far it was the first push. Nobody knows when those without a tag were used last: it may have been now.
+UPDATE manifests
+    SET used_at = CAST(1000 * unixepoch('subsec') AS INTEGER)
+    WHERE NOT EXISTS (SELECT 1 FROM tags WHERE tags.manifest_id = manifests.id);

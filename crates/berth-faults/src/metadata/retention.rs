@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use berth_metadata::{BlobReferences, MetadataError, RepositoryContents, RetentionStore, TagEntry};
+use berth_metadata::{Blob, MetadataError, RepositoryContents, RetentionStore, TagEntry};
 use berth_spec::{Digest, RepositoryName};
 
 use super::FaultyMetadata;
@@ -29,20 +29,25 @@ impl<M: RetentionStore> RetentionStore for FaultyMetadata<M> {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        used_until: SystemTime,
+        seen_used_at: SystemTime,
     ) -> Result<bool, MetadataError> {
         let deleted = self
             .metadata
-            .delete_manifest_if_unused(repository, digest, used_until);
+            .delete_manifest_if_unused(repository, digest, seen_used_at);
         self.faults.step("delete_manifest_if_unused", deleted).await
     }
 
-    async fn blob_references(
+    async fn manifest_blobs(
         &self,
         repository: &RepositoryName,
         manifest: &Digest,
-    ) -> Result<Vec<BlobReferences>, MetadataError> {
-        let references = self.metadata.blob_references(repository, manifest);
+    ) -> Result<Vec<Blob>, MetadataError> {
+        let blobs = self.metadata.manifest_blobs(repository, manifest);
+        self.faults.step("manifest_blobs", blobs).await
+    }
+
+    async fn blob_references(&self, blob: &Digest) -> Result<u64, MetadataError> {
+        let references = self.metadata.blob_references(blob);
         self.faults.step("blob_references", references).await
     }
 }

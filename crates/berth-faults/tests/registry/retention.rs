@@ -1,7 +1,7 @@
 use crate::contents::{CONFIG, HERE, LAYER, OTHER, image, tags};
 use crate::every_fault::try_every_fault;
 use crate::left::leave_at_every_step;
-use crate::process::{Process, later};
+use crate::process::Process;
 use crate::scenario::{Outcome, Scenario};
 use crate::seen::Seen;
 
@@ -26,7 +26,8 @@ impl Scenario for Retention {
             metadata.delete_tag_as_seen(&HERE, entry).await?;
         }
         for manifest in contents.manifests {
-            let deleted = metadata.delete_manifest_if_unused(&HERE, &manifest.digest, later(1));
+            let (digest, used_at) = (&manifest.digest, manifest.used_at);
+            let deleted = metadata.delete_manifest_if_unused(&HERE, digest, used_at);
             deleted.await?;
         }
         Ok(())

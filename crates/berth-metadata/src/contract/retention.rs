@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use berth_spec::{Digest, RepositoryName};
 
 use super::{Collected, blob, by_tag, manifest, put, repository, tag};
-use crate::{BlobReferences, Condition, NewManifest, RepositoryContents, TagEntry};
+use crate::{Condition, NewManifest, RepositoryContents, TagEntry};
 
 fn tagged(content: &str, tags: &[&str]) -> NewManifest {
     NewManifest {
@@ -123,34 +123,81 @@ pub(super) async fn a_manifest_that_is_used_stays(store: &dyn Collected) {
     for new in [&subject, &child, &parent, &referrer, &tagged] {
         put(store, &here, new).await;
     }
-    let later = SystemTime::now() + Duration::from_secs(3600);
-    let before = SystemTime::now() - Duration::from_secs(3600);
-    let delete = |digest: &Digest, used_until| {
-        let digest = digest.clone();
-        let here = here.clone();
-        async move {
-            let deleted = store.delete_manifest_if_unused(&here, &digest, used_until);
-            deleted.await.unwrap()
-        }
+    let seen = contents(store, &here).await.manifests;
+    let delete = async |digest: &Digest| {
+        let seen = seen.iter().find(|entry| entry.digest == *digest);
+        let used_at = seen.map_or(SystemTime::UNIX_EPOCH, |entry| entry.used_at);
+        let deleted = store.delete_manifest_if_unused(&here, digest, used_at);
+        deleted.await.unwrap()
     };
     // Read, so that it is kept in memory where a store does that.
     let by_digest = subject.digest.clone().into();
     assert!(store.manifest(&here, &by_digest).await.unwrap().is_some());
 
-    assert!(!delete(&child.digest, later).await);
-    assert!(!delete(&referrer.digest, later).await);
-    assert!(!delete(&tagged.digest, later).await);
-    assert!(!delete(&subject.digest, before).await);
-    assert!(!delete(&manifest("never pushed").digest, later).await);
+    assert!(!delete(&child.digest).await);
+    assert!(!delete(&referrer.digest).await);
+    assert!(!delete(&tagged.digest).await);
+    assert!(!delete(&manifest("never pushed").digest).await);
     assert_eq!(contents(store, &here).await.manifests.len(), 5);
 
-    assert!(delete(&parent.digest, later).await);
-    assert!(delete(&child.digest, later).await);
-    assert!(delete(&subject.digest, later).await);
-    assert!(delete(&referrer.digest, later).await);
-    assert!(!delete(&referrer.digest, later).await);
+    assert!(delete(&parent.digest).await);
+    assert!(delete(&child.digest).await);
+    assert!(delete(&subject.digest).await);
+    assert!(delete(&referrer.digest).await);
+    assert!(!delete(&referrer.digest).await);
     assert_eq!(store.manifest(&here, &by_digest).await.unwrap(), None);
     assert_eq!(contents(store, &here).await.manifests.len(), 1);
+}
+
+/// The clock may have gone back in the meantime: any other time is another use.
+pub(super) async fn a_manifest_that_was_used_since_stays(store: &dyn Collected) {
+    let here = repository("used-since/here");
+    let image = manifest("an image");
+    put(store, &here, &image).await;
+    let used_at = used_at(store, &here, &image.digest).await;
+    let moment = Duration::from_millis(1);
+    for (seen, is_unused) in [
+        (used_at - moment, false),
+        (used_at + moment, false),
+        (used_at, true),
+    ] {
+        let deleted = store.delete_manifest_if_unused(&here, &image.digest, seen);
+        assert_eq!(deleted.await.unwrap(), is_unused);
+    }
+}
+
+/// A client deletes what holds it.
+pub(super) async fn losing_a_holder_is_a_use(store: &dyn Collected) {
+    let [here, elsewhere] = ["holder/here", "holder/elsewhere"].map(repository);
+    let (child, other) = (manifest("a child"), manifest("another"));
+    let index = NewManifest {
+        required_manifests: vec![child.digest.clone()],
+        ..manifest("an index")
+    };
+    let referrer = NewManifest {
+        subject: Some(index.digest.clone()),
+        ..manifest("a referrer")
+    };
+    for name in [&here, &elsewhere] {
+        for new in [&child, &other, &index, &referrer] {
+            put(store, name, new).await;
+        }
+    }
+    let times = async |name: &RepositoryName| {
+        [
+            used_at(store, name, &child.digest).await,
+            used_at(store, name, &referrer.digest).await,
+            used_at(store, name, &other.digest).await,
+        ]
+    };
+    let (before, far) = (times(&here).await, times(&elsewhere).await);
+    wait();
+    store.delete_manifest(&here, &index.digest).await.unwrap();
+    let after = times(&here).await;
+    assert!(after[0] > before[0], "the child");
+    assert!(after[1] > before[1], "the referrer");
+    assert_eq!(after[2], before[2], "a manifest that it did not hold");
+    assert_eq!(times(&elsewhere).await, far);
 }
 
 pub(super) async fn losing_a_tag_is_a_use(store: &dyn Collected) {
@@ -181,7 +228,7 @@ pub(super) async fn references_to_blobs_are_counted(store: &dyn Collected) {
     store.link_blob(&elsewhere, &shared, None).await.unwrap();
     let image = NewManifest {
         required_blobs: [&own, &shared, &own].map(|blob| blob.digest.clone()).into(),
-        optional_blobs: vec![absent.digest],
+        optional_blobs: vec![absent.digest.clone()],
         ..manifest("of an own blob")
     };
     let other = NewManifest {
@@ -190,13 +237,15 @@ pub(super) async fn references_to_blobs_are_counted(store: &dyn Collected) {
     };
     put(store, &here, &image).await;
     put(store, &elsewhere, &other).await;
-    let found = store.blob_references(&here, &image.digest).await.unwrap();
-    let mut expected =
-        [(own, 1), (shared, 2)].map(|(blob, manifests)| BlobReferences { blob, manifests });
-    expected.sort_by(|a, b| a.blob.digest.cmp(&b.blob.digest));
-    let mut found = found;
-    found.sort_by(|a, b| a.blob.digest.cmp(&b.blob.digest));
+    let mut found = store.manifest_blobs(&here, &image.digest).await.unwrap();
+    let mut expected = [&own, &shared].map(Clone::clone);
+    found.sort_by(|a, b| a.digest.cmp(&b.digest));
+    expected.sort_by(|a, b| a.digest.cmp(&b.digest));
     assert_eq!(found, expected);
-    let nothing = store.blob_references(&elsewhere, &image.digest).await;
+    let nothing = store.manifest_blobs(&elsewhere, &image.digest).await;
     assert_eq!(nothing.unwrap(), []);
+    for (blob, manifests) in [(own, 1), (shared, 2), (absent, 0)] {
+        let references = store.blob_references(&blob.digest).await;
+        assert_eq!(references.unwrap(), manifests, "{}", blob.digest);
+    }
 }

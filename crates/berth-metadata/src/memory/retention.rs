@@ -6,10 +6,7 @@ use berth_spec::{Digest, RepositoryName};
 
 use super::{MemoryMetadata, Repository, StoredManifest};
 use crate::store::{milliseconds, time_of};
-use crate::{
-    Blob, BlobReferences, ManifestEntry, MetadataError, RepositoryContents, RetentionStore,
-    TagEntry,
-};
+use crate::{Blob, ManifestEntry, MetadataError, RepositoryContents, RetentionStore, TagEntry};
 
 #[async_trait]
 impl RetentionStore for MemoryMetadata {
@@ -43,24 +40,24 @@ impl RetentionStore for MemoryMetadata {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        used_until: SystemTime,
+        seen_used_at: SystemTime,
     ) -> Result<bool, MetadataError> {
         let mut stored = self.lock();
         let Some(repository) = stored.repositories.get_mut(repository) else {
             return Ok(false);
         };
-        let is_unused = repository.is_unused(digest, milliseconds(used_until));
+        let is_unused = repository.is_unused(digest, milliseconds(seen_used_at));
         if is_unused {
             repository.manifests.remove(digest);
         }
         Ok(is_unused)
     }
 
-    async fn blob_references(
+    async fn manifest_blobs(
         &self,
         repository: &RepositoryName,
         manifest: &Digest,
-    ) -> Result<Vec<BlobReferences>, MetadataError> {
+    ) -> Result<Vec<Blob>, MetadataError> {
         let stored = self.lock();
         let Some(repository) = stored.repositories.get(repository) else {
             return Ok(Vec::new());
@@ -72,14 +69,12 @@ impl RetentionStore for MemoryMetadata {
             .blobs()
             .filter(|digest| repository.blobs.contains_key(*digest))
             .collect::<BTreeSet<_>>();
-        let references = |digest: &Digest| {
-            let blob: Blob = stored.blobs.get(digest)?.named(digest);
-            Some(BlobReferences {
-                blob,
-                manifests: stored.references(digest),
-            })
-        };
-        Ok(linked.into_iter().filter_map(references).collect())
+        let blob = |digest: &Digest| Some(stored.blobs.get(digest)?.named(digest));
+        Ok(linked.into_iter().filter_map(blob).collect())
+    }
+
+    async fn blob_references(&self, blob: &Digest) -> Result<u64, MetadataError> {
+        Ok(self.lock().references(blob))
     }
 }
 
@@ -97,7 +92,7 @@ impl Repository {
         }
     }
 
-    fn is_unused(&self, digest: &Digest, used_until: i64) -> bool {
+    fn is_unused(&self, digest: &Digest, seen_used_at: i64) -> bool {
         let Some(manifest) = self.manifests.get(digest) else {
             return false;
         };
@@ -108,7 +103,7 @@ impl Repository {
             let parent = &parent.manifest;
             parent.digest != *digest && parent.required_manifests.contains(digest)
         });
-        manifest.used_at <= used_until && !has_subject && !is_tagged && !has_parent
+        manifest.used_at == seen_used_at && !has_subject && !is_tagged && !has_parent
     }
 }
 

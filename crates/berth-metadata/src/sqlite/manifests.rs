@@ -244,6 +244,28 @@ fn loses_tag(connection: &mut SqliteConnection, repository_id: i64, tag: &Tag) -
     Ok(())
 }
 
+/// Notes that the manifests which another one needs, and those about it, are about to lose it.
+fn loses_holder(
+    connection: &mut SqliteConnection,
+    repository_id: i64,
+    manifest_id: i64,
+    digest: &Digest,
+) -> QueryResult<()> {
+    let children = manifest_manifests::table
+        .filter(manifest_manifests::parent_id.eq(manifest_id))
+        .select(manifest_manifests::child_digest);
+    let children = manifests::table
+        .filter(manifests::repository_id.eq(repository_id))
+        .filter(manifests::digest.eq_any(children));
+    let referrers = manifests::table
+        .filter(manifests::repository_id.eq(repository_id))
+        .filter(manifests::subject_digest.eq(digest.as_str()));
+    let used = manifests::used_at.eq(now());
+    diesel::update(children).set(used).execute(connection)?;
+    diesel::update(referrers).set(used).execute(connection)?;
+    Ok(())
+}
+
 pub(super) fn find(
     connection: &mut SqliteConnection,
     repository: &RepositoryName,
@@ -311,6 +333,7 @@ pub(super) fn delete(
         .filter(tags::manifest_id.eq(manifest_id))
         .select(tags::name)
         .load(connection)?;
+    loses_holder(connection, repository_id, manifest_id, digest)?;
     diesel::delete(manifests::table.find(manifest_id)).execute(connection)?;
     let tags = names.iter().map(|name| parse(name));
     tags.collect::<Result<_, _>>().map(Some)

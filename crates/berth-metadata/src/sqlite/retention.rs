@@ -12,10 +12,7 @@ use super::schema::{blobs, manifest_blobs, manifest_manifests, manifests, tags};
 use super::stored::{parse, to_number};
 use super::{SqliteMetadata, manifests as manifest_rows, repositories as repository_rows};
 use crate::store::{milliseconds, time_of};
-use crate::{
-    Blob, BlobReferences, ManifestEntry, MetadataError, RepositoryContents, RetentionStore,
-    TagEntry,
-};
+use crate::{Blob, ManifestEntry, MetadataError, RepositoryContents, RetentionStore, TagEntry};
 
 #[async_trait]
 impl RetentionStore for SqliteMetadata {
@@ -53,29 +50,35 @@ impl RetentionStore for SqliteMetadata {
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        used_until: SystemTime,
+        seen_used_at: SystemTime,
     ) -> Result<bool, MetadataError> {
         let (name, unused) = (repository.clone(), digest.clone());
-        let used_until = milliseconds(used_until);
+        let seen_used_at = milliseconds(seen_used_at);
         let stale = Stale::Keys {
             repository: repository.clone(),
             digest: Some(digest.clone()),
             tags: Vec::new(),
         };
         self.write_kept(
-            move |connection| delete_manifest(connection, &name, &unused, used_until),
+            move |connection| delete_manifest(connection, &name, &unused, seen_used_at),
             |_| stale,
         )
         .await
     }
 
-    async fn blob_references(
+    async fn manifest_blobs(
         &self,
         repository: &RepositoryName,
         manifest: &Digest,
-    ) -> Result<Vec<BlobReferences>, MetadataError> {
+    ) -> Result<Vec<Blob>, MetadataError> {
         let (repository, manifest) = (repository.clone(), manifest.clone());
-        self.read(move |connection| references(connection, &repository, &manifest))
+        self.read(move |connection| linked_blobs(connection, &repository, &manifest))
+            .await
+    }
+
+    async fn blob_references(&self, blob: &Digest) -> Result<u64, MetadataError> {
+        let blob = blob.clone();
+        self.read(move |connection| references(connection, &blob))
             .await
     }
 }
@@ -168,7 +171,7 @@ fn delete_manifest(
     connection: &mut SqliteConnection,
     repository: &RepositoryName,
     digest: &Digest,
-    used_until: i64,
+    seen_used_at: i64,
 ) -> Result<bool, MetadataError> {
     let Some(repository_id) = repository_rows::find(connection, repository)? else {
         return Ok(false);
@@ -176,7 +179,7 @@ fn delete_manifest(
     let unused: Option<(i64, Option<String>)> = manifests::table
         .filter(manifests::repository_id.eq(repository_id))
         .filter(manifests::digest.eq(digest.as_str()))
-        .filter(manifests::used_at.le(used_until))
+        .filter(manifests::used_at.eq(seen_used_at))
         .filter(not(exists(tag_of_manifest())))
         .select((manifests::id, manifests::subject_digest))
         .first(connection)
@@ -219,35 +222,43 @@ fn has_parent(
     diesel::select(exists(parent)).get_result(connection)
 }
 
-fn references(
+fn linked_blobs(
     connection: &mut SqliteConnection,
     repository: &RepositoryName,
     manifest: &Digest,
-) -> Result<Vec<BlobReferences>, MetadataError> {
+) -> Result<Vec<Blob>, MetadataError> {
     let Some(repository_id) = repository_rows::find(connection, repository)? else {
         return Ok(Vec::new());
     };
     let Some(manifest_id) = manifest_rows::find_id(connection, repository_id, manifest)? else {
         return Ok(Vec::new());
     };
-    let linked: Vec<(i64, String, i64)> = manifest_blobs::table
+    let linked: Vec<(String, i64)> = manifest_blobs::table
         .inner_join(blobs::table)
         .filter(manifest_blobs::manifest_id.eq(manifest_id))
-        .select((blobs::id, blobs::digest, blobs::size))
+        .select((blobs::digest, blobs::size))
         .load(connection)?;
-    let mut references = Vec::new();
-    for (id, digest, size) in linked {
-        let manifests: i64 = manifest_blobs::table
-            .filter(manifest_blobs::blob_id.eq(id))
-            .select(count_star())
-            .first(connection)?;
-        references.push(BlobReferences {
-            blob: Blob {
-                digest: parse(&digest)?,
-                size: to_number(size)?,
-            },
-            manifests: to_number(manifests)?,
-        });
-    }
-    Ok(references)
+    let blob = |(digest, size): (String, i64)| {
+        Ok(Blob {
+            digest: parse(&digest)?,
+            size: to_number(size)?,
+        })
+    };
+    linked.into_iter().map(blob).collect()
+}
+
+fn references(connection: &mut SqliteConnection, blob: &Digest) -> Result<u64, MetadataError> {
+    let id: Option<i64> = blobs::table
+        .filter(blobs::digest.eq(blob.as_str()))
+        .select(blobs::id)
+        .first(connection)
+        .optional()?;
+    let Some(id) = id else {
+        return Ok(0);
+    };
+    let manifests: i64 = manifest_blobs::table
+        .filter(manifest_blobs::blob_id.eq(id))
+        .select(count_star())
+        .first(connection)?;
+    to_number(manifests)
 }

@@ -1,7 +1,7 @@
 //! What goes of a repository, found out slowly: by looking at everything again and again.
 
 use std::collections::BTreeSet;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use berth_metadata::{ManifestEntry, RepositoryContents, TagEntry};
 use berth_retention::Rule;
@@ -17,6 +17,7 @@ pub(crate) struct Gone {
 pub(crate) struct Oracle<'a> {
     pub(crate) contents: &'a RepositoryContents,
     pub(crate) rule: &'a Rule,
+    pub(crate) minimum_age: Duration,
     pub(crate) now: SystemTime,
 }
 
@@ -32,13 +33,67 @@ fn matches(patterns: &[String], tag: &Tag) -> bool {
 
 impl Oracle<'_> {
     pub(crate) fn gone(&self) -> Gone {
+        let waiting = match self.rule.untagged_after {
+            Some(_) => BTreeSet::new(),
+            None => self.waiting(),
+        };
+        let may_go = |manifest: &ManifestEntry| {
+            self.is_unused(manifest) && !waiting.contains(&manifest.digest)
+        };
+        self.gone_of(&waiting, may_go)
+    }
+
+    /// Whether the manifest has a tag, or another one holds it.
+    pub(crate) fn is_held(&self, digest: &Digest) -> bool {
+        let mut tags = self.contents.tags.iter();
+        let mut manifests = self.contents.manifests.iter();
+        let manifest = manifests.find(|manifest| manifest.digest == *digest);
+        tags.any(|tag| tag.digest == *digest)
+            || manifest.is_some_and(|manifest| !self.holders(manifest).is_empty())
+    }
+
+    /// Those that would go, were it not for some that were used lately: these, and what holds them.
+    fn waiting(&self) -> BTreeSet<Digest> {
+        let going = self.gone_of(&BTreeSet::new(), |_| true).manifests;
+        let mut waiting = BTreeSet::new();
+        for manifest in &self.contents.manifests {
+            if going.contains(&manifest.digest) && !self.is_unused(manifest) {
+                self.wait(manifest, &going, &mut waiting);
+            }
+        }
+        waiting
+    }
+
+    fn wait(
+        &self,
+        manifest: &ManifestEntry,
+        going: &BTreeSet<Digest>,
+        waiting: &mut BTreeSet<Digest>,
+    ) {
+        if !waiting.insert(manifest.digest.clone()) {
+            return;
+        }
+        let holders = self.holders(manifest);
+        for holder in &self.contents.manifests {
+            if holders.contains(&holder.digest) && going.contains(&holder.digest) {
+                self.wait(holder, going, waiting);
+            }
+        }
+    }
+
+    /// What goes if of the manifests only those may, and the tags of some stay.
+    fn gone_of(
+        &self,
+        with_tags: &BTreeSet<Digest>,
+        may_go: impl Fn(&ManifestEntry) -> bool,
+    ) -> Gone {
         let mut gone = Gone::default();
         for tag in self.aging() {
-            if self.goes_for_its_age(tag) {
+            if self.goes_for_its_age(tag) && !with_tags.contains(&tag.digest) {
                 gone.tags.insert(tag.tag.clone());
             }
         }
-        while let Some(manifest) = self.next(&gone) {
+        while let Some(manifest) = self.next(&gone, &may_go) {
             gone.manifests.insert(manifest.digest.clone());
             for tag in &self.contents.tags {
                 if self.followed(tag) == Some(&manifest.digest) {
@@ -47,6 +102,11 @@ impl Oracle<'_> {
             }
         }
         gone
+    }
+
+    fn is_unused(&self, manifest: &ManifestEntry) -> bool {
+        let age = self.rule.untagged_after.unwrap_or(self.minimum_age);
+        manifest.used_at + age <= self.now
     }
 
     pub(crate) fn is_protected(&self, tag: &TagEntry) -> bool {
@@ -91,7 +151,7 @@ impl Oracle<'_> {
     }
 
     /// A manifest that goes when those are gone.
-    fn next(&self, gone: &Gone) -> Option<&ManifestEntry> {
+    fn next(&self, gone: &Gone, may_go: impl Fn(&ManifestEntry) -> bool) -> Option<&ManifestEntry> {
         self.contents.manifests.iter().find(|manifest| {
             let tags = self.contents.tags.iter();
             let mut pointing = tags.filter(|tag| tag.digest == manifest.digest);
@@ -102,12 +162,10 @@ impl Oracle<'_> {
             let holders = self.holders(manifest);
             let is_held = !holders.is_subset(&gone.manifests);
             let was_held = !holders.is_empty();
-            let is_old = self
-                .rule
-                .untagged_after
-                .is_some_and(|age| manifest.used_at + age <= self.now);
+            let may_be_first = self.rule.untagged_after.is_some();
             let is_left = !gone.manifests.contains(&manifest.digest);
-            is_left && !is_tagged && !is_held && (was_tagged || was_held || is_old)
+            let is_free = !is_tagged && !is_held && (was_tagged || was_held || may_be_first);
+            is_left && is_free && may_go(manifest)
         })
     }
 

@@ -47,6 +47,17 @@ pub(crate) struct Planned {
     blobs: CollectionPlan,
 }
 
+impl Collected {
+    /// Whether all repositories could be read.
+    pub(crate) fn is_clean(&self) -> bool {
+        let retention = match self {
+            Self::Done(done) => &done.retention,
+            Self::Planned(planned) => &planned.retention,
+        };
+        retention.failed == 0
+    }
+}
+
 impl Upkeep {
     /// Collects garbage, or tells what would go.
     pub(super) async fn collect(
@@ -57,7 +68,7 @@ impl Upkeep {
         let configured = self.registry.settings().collection_grace;
         let grace = collect.grace.map_or(configured, Grace);
         let retention = match collect.rules.clone() {
-            Some(rules) => Arc::new(Retention::new(rules)?),
+            Some(rules) => Arc::new(Retention::new(rules, grace.0)?),
             None => Arc::clone(&self.retention),
         };
         if collect.dry_run {
