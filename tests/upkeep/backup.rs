@@ -1,6 +1,8 @@
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -109,7 +111,24 @@ fn a_registry_is_not_replaced_by_a_backup() {
     back_up(&backup, &server.data());
     back_up(&backup, &server.data());
     report(&["verify"], &backup);
+    back_up(&backup, &server.data());
+    serve_for_a_moment(&backup);
     is_refused(&backup, &server.data());
+}
+
+fn serve_for_a_moment(data: &Path) {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_berth"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut greeting = String::new();
+    let mut output = BufReader::new(server.stdout.take().unwrap());
+    output.read_line(&mut greeting).unwrap();
+    assert!(greeting.contains("listens"), "{greeting}");
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
 
 fn is_refused(folder: &Path, data: &Path) {
