@@ -61,7 +61,8 @@ async fn what_an_older_version_stored_is_read() {
     let store = SqliteMetadata::open(&path).unwrap();
 
     let here: RepositoryName = "team/app".parse().unwrap();
-    assert_eq!(store.repositories(None, 9).await.unwrap(), std::slice::from_ref(&here));
+    let repositories = store.repositories(None, 9).await.unwrap();
+    assert_eq!(repositories, std::slice::from_ref(&here));
     let layer = Blob {
         digest: digest("layer"),
         size: 5,
