@@ -4,6 +4,8 @@
 mod store;
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
@@ -16,9 +18,6 @@ use berth_retention::{
     Deleted, Deletion, Mode, Retention, RetentionReport, Rule, RuleError, UnneededBlobs,
 };
 use berth_spec::{Digest, RepositoryName};
-use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 use store::{Store, image, repository, sqlite, tagged};
 
 const MINIMUM_AGE: Duration = Duration::from_secs(60);
@@ -246,21 +245,29 @@ async fn all_repositories_are_gone_through() {
     assert_eq!(last.0.into_inner().unwrap().unwrap().done, 1001);
 }
 
-/// As a disk can do it.
+/// Turns every `from` in a file into `to`, as a disk can do it.
+fn damage(path: &Path, from: &[u8], to: &[u8]) {
+    let mut bytes = fs::read(path).unwrap();
+    let windows = bytes.windows(from.len()).enumerate();
+    let found = windows.filter(|(_, window)| *window == from);
+    let places: Vec<usize> = found.map(|(place, _)| place).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        bytes[place..place + from.len()].copy_from_slice(to);
+    }
+    fs::write(path, bytes).unwrap();
+}
+
 #[tokio::test]
 async fn a_damaged_repository_does_not_stop_the_others() {
     let (metadata, folder) = sqlite();
-    for name in ["a", "b", "c"] {
-        store::put(&metadata, &repository(name), &tagged("image", &["v1"])).await;
+    for (name, tag) in [("a", "v1"), ("b", "a-tag"), ("c", "v1")] {
+        store::put(&metadata, &repository(name), &tagged("image", &[tag])).await;
     }
+    drop(metadata);
     let path = folder.path().join("metadata.sqlite3");
-    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    connection
-        .batch_execute(
-            "UPDATE tags SET name = 'no tag!'
-            WHERE repository_id = (SELECT id FROM repositories WHERE name = 'b')",
-        )
-        .unwrap();
+    damage(&path, b"a-tag", b"a tag");
+    let metadata = SqliteMetadata::open(&path).unwrap();
     let retention = retention(&["tags = [\"*\"]\nolder_than = \"30m\""]);
     for mode in [Mode::DryRun, Mode::Apply] {
         let (report, gone) = run(&metadata, &retention, mode).await;
