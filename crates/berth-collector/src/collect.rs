@@ -11,9 +11,6 @@ use tracing::{debug, warn};
 use crate::collector::to_its_end;
 use crate::{CollectError, CollectionReport, Collector};
 
-/// How many blobs are looked at in one read.
-pub(crate) const PAGE: u32 = 2_000;
-
 /// How many blobs are changed in one transaction: so few that nobody who writes waits long for it.
 const BATCH: usize = 64;
 
@@ -50,13 +47,9 @@ impl Collector {
     ) -> Result<(), CollectError> {
         let unused_since = grace.unused_since(now);
         let mut progress = Progress::begin("condemning unused blobs", Unit::Items, None);
-        let mut last: Option<Digest> = None;
-        loop {
-            let page = self
-                .metadata
-                .unused_blobs(last.as_ref(), unused_since, PAGE)
-                .await?;
-            let condemning = batches(&page.blobs).into_iter().map(|batch| {
+        let mut pages = self.unused_pages(unused_since);
+        while let Some(page) = pages.try_next().await? {
+            let condemning = batches(&page).into_iter().map(|batch| {
                 let metadata = Arc::clone(&self.metadata);
                 async move { metadata.condemn_blobs(&digests(&batch), unused_since).await }
             });
@@ -65,11 +58,8 @@ impl Collector {
                 report.condemned.add(&condemned);
                 progress.advance(condemned.len() as u64, observer);
             }
-            last = page.last;
-            if last.is_none() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     async fn delete(
@@ -82,16 +72,8 @@ impl Collector {
         let condemned_before = grace.condemned_before(now);
         let unused_since = grace.unused_since(now);
         let mut progress = Progress::begin("deleting condemned blobs", Unit::Items, None);
-        let mut last: Option<Digest> = None;
-        loop {
-            let page = self
-                .metadata
-                .condemned_blobs(last.as_ref(), condemned_before, PAGE)
-                .await?;
-            let Some(blob) = page.last() else {
-                return Ok(());
-            };
-            last = Some(blob.digest.clone());
+        let mut pages = self.condemned_pages(condemned_before);
+        while let Some(page) = pages.try_next().await? {
             let deleting = batches(&page).into_iter().map(|batch| {
                 let collector = self.clone();
                 async move {
@@ -106,6 +88,7 @@ impl Collector {
                 progress.advance(deleted.deleted.blobs, observer);
             }
         }
+        Ok(())
     }
 
     async fn delete_batch(

@@ -41,6 +41,7 @@
 mod collect;
 mod collector;
 mod error;
+mod pages;
 mod plan;
 mod report;
 mod sweep;

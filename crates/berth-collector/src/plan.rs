@@ -2,9 +2,8 @@ use std::time::SystemTime;
 
 use berth_metadata::Grace;
 use berth_progress::{Observer, Progress, Unit};
-use berth_spec::Digest;
+use futures_util::TryStreamExt;
 
-use crate::collect::PAGE;
 use crate::{Amount, CollectError, CollectionPlan, Collector};
 
 impl Collector {
@@ -35,34 +34,20 @@ impl Collector {
     ) -> Result<Amount, CollectError> {
         let mut progress = Progress::begin("looking for unused blobs", Unit::Items, None);
         let mut amount = Amount::default();
-        let mut last: Option<Digest> = None;
-        loop {
-            let page = self
-                .metadata
-                .unused_blobs(last.as_ref(), unused_since, PAGE)
-                .await?;
-            amount.add(&page.blobs);
-            progress.advance(page.blobs.len() as u64, observer);
-            last = page.last;
-            if last.is_none() {
-                return Ok(amount);
-            }
+        let mut pages = self.unused_pages(unused_since);
+        while let Some(page) = pages.try_next().await? {
+            amount.add(&page);
+            progress.advance(page.len() as u64, observer);
         }
+        Ok(amount)
     }
 
     async fn condemned(&self, condemned_before: SystemTime) -> Result<Amount, CollectError> {
         let mut amount = Amount::default();
-        let mut last: Option<Digest> = None;
-        loop {
-            let page = self
-                .metadata
-                .condemned_blobs(last.as_ref(), condemned_before, PAGE)
-                .await?;
-            let Some(blob) = page.last() else {
-                return Ok(amount);
-            };
-            last = Some(blob.digest.clone());
+        let mut pages = self.condemned_pages(condemned_before);
+        while let Some(page) = pages.try_next().await? {
             amount.add(&page);
         }
+        Ok(amount)
     }
 }

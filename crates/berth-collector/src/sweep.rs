@@ -5,8 +5,8 @@ use berth_spec::Digest;
 use futures_util::TryStreamExt;
 use tracing::error;
 
-use crate::collect::PAGE;
 use crate::collector::to_its_end;
+use crate::pages::PAGE;
 use crate::{Amount, CollectError, Collector, SweepReport};
 
 /// How many names are compared at once: so few that nobody who pushes one of them waits long.
