@@ -3,8 +3,12 @@ use std::io;
 use std::path::Path;
 
 /// Makes a folder and those above it, and syncs the entry of each, or a power cut could take the whole
-/// folder along. Those that are there are synced too: whoever made them may not have come that far.
-pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+/// folder along, with all that was synced in it. Those that are there are synced too: whoever made
+/// them may not have come that far. Blocks.
+///
+/// # Errors
+/// When it cannot be made, or what is above it cannot be synced that should be.
+pub fn make_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
     for folder in path.canonicalize()?.ancestors().skip(1) {
         match File::open(folder).and_then(|folder| folder.sync_all()) {
@@ -35,7 +39,8 @@ pub(crate) fn sync_file_system(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this is how a folder that was there before says that it cannot be read or synced.
+/// Whether this is how a folder that was there before says that it cannot be read or synced: by its
+/// permissions, or because its file system has nothing to sync.
 fn is_not_ours(error: &io::Error) -> bool {
     matches!(
         error.kind(),

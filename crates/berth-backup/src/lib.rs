@@ -49,6 +49,7 @@ mod report;
 mod restore;
 
 pub use backup::Backup;
+pub use durable::make_folder;
 pub use error::BackupError;
 pub use marker::unmark;
 pub use report::{BackupReport, RestoreReport};

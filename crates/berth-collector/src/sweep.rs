@@ -31,25 +31,26 @@ impl Collector {
         observer: &dyn Observer,
     ) -> Result<SweepReport, CollectError> {
         let missing = self.count_missing(observer).await?;
+        let mut report = SweepReport {
+            missing,
+            ..SweepReport::default()
+        };
         if !even_most {
-            let left = self.suspicious(observer).await?;
-            if left > 0 {
-                return Ok(SweepReport {
-                    left,
-                    missing,
-                    ..SweepReport::default()
-                });
+            let (files, unrecorded) = self.count_files(observer).await?;
+            if unrecorded > MANY && unrecorded > files / 2 {
+                report.left = unrecorded;
+            }
+            // Mostly there are none, and the names need not be read again.
+            if unrecorded == 0 || report.left > 0 {
+                return Ok(report);
             }
         }
-        Ok(SweepReport {
-            unrecorded: self.sweep_files(observer).await?,
-            left: 0,
-            missing,
-        })
+        report.unrecorded = self.sweep_files(observer).await?;
+        Ok(report)
     }
 
-    /// How many files no record knows, if that is most of many.
-    async fn suspicious(&self, observer: &dyn Observer) -> Result<u64, CollectError> {
+    /// How many files there are, and how many of them no record knows.
+    async fn count_files(&self, observer: &dyn Observer) -> Result<(u64, u64), CollectError> {
         let (mut files, mut unrecorded) = (0, 0);
         let mut progress = Progress::begin("reading the names of all files", Unit::Items, None);
         let mut digests = self.blobs.list();
@@ -60,8 +61,7 @@ impl Collector {
                 progress.advance(batch.len() as u64, observer);
             }
         }
-        let is_most = unrecorded > MANY && unrecorded > files / 2;
-        Ok(if is_most { unrecorded } else { 0 })
+        Ok((files, unrecorded))
     }
 
     async fn sweep_files(&self, observer: &dyn Observer) -> Result<Amount, CollectError> {

@@ -34,7 +34,8 @@ impl DataFolder {
     /// Claims the folder for a task that brings no news; `None` if another process has claimed it.
     pub(crate) fn try_claim(path: &Path) -> anyhow::Result<Option<Self>> {
         let shown = path.display();
-        make_durably(path).with_context(|| format!("cannot make the data folder {shown}"))?;
+        berth_backup::make_folder(path)
+            .with_context(|| format!("cannot make the data folder {shown}"))?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -58,11 +59,14 @@ impl DataFolder {
     /// Refuses a folder that has blobs and no metadata: whoever lost the metadata wants it back, and
     /// not a new registry that takes all these blobs for garbage.
     pub(crate) fn refuse_orphaned_blobs(&self) -> anyhow::Result<()> {
+        if Self::has_data(&self.path) {
+            return Ok(());
+        }
         let shown = self.path.display();
         let has_blobs = has_files(&self.path.join("blobs"))
             .with_context(|| format!("cannot read the blobs in {shown}"))?;
         anyhow::ensure!(
-            Self::has_data(&self.path) || !has_blobs,
+            !has_blobs,
             "there are blobs in {shown} and no {METADATA}: put that back, or restore a backup with berth restore, or remove the folder blobs to begin anew"
         );
         Ok(())
@@ -92,30 +96,4 @@ fn has_files(folder: &Path) -> io::Result<bool> {
         }
     }
     Ok(false)
-}
-
-/// Makes a folder and those above it, and syncs the entry of each, or a power cut could take the whole
-/// folder along, with all that was synced in it. Those that are there are synced too: whoever
-/// made them may not have come that far.
-fn make_durably(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)?;
-    for folder in path.canonicalize()?.ancestors().skip(1) {
-        match File::open(folder).and_then(|folder| folder.sync_all()) {
-            Err(error) if is_not_ours(&error) => {}
-            synced => synced?,
-        }
-    }
-    Ok(())
-}
-
-/// Whether this is how a folder that was there before says that it cannot be read or synced: by its
-/// permissions, or because its file system has nothing to sync.
-fn is_not_ours(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::PermissionDenied
-            | io::ErrorKind::InvalidInput
-            | io::ErrorKind::ReadOnlyFilesystem
-            | io::ErrorKind::Unsupported
-    )
 }
