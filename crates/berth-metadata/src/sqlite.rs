@@ -231,14 +231,13 @@ impl MetadataStore for SqliteMetadata {
     ) -> Result<Option<Blob>, MetadataError> {
         let (name, wanted) = (repository.clone(), digest.clone());
         let renew_before = milliseconds(renew_before);
-        let (found, needs_promise) = self
-            .read(move |connection| {
-                let needs_promise = blobs::needs_promise(connection, &name, &wanted, renew_before)?;
-                Ok((blobs::find(connection, &name, wanted)?, needs_promise))
-            })
+        let found = self
+            .read(move |connection| blobs::find_promised(connection, &name, wanted, renew_before))
             .await?;
-        if !needs_promise {
-            return Ok(found);
+        match found {
+            None => return Ok(None),
+            Some((blob, false)) => return Ok(Some(blob)),
+            Some((_, true)) => {}
         }
         let (repository, digest) = (repository.clone(), digest.clone());
         self.write(move |connection| blobs::promise(connection, &repository, &digest))

@@ -76,7 +76,6 @@ pub(super) fn find(
 pub(super) struct LinkedBlob {
     pub(super) id: i64,
     condemned_at: Option<i64>,
-    linked_at: i64,
 }
 
 impl LinkedBlob {
@@ -99,23 +98,36 @@ pub(super) fn linked(
         .inner_join(blobs::table)
         .filter(repository_blobs::repository_id.eq(repository_id))
         .filter(blobs::digest.eq(digest.as_str()))
-        .select((blobs::id, blobs::condemned_at, repository_blobs::linked_at))
+        .select((blobs::id, blobs::condemned_at))
         .first(connection)
         .optional()
 }
 
-/// Whether what the repository knows of the blob is no promise yet that it stays.
-pub(super) fn needs_promise(
+/// The blob, if the repository is linked to it, and whether that is no promise yet that it stays.
+pub(super) fn find_promised(
     connection: &mut SqliteConnection,
     repository: &RepositoryName,
-    digest: &Digest,
+    digest: Digest,
     renew_before: i64,
-) -> QueryResult<bool> {
-    let Some(repository_id) = repository_rows::find(connection, repository)? else {
-        return Ok(false);
+) -> Result<Option<(Blob, bool)>, MetadataError> {
+    let found: Option<(i64, Option<i64>, i64)> = repository_blobs::table
+        .inner_join(blobs::table)
+        .inner_join(repositories::table)
+        .filter(repositories::name.eq(repository.as_str()))
+        .filter(blobs::digest.eq(digest.as_str()))
+        .select((
+            blobs::size,
+            blobs::condemned_at,
+            repository_blobs::linked_at,
+        ))
+        .first(connection)
+        .optional()?;
+    let Some((size, condemned_at, linked_at)) = found else {
+        return Ok(None);
     };
-    let linked = linked(connection, repository_id, digest)?;
-    Ok(linked.is_some_and(|blob| blob.condemned_at.is_some() || blob.linked_at < renew_before))
+    let size = to_number(size)?;
+    let needs_promise = condemned_at.is_some() || linked_at < renew_before;
+    Ok(Some((Blob { digest, size }, needs_promise)))
 }
 
 /// Renews the link between a repository and a blob, if there is one still, and takes the blob back
