@@ -8,10 +8,13 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
+    ("berth-tls", &[]),
+    ("berth-auth", &["berth-spec"]),
+    ("berth-audit", &["berth-spec"]),
     ("berth-route", &["berth-spec"]),
     ("berth-metadata", &["berth-spec"]),
     ("berth-blob", &["berth-spec"]),
@@ -77,6 +80,9 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "berth-route",
             "berth-registry",
             "berth-sendfile",
+            "berth-auth",
+            "berth-tls",
+            "berth-audit",
         ],
     ),
     (
@@ -93,6 +99,9 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "berth-registry",
             "berth-http",
             "berth-retention",
+            "berth-auth",
+            "berth-tls",
+            "berth-audit",
         ],
     ),
 ];

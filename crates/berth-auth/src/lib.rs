@@ -1,0 +1,32 @@
+//! Who may do what in a registry.
+//!
+//! ```
+//! use berth_auth::{Action, Groups, Identity, Patterns, Rule, Rules};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let rule = Rule {
+//!     repositories: Patterns::new(["team/*"])?,
+//!     who: vec!["alice".to_owned().try_into()?],
+//!     actions: [Action::Pull, Action::Push].into_iter().collect(),
+//! };
+//! let rules = Rules::new(vec![rule], Groups::default());
+//!
+//! let alice = Identity::named("alice");
+//! assert!(rules.actions(&alice, &"team/app".parse()?).contains(Action::Push));
+//! assert!(rules.actions(&alice, &"other/app".parse()?).is_empty());
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod access;
+mod action;
+mod identity;
+mod patterns;
+mod rules;
+
+pub use access::Access;
+pub use action::{Action, ActionError, Actions};
+pub use identity::{Grant, Identity, Named};
+pub use patterns::{PatternError, Patterns};
+pub use rules::{Groups, Rule, Rules, Subject};

@@ -1,0 +1,2 @@
+//! TLS for a server.
+#![forbid(unsafe_code)]
