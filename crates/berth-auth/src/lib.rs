@@ -20,12 +20,14 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod accounts;
 mod action;
 mod identity;
 mod patterns;
 mod rules;
 
 pub use access::Access;
+pub use accounts::{Accounts, RobotToken, SigningKeyStore, StoreError, StoredKey, User};
 pub use action::{Action, ActionError, Actions};
 pub use identity::{Grant, Identity, Named};
 pub use patterns::{PatternError, Patterns};
