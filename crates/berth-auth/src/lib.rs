@@ -23,12 +23,16 @@ mod access;
 mod accounts;
 mod action;
 mod identity;
+mod password_hash;
 mod patterns;
+mod robot_secret;
 mod rules;
 
 pub use access::Access;
 pub use accounts::{Accounts, RobotToken, SigningKeyStore, StoreError, StoredKey, User};
 pub use action::{Action, ActionError, Actions};
 pub use identity::{Grant, Identity, Named};
+pub use password_hash::{PasswordHashError, hash_password};
 pub use patterns::{PatternError, Patterns};
+pub use robot_secret::{RandomError, RobotSecret};
 pub use rules::{Groups, Rule, Rules, Subject};
