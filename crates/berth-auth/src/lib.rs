@@ -28,7 +28,9 @@ mod challenge;
 mod decision;
 mod gate;
 mod identity;
+mod password_hash;
 mod patterns;
+mod robot_secret;
 mod rules;
 
 pub use access::Access;
@@ -40,5 +42,7 @@ pub use challenge::Challenge;
 pub use decision::Decision;
 pub use gate::{Gate, GateSettings};
 pub use identity::{Grant, Identity, Named};
+pub use password_hash::{PasswordHashError, hash_password};
 pub use patterns::{PatternError, Patterns};
+pub use robot_secret::{RandomError, RobotSecret};
 pub use rules::{Groups, Rule, Rules, Subject};
