@@ -22,13 +22,27 @@
 mod access;
 mod accounts;
 mod action;
+mod authentication_error;
+mod caller;
+mod challenge;
+mod decision;
+mod gate;
 mod identity;
+mod password_hash;
 mod patterns;
+mod robot_secret;
 mod rules;
 
 pub use access::Access;
 pub use accounts::{Accounts, RobotToken, SigningKeyStore, StoreError, StoredKey, User};
 pub use action::{Action, ActionError, Actions};
+pub use authentication_error::AuthenticationError;
+pub use caller::{Caller, Presented};
+pub use challenge::Challenge;
+pub use decision::Decision;
+pub use gate::{Gate, GateSettings};
 pub use identity::{Grant, Identity, Named};
+pub use password_hash::{PasswordHashError, hash_password};
 pub use patterns::{PatternError, Patterns};
+pub use robot_secret::{RandomError, RobotSecret};
 pub use rules::{Groups, Rule, Rules, Subject};

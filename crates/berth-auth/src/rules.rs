@@ -4,7 +4,7 @@ use std::ops::BitOr;
 use berth_spec::RepositoryName;
 use serde::{Deserialize, Serialize};
 
-use crate::{Actions, Grant, Identity, Named, Patterns};
+use crate::{Action, Actions, Grant, Identity, Named, Patterns};
 
 /// A rule: who may do what where, as a table of the configuration says it. Rules only allow: whoever no rule allows
 /// something may not do it.
@@ -103,6 +103,19 @@ impl Rules {
         Self { rules, groups }
     }
 
+    /// What holds where authentication is on and no rule is given: everybody with a name may pull, push and delete
+    /// everywhere.
+    pub fn default_for_authenticated() -> Self {
+        let rule = Rule {
+            repositories: Patterns::all(),
+            who: vec![Subject::Authenticated],
+            actions: [Action::Pull, Action::Push, Action::Delete]
+                .into_iter()
+                .collect(),
+        };
+        Self::new(vec![rule], Groups::default())
+    }
+
     /// What an identity may do in a repository.
     pub fn actions(&self, identity: &Identity, repository: &RepositoryName) -> Actions {
         if let Some(grants) = grants(identity) {
@@ -114,18 +127,19 @@ impl Rules {
             .fold(Actions::NONE, |actions, rule| actions | rule.actions)
     }
 
-    /// Whether there may be repositories in which an identity may do something.
-    pub fn allow_anything(&self, identity: &Identity) -> bool {
+    /// Whether there may be repositories from which an identity may pull.
+    pub fn allow_pull_somewhere(&self, identity: &Identity) -> bool {
+        let has_pull = |actions: Actions| actions.contains(Action::Pull);
         match grants(identity) {
-            Some(grants) => grants.iter().any(|grant| !grant.actions.is_empty()),
-            None => self.of(identity).any(|rule| !rule.actions.is_empty()),
+            Some(grants) => grants.iter().any(|grant| has_pull(grant.actions)),
+            None => self.of(identity).any(|rule| has_pull(rule.actions)),
         }
     }
 
     /// Whether an identity may pull from every repository, whatever its name.
     pub fn allow_pull_everywhere(&self, identity: &Identity) -> bool {
         let is_everywhere = |repositories: &Patterns, actions: Actions| {
-            repositories.are_everything() && actions.contains(crate::Action::Pull)
+            repositories.are_everything() && actions.contains(Action::Pull)
         };
         match grants(identity) {
             Some(grants) => grants

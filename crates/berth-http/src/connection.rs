@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use berth_sendfile::{FileMaps, SendfileStream};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -25,26 +27,47 @@ const LEAVE_CHECK: Duration = Duration::from_millis(100);
 
 /// What the requests of one connection share.
 pub(crate) struct Connection {
-    pub(crate) maps: FileMaps,
+    /// Who connected: the client, or the last proxy before this server.
+    pub(crate) peer: SocketAddr,
+    pub(crate) is_tls: bool,
+    /// The common name of the certificate that the client proved to be its own.
+    pub(crate) certificate: Option<String>,
+    /// Where files to be sent are mapped; `None` where the connection cannot send files.
+    pub(crate) maps: Option<FileMaps>,
     pub(crate) activity: Activity,
 }
 
-/// Serves one connection to its end. hyper ends it where HTTP/1.1 is idle or sends no head; here it
-/// ends where HTTP/2 is idle, an answer over HTTP/2 is not taken, or the server stops.
+/// Serves one connection to its end.
 pub(crate) async fn serve(
     stream: TcpStream,
+    peer: SocketAddr,
+    service: Arc<Service>,
+    stopping: watch::Receiver<bool>,
+) {
+    let stream = SendfileStream::new(stream);
+    let connection = Connection {
+        peer,
+        is_tls: false,
+        certificate: None,
+        maps: Some(stream.maps()),
+        activity: Activity::new(),
+    };
+    serve_requests(stream, connection, service, stopping).await;
+}
+
+/// Serves what comes over a stream of bytes, to its end. hyper ends it where HTTP/1.1 is idle or sends
+/// no head; here it ends where HTTP/2 is idle, an answer over HTTP/2 is not taken, or the server stops.
+async fn serve_requests(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    connection: Connection,
     service: Arc<Service>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let limits = service.limits.clone();
-    let stream = SendfileStream::new(stream);
-    let state = Arc::new(Connection {
-        maps: stream.maps(),
-        activity: Activity::new(),
-    });
-    let activity = state.activity.clone();
+    let activity = connection.activity.clone();
     let (head, write) = (limits.header_timeout, limits.write_timeout);
     let stream = StallGuard::new(stream, head, write, activity.clone());
+    let state = Arc::new(connection);
     let answer = service_fn(move |request| {
         let (service, state) = (Arc::clone(&service), Arc::clone(&state));
         async move { Ok::<_, Infallible>(serve_request(&service, &state, request).await) }
@@ -65,8 +88,7 @@ pub(crate) async fn serve(
                 }
                 return;
             }
-            // An error says that there is nobody left to stop the server.
-            _ = stopping.changed(), if stopped_at.is_none() => {
+            () = stop(&mut stopping), if stopped_at.is_none() => {
                 connection.as_mut().graceful_shutdown();
                 stopped_at = Some(Instant::now());
                 // The connection has to say that it ends, before it does.
@@ -89,6 +111,12 @@ pub(crate) async fn serve(
             connection.as_mut().graceful_shutdown();
         }
     }
+}
+
+/// Waits until the server stops.
+async fn stop(stopping: &mut watch::Receiver<bool>) {
+    // An error says that there is nobody left to stop the server, which ends with it.
+    let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
 }
 
 /// Often enough that what is late is not late by much.

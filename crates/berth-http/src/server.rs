@@ -1,4 +1,5 @@
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub async fn serve(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connect(stream, &service, &connections),
+                Ok((stream, peer)) => connect(stream, peer, &service, &connections),
                 Err(error) => refused(&error).await,
             },
             () = &mut stop => break,
@@ -53,7 +54,12 @@ async fn refused(error: &io::Error) {
     sleep(ACCEPT_PAUSE).await;
 }
 
-fn connect(stream: TcpStream, service: &Arc<Service>, stopping: &watch::Receiver<bool>) {
+fn connect(
+    stream: TcpStream,
+    peer: SocketAddr,
+    service: &Arc<Service>,
+    stopping: &watch::Receiver<bool>,
+) {
     // Answers are written whole: waiting for more to send only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "the connection is gone already");
@@ -61,6 +67,7 @@ fn connect(stream: TcpStream, service: &Arc<Service>, stopping: &watch::Receiver
     }
     tokio::spawn(connection::serve(
         stream,
+        peer,
         Arc::clone(service),
         stopping.clone(),
     ));
