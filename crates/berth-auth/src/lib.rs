@@ -30,6 +30,8 @@ mod decision;
 mod gate;
 mod identity;
 mod logins;
+#[cfg(test)]
+mod memory_accounts;
 mod password_hash;
 mod passwords;
 mod patterns;

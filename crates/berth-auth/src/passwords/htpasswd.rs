@@ -114,7 +114,8 @@ impl Htpasswd {
         self.content.load().nobody.clone()
     }
 
-    fn refresh(&self) {
+    /// Reads the file if it has changed. Blocks.
+    pub(crate) fn refresh(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let file = open(&self.path).and_then(|file| Ok((Stamp::of(&file)?, file)));
         let stamp = file.as_ref().ok().map(|(stamp, _)| *stamp);
