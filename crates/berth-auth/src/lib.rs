@@ -37,6 +37,7 @@ mod passwords;
 mod patterns;
 mod robot_secret;
 mod rules;
+mod tokens;
 
 pub use access::Access;
 pub use accounts::{Accounts, RobotToken, SigningKeyStore, StoreError, StoredKey, User};
@@ -52,3 +53,9 @@ pub use passwords::{Htpasswd, HtpasswdError};
 pub use patterns::{PatternError, Patterns};
 pub use robot_secret::{RandomError, RobotSecret};
 pub use rules::{Groups, Rule, Rules, Subject};
+pub use tokens::{
+    BearerTokens, Fingerprint, MAX_REQUEST_LENGTH, MAX_SCOPES, MAX_TOKEN_LENGTH, OidcIssuer,
+    OidcRole, OidcSettings, Refresh, RefreshSubject, Rejection, TokenAnswer, TokenError,
+    TokenGrant, TokenRequest, TokenServer, TokenServerSettings, TokenService, TokenSettings,
+    TrustError, Unavailable, granted,
+};
