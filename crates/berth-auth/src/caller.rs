@@ -1,5 +1,6 @@
 use berth_spec::RepositoryName;
 
+use crate::credentials::Credentials;
 use crate::{Access, Action, Identity};
 
 /// What a request brings to prove who asks.
@@ -21,6 +22,25 @@ pub struct Caller {
     pub scope: Option<Vec<Access>>,
     /// Whether a credential was presented and is good. True for anonymous tokens too.
     pub is_proven: bool,
+}
+
+impl Presented<'_> {
+    /// The name that the request says is the caller's, without any proof: for the log of refused logins, and to limit them. `None`
+    /// where it says none, as with bearer tokens. It can be any text, so do not trust its length or characters.
+    pub fn claimed_name(&self) -> Option<String> {
+        let Some(authorization) = self.authorization else {
+            return self.certificate.map(certificate_name);
+        };
+        match Credentials::parse(authorization)? {
+            Credentials::Basic { name, .. } => Some(name),
+            Credentials::Bearer(_) => None,
+        }
+    }
+}
+
+/// The name of the identity that a client certificate proves.
+pub(crate) fn certificate_name(common_name: &str) -> String {
+    format!("certificate:{common_name}")
 }
 
 impl Caller {

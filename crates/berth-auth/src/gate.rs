@@ -1,19 +1,22 @@
-use std::path::PathBuf;
+use std::fmt;
 use std::sync::Arc;
 
 use berth_spec::RepositoryName;
 
+use crate::caller::certificate_name;
+use crate::credentials::Credentials;
+use crate::logins::Logins;
 use crate::{
-    Access, Accounts, Action, AuthenticationError, Caller, Challenge, Decision, Identity,
-    Presented, Rules,
+    Access, Accounts, Action, AuthenticationError, Caller, Challenge, Decision, Htpasswd, Identity,
+    Presented, RandomError, Rules,
 };
 
 /// What a [`Gate`] is made of. What is `None` is off.
 #[derive(Clone, Default)]
 pub struct GateSettings {
-    /// A file of names and password hashes, as `htpasswd -B` makes it.
-    pub htpasswd: Option<PathBuf>,
-    /// The users and robot tokens that the registry itself keeps.
+    /// Names and password hashes in a file. Somebody has to [watch](Htpasswd::watch) it.
+    pub htpasswd: Option<Arc<Htpasswd>>,
+    /// The users and robot tokens that the registry itself keeps. A user whose name is in the file too is that of the file.
     pub accounts: Option<Arc<dyn Accounts>>,
     /// Who may do what.
     pub rules: Rules,
@@ -28,11 +31,25 @@ pub struct Gate {
 }
 
 struct Guard {
+    logins: Logins,
     rules: Rules,
     challenge: Challenge,
 }
 
 impl Gate {
+    /// A gate at which everybody is asked who they are.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn new(settings: GateSettings) -> Result<Self, RandomError> {
+        let guard = Guard {
+            logins: Logins::new(settings.htpasswd, settings.accounts)?,
+            rules: settings.rules,
+            challenge: settings.challenge,
+        };
+        Ok(Self { guard: Some(guard) })
+    }
+
     /// A gate at which nobody is asked anything: everybody may do everything.
     pub fn open() -> Self {
         Self { guard: None }
@@ -52,14 +69,12 @@ impl Gate {
         &self,
         presented: &Presented<'_>,
     ) -> Result<Caller, AuthenticationError> {
-        if self.is_open() {
+        let Some(guard) = &self.guard else {
             return Ok(Caller::anonymous());
-        }
+        };
         match (presented.authorization, presented.certificate) {
-            (Some(_), _) => Err(AuthenticationError::Invalid),
-            (None, Some(name)) => Ok(Caller::proven(Identity::named(format!(
-                "certificate:{name}"
-            )))),
+            (Some(header), _) => guard.authenticate(header).await,
+            (None, Some(name)) => Ok(Caller::proven(Identity::named(certificate_name(name)))),
             (None, None) => Ok(Caller::anonymous()),
         }
     }
@@ -157,12 +172,40 @@ impl Gate {
     }
 }
 
-impl From<GateSettings> for Gate {
-    fn from(settings: GateSettings) -> Self {
-        let guard = Guard {
-            rules: settings.rules,
-            challenge: settings.challenge,
+impl Guard {
+    async fn authenticate(&self, header: &[u8]) -> Result<Caller, AuthenticationError> {
+        let credentials = Credentials::parse(header).ok_or(AuthenticationError::Malformed)?;
+        let named = match &credentials {
+            Credentials::Basic { name, password } => {
+                match self.logins.with_robot_secret(password).await? {
+                    Some(robot) => robot,
+                    None => self.logins.with_password(name, password).await?,
+                }
+            }
+            Credentials::Bearer(token) => {
+                let robot = self.logins.with_robot_secret(token).await?;
+                robot.ok_or(AuthenticationError::Invalid)?
+            }
         };
-        Self { guard: Some(guard) }
+        Ok(Caller::proven(Identity::Named(named)))
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Gate");
+        shown.field("is_open", &self.is_open());
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for GateSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("GateSettings");
+        shown.field("htpasswd", &self.htpasswd);
+        shown.field("has_accounts", &self.accounts.is_some());
+        shown.field("rules", &self.rules);
+        shown.field("challenge", &self.challenge);
+        shown.finish()
     }
 }

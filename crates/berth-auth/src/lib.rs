@@ -25,13 +25,19 @@ mod action;
 mod authentication_error;
 mod caller;
 mod challenge;
+mod credentials;
 mod decision;
 mod gate;
 mod identity;
+mod logins;
+#[cfg(test)]
+mod memory_accounts;
 mod password_hash;
+mod passwords;
 mod patterns;
 mod robot_secret;
 mod rules;
+mod tokens;
 
 pub use access::Access;
 pub use accounts::{Accounts, RobotToken, SigningKeyStore, StoreError, StoredKey, User};
@@ -43,6 +49,13 @@ pub use decision::Decision;
 pub use gate::{Gate, GateSettings};
 pub use identity::{Grant, Identity, Named};
 pub use password_hash::{PasswordHashError, hash_password};
+pub use passwords::{Htpasswd, HtpasswdError};
 pub use patterns::{PatternError, Patterns};
 pub use robot_secret::{RandomError, RobotSecret};
 pub use rules::{Groups, Rule, Rules, Subject};
+pub use tokens::{
+    BearerTokens, Fingerprint, MAX_REQUEST_LENGTH, MAX_SCOPES, MAX_TOKEN_LENGTH, OidcIssuer,
+    OidcRole, OidcSettings, Refresh, RefreshSubject, Rejection, TokenAnswer, TokenError,
+    TokenGrant, TokenRequest, TokenServer, TokenServerSettings, TokenService, TokenSettings,
+    TrustError, Unavailable, granted,
+};

@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+use jsonwebtoken::get_current_timestamp;
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use super::jwt::LEEWAY;
+use crate::Caller;
+
+/// How many tokens are remembered: some MiB.
+const CAPACITY: usize = 8192;
+
+/// How long a token is remembered at most: so long may a key that its issuer has withdrawn go on verifying.
+const REMEMBERED: Duration = Duration::from_secs(5 * 60);
+
+/// What a token proves, and until when.
+pub(super) struct Verified {
+    pub(super) caller: Caller,
+    /// In seconds since 1970: the claim `exp`.
+    pub(super) expires_at: u64,
+}
+
+/// Tokens that were verified lately, by their SHA-256: a pull of many layers pays for one signature. A token that is not
+/// good is never in it.
+pub(super) struct VerifiedTokens(Cache<[u8; 32], (Caller, u64)>);
+
+impl Default for VerifiedTokens {
+    fn default() -> Self {
+        Self(Cache::new(CAPACITY))
+    }
+}
+
+impl VerifiedTokens {
+    pub(super) fn get(&self, token: &str) -> Option<Caller> {
+        let (caller, until) = self.0.get(&key(token))?;
+        (get_current_timestamp() <= until).then_some(caller)
+    }
+
+    pub(super) fn insert(&self, token: &str, verified: &Verified) {
+        let longest = get_current_timestamp() + REMEMBERED.as_secs();
+        let until = verified.expires_at.saturating_add(LEEWAY).min(longest);
+        self.0.insert(key(token), (verified.caller.clone(), until));
+    }
+}
+
+fn key(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
