@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use berth_http::Limits;
+use berth_http::{Limits, ThrottleSettings};
 use berth_registry::{Grace, Settings};
 use berth_retention::Rule;
 use clap::Args;
@@ -158,6 +158,7 @@ impl Config {
             write_timeout: self.write_timeout.0,
             drain_timeout: self.drain_timeout.0,
             header_bytes: self.header_size_limit.0,
+            throttle: ThrottleSettings::default(),
         }
     }
 }
