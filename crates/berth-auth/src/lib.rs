@@ -29,6 +29,7 @@ mod credentials;
 mod decision;
 mod gate;
 mod identity;
+mod login_name;
 mod logins;
 #[cfg(test)]
 mod memory_accounts;

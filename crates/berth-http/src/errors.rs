@@ -1,3 +1,4 @@
+use berth_auth::AuthenticationError;
 use berth_registry::{
     BlobError, BodyError, MetadataError, RecordsError, RegistryError, UploadError,
 };
@@ -8,6 +9,7 @@ use tracing::error;
 
 use crate::Refused;
 use crate::large_bodies::NoRoom;
+use crate::refusals::{Denied, Unauthorized};
 use crate::request_body::Stalled;
 use crate::responses::Answer;
 
@@ -33,6 +35,15 @@ pub(crate) enum Failure {
     /// The client asks for too much.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// Nobody knows who asks, and that is no reason to ask again for a credential.
+    #[error(transparent)]
+    Authentication(#[from] AuthenticationError),
+    /// Nobody knows who asks, or the token is for something else.
+    #[error(transparent)]
+    Unauthorized(Unauthorized),
+    /// The client may not do this.
+    #[error(transparent)]
+    Denied(Denied),
 }
 
 impl From<NoRoom> for Failure {
@@ -60,11 +71,29 @@ pub(crate) fn answer(failure: &Failure) -> Answer {
         }
         Failure::Refused(refused) => plain(ErrorCode::TooManyRequests, refused)
             .header(header::RETRY_AFTER, refused.seconds()),
+        Failure::Unauthorized(refused) => {
+            plain(ErrorCode::Unauthorized, refused).challenges(&refused.challenges)
+        }
+        Failure::Denied(denied) => plain(ErrorCode::Denied, denied),
+        Failure::Authentication(error) => not_authenticated(error),
         Failure::Body(source) => with_status(
             status_of_broken_body(source),
             ErrorCode::ManifestInvalid,
             failure.to_string(),
         ),
+    }
+}
+
+fn not_authenticated(error: &AuthenticationError) -> Answer {
+    match error {
+        AuthenticationError::TooManyAttempts { retry_after } => {
+            let seconds = retry_after.as_secs().max(1);
+            plain(ErrorCode::TooManyRequests, error).header(header::RETRY_AFTER, seconds)
+        }
+        AuthenticationError::Store(error) => internal(error),
+        AuthenticationError::Malformed
+        | AuthenticationError::Invalid
+        | AuthenticationError::Expired => plain(ErrorCode::Unauthorized, error),
     }
 }
 

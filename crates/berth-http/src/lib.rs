@@ -23,20 +23,25 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod access;
 mod activity;
 mod blobs;
 mod conditions;
 mod connection;
+mod enforcement;
 mod errors;
+mod head;
 mod large_bodies;
 mod limits;
 mod lists;
 mod manifests;
 mod mapped_body;
 mod range;
+mod refusals;
 mod request_body;
 mod request_log;
 mod responses;
+mod rights;
 mod server;
 mod service;
 mod stall_guard;

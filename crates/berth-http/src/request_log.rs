@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::activity::UnderWay;
 use crate::responses::{REQUEST_ID, ResponseBody};
+use crate::throttle::Permit;
 
 /// The id of a request: the client's or a proxy's, if it sent a sensible one, else a new one.
 pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
@@ -34,6 +35,10 @@ pub(crate) struct RequestLine {
     pub(crate) path: String,
     pub(crate) route: &'static str,
     pub(crate) started: Instant,
+    /// Who asks, once that is known.
+    pub(crate) identity: Option<String>,
+    /// Held until the answer was sent: the client is served as long.
+    pub(crate) permit: Option<Permit>,
     /// `None` as long as there is no answer.
     pub(crate) answered: Option<Answered>,
     pub(crate) under_way: Arc<UnderWay>,
@@ -68,6 +73,7 @@ impl Drop for RequestLine {
             method = self.method.as_str(),
             route = self.route,
             path = self.path,
+            identity = self.identity,
             status = answered.map(|answered| answered.status.as_u16()),
             bytes = answered.map_or(0, |answered| answered.sent),
             milliseconds,

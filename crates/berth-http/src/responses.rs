@@ -135,6 +135,16 @@ impl Answer {
         self
     }
 
+    /// Says how to authenticate: one header for each of these.
+    pub(crate) fn challenges(mut self, values: &[String]) -> Self {
+        for value in values {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                self.0.headers_mut().append(header::WWW_AUTHENTICATE, value);
+            }
+        }
+        self
+    }
+
     /// Says what the content is.
     pub(crate) fn digest(self, digest: &Digest) -> Self {
         self.header(DOCKER_CONTENT_DIGEST, digest.as_str())
