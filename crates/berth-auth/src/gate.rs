@@ -1,28 +1,20 @@
+//! Who asks, and what they may do.
+
+mod authenticator;
+mod settings;
+
 use std::fmt;
-use std::sync::Arc;
 
 use berth_spec::RepositoryName;
 
-use crate::caller::certificate_name;
-use crate::credentials::Credentials;
+use authenticator::Authenticator;
+pub use settings::GateSettings;
+
 use crate::logins::Logins;
 use crate::{
-    Access, Accounts, Action, AuthenticationError, Caller, Challenge, Decision, Htpasswd, Identity,
-    Presented, RandomError, Rules,
+    Access, Action, AuthenticationError, Caller, Challenge, Decision, Presented, RandomError,
+    Rules, TokenAnswer, TokenError, TokenRequest,
 };
-
-/// What a [`Gate`] is made of. What is `None` is off.
-#[derive(Clone, Default)]
-pub struct GateSettings {
-    /// Names and password hashes in a file. Somebody has to [watch](Htpasswd::watch) it.
-    pub htpasswd: Option<Arc<Htpasswd>>,
-    /// The users and robot tokens that the registry itself keeps. A user whose name is in the file too is that of the file.
-    pub accounts: Option<Arc<dyn Accounts>>,
-    /// Who may do what.
-    pub rules: Rules,
-    /// How clients are told to authenticate.
-    pub challenge: Challenge,
-}
 
 /// Tells who asks, and whether they may do what they ask for.
 pub struct Gate {
@@ -31,7 +23,7 @@ pub struct Gate {
 }
 
 struct Guard {
-    logins: Logins,
+    authenticator: Authenticator,
     rules: Rules,
     challenge: Challenge,
 }
@@ -42,8 +34,12 @@ impl Gate {
     /// # Errors
     /// When the system gives no random bytes.
     pub fn new(settings: GateSettings) -> Result<Self, RandomError> {
-        let guard = Guard {
+        let authenticator = Authenticator {
             logins: Logins::new(settings.htpasswd, settings.accounts)?,
+            bearer: settings.bearer,
+        };
+        let guard = Guard {
+            authenticator,
             rules: settings.rules,
             challenge: settings.challenge,
         };
@@ -69,14 +65,31 @@ impl Gate {
         &self,
         presented: &Presented<'_>,
     ) -> Result<Caller, AuthenticationError> {
-        let Some(guard) = &self.guard else {
-            return Ok(Caller::anonymous());
-        };
-        match (presented.authorization, presented.certificate) {
-            (Some(header), _) => guard.authenticate(header).await,
-            (None, Some(name)) => Ok(Caller::proven(Identity::named(certificate_name(name)))),
-            (None, None) => Ok(Caller::anonymous()),
+        match &self.guard {
+            Some(guard) => guard.authenticator.authenticate(presented).await,
+            None => Ok(Caller::anonymous()),
         }
+    }
+
+    /// Whether the registry issues tokens itself, and so has to answer at `/token`.
+    pub fn issues_tokens(&self) -> bool {
+        let guard = self.guard.as_ref();
+        guard.is_some_and(|guard| guard.authenticator.bearer.own.is_some())
+    }
+
+    /// Issues a token: of what is asked for, it allows what the rules let the caller do. Somebody who presents nothing
+    /// gets a token too, for what anonymous callers may do.
+    ///
+    /// # Errors
+    /// When the request cannot be understood, what proves the caller is not good, or no token can be issued now.
+    pub async fn token(
+        &self,
+        request: TokenRequest,
+        presented: &Presented<'_>,
+    ) -> Result<TokenAnswer, TokenError> {
+        let guard = self.guard.as_ref().ok_or_else(no_token_service)?;
+        let authenticator = &guard.authenticator;
+        authenticator.token(&request, presented, &guard.rules).await
     }
 
     /// Whether somebody may do something in a repository. Only the names count, so the decision tells nothing of
@@ -172,23 +185,8 @@ impl Gate {
     }
 }
 
-impl Guard {
-    async fn authenticate(&self, header: &[u8]) -> Result<Caller, AuthenticationError> {
-        let credentials = Credentials::parse(header).ok_or(AuthenticationError::Malformed)?;
-        let named = match &credentials {
-            Credentials::Basic { name, password } => {
-                match self.logins.with_robot_secret(password).await? {
-                    Some(robot) => robot,
-                    None => self.logins.with_password(name, password).await?,
-                }
-            }
-            Credentials::Bearer(token) => {
-                let robot = self.logins.with_robot_secret(token).await?;
-                robot.ok_or(AuthenticationError::Invalid)?
-            }
-        };
-        Ok(Caller::proven(Identity::Named(named)))
-    }
+fn no_token_service() -> TokenError {
+    TokenError::InvalidRequest("this registry issues no tokens".to_owned())
 }
 
 impl fmt::Debug for Gate {
@@ -196,16 +194,5 @@ impl fmt::Debug for Gate {
         let mut shown = formatter.debug_struct("Gate");
         shown.field("is_open", &self.is_open());
         shown.finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for GateSettings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = formatter.debug_struct("GateSettings");
-        shown.field("htpasswd", &self.htpasswd);
-        shown.field("has_accounts", &self.accounts.is_some());
-        shown.field("rules", &self.rules);
-        shown.field("challenge", &self.challenge);
-        shown.finish()
     }
 }

@@ -5,7 +5,10 @@ use std::time::SystemTime;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::passwords::{Htpasswd, Passwords, StoredHash};
-use crate::{Accounts, AuthenticationError, Named, RandomError, RobotSecret, RobotToken, User};
+use crate::{
+    Accounts, AuthenticationError, Fingerprint, Named, RandomError, Refresh, RefreshSubject,
+    RobotSecret, RobotToken, StoreError, User,
+};
 
 /// Who is who by a password or the secret of a robot. What is kept of somebody is read anew each time, so whoever is removed is
 /// out at once.
@@ -13,6 +16,19 @@ pub(crate) struct Logins {
     htpasswd: Option<Arc<Htpasswd>>,
     accounts: Option<Arc<dyn Accounts>>,
     passwords: Passwords,
+}
+
+/// Somebody whose password or secret is right.
+pub(crate) struct Login {
+    pub(crate) named: Named,
+    /// What a refresh token for it says.
+    pub(crate) refresh: Refresh,
+}
+
+/// What is kept of somebody.
+struct Kept {
+    login: Login,
+    hash: StoredHash,
 }
 
 impl Logins {
@@ -35,26 +51,24 @@ impl Logins {
         &self,
         name: &str,
         password: &SecretString,
-    ) -> Result<Named, AuthenticationError> {
-        let of_file = self.find_in_file(name);
+    ) -> Result<Login, AuthenticationError> {
+        let in_file = self.find_in_file(name);
+        let is_in_file = in_file.is_some();
         if let Some(file) = &self.htpasswd {
-            let hash = of_file.clone().unwrap_or_else(|| file.of_nobody());
-            let is_right = self.passwords.verify(name, password, &hash).await?;
-            if is_right && of_file.is_some() {
-                return Ok(named(name.to_owned(), BTreeSet::new()));
+            let login = self
+                .check(name, password, in_file, || file.of_nobody())
+                .await?;
+            if let Some(login) = login {
+                return Ok(login);
             }
         }
-        if let Some(accounts) = &self.accounts {
-            let user = accounts.user(name).await?.filter(is_usable);
-            // Otherwise somebody who was removed from the accounts alone, or the file alone, would be there still.
-            let user = user.filter(|_| of_file.is_none());
-            let hash = user
-                .as_ref()
-                .and_then(|user| hash_of(&user.name, &user.password_hash));
-            let tried = hash.clone().unwrap_or_else(StoredHash::of_nobody_here);
-            let is_right = self.passwords.verify(name, password, &tried).await?;
-            if let (true, Some(user), Some(_)) = (is_right, user, hash) {
-                return Ok(named(user.name, user.groups));
+        if self.accounts.is_some() {
+            let user = self.find_user(name).await?;
+            // With the other password of such a name, somebody who was removed from the file would be there still.
+            let user = user.filter(|_| !is_in_file);
+            let nobody = StoredHash::of_nobody_here;
+            if let Some(login) = self.check(name, password, user, nobody).await? {
+                return Ok(login);
             }
         }
         Err(AuthenticationError::Invalid)
@@ -64,29 +78,74 @@ impl Logins {
     pub(crate) async fn with_robot_secret(
         &self,
         text: &SecretString,
-    ) -> Result<Option<Named>, AuthenticationError> {
-        let (Some(accounts), Some(shown)) =
-            (&self.accounts, RobotSecret::parse(text.expose_secret()))
-        else {
+    ) -> Result<Option<Login>, AuthenticationError> {
+        let shown = RobotSecret::parse(text.expose_secret());
+        let Some(shown) = shown.filter(|_| self.accounts.is_some()) else {
             return Ok(None);
         };
-        let token = accounts.token(shown.id()).await?.filter(is_valid);
-        let hash = token
-            .as_ref()
-            .and_then(|token| hash_of(&token.id, &token.secret_hash));
-        let tried = hash.clone().unwrap_or_else(StoredHash::of_nobody_here);
-        let is_right = self
-            .passwords
-            .verify(shown.id(), shown.secret(), &tried)
+        let robot = self.find_robot(shown.id()).await?;
+        let nobody = StoredHash::of_nobody_here;
+        let login = self
+            .check(shown.id(), shown.secret(), robot, nobody)
             .await?;
-        match (is_right, token, hash) {
-            (true, Some(token), Some(_)) => Ok(Some(robot(token))),
-            _ => Err(AuthenticationError::Invalid),
-        }
+        login.ok_or(AuthenticationError::Invalid).map(Some)
     }
 
-    fn find_in_file(&self, name: &str) -> Option<StoredHash> {
-        self.htpasswd.as_ref().and_then(|file| file.find(name))
+    /// Whoever a refresh token stands for, if their password or secret is still the one that it was issued for.
+    pub(crate) async fn refreshed(&self, refresh: &Refresh) -> Result<Named, AuthenticationError> {
+        let kept = match &refresh.subject {
+            RefreshSubject::Robot(id) => self.find_robot(id).await?,
+            RefreshSubject::User(name) => match self.find_in_file(name) {
+                Some(kept) => Some(kept),
+                None => self.find_user(name).await?,
+            },
+        };
+        let kept = kept.filter(|kept| kept.login.refresh == *refresh);
+        let kept = kept.ok_or(AuthenticationError::Invalid)?;
+        Ok(kept.login.named)
+    }
+
+    /// Whoever is kept, if it is their password. It takes as long for nobody.
+    async fn check(
+        &self,
+        name: &str,
+        password: &SecretString,
+        kept: Option<Kept>,
+        nobody: impl FnOnce() -> StoredHash,
+    ) -> Result<Option<Login>, AuthenticationError> {
+        let (login, hash) = match kept {
+            Some(kept) => (Some(kept.login), kept.hash),
+            None => (None, nobody()),
+        };
+        let is_right = self.passwords.verify(name, password, &hash).await?;
+        Ok(login.filter(|_| is_right))
+    }
+
+    fn find_in_file(&self, name: &str) -> Option<Kept> {
+        let hash = self.htpasswd.as_ref()?.find(name)?;
+        let named = Named {
+            name: name.to_owned(),
+            groups: BTreeSet::new(),
+            grants: None,
+        };
+        let subject = RefreshSubject::User(name.to_owned());
+        Some(Kept::new(named, subject, hash))
+    }
+
+    async fn find_user(&self, name: &str) -> Result<Option<Kept>, StoreError> {
+        let user = match &self.accounts {
+            Some(accounts) => accounts.user(name).await?,
+            None => None,
+        };
+        Ok(user.filter(is_usable).and_then(Kept::user))
+    }
+
+    async fn find_robot(&self, id: &str) -> Result<Option<Kept>, StoreError> {
+        let token = match &self.accounts {
+            Some(accounts) => accounts.token(id).await?,
+            None => None,
+        };
+        Ok(token.filter(is_valid).and_then(Kept::robot))
     }
 
     /// How many hashes were computed.
@@ -96,19 +155,36 @@ impl Logins {
     }
 }
 
-fn named(name: String, groups: BTreeSet<String>) -> Named {
-    Named {
-        name,
-        groups,
-        grants: None,
+impl Kept {
+    fn new(named: Named, subject: RefreshSubject, hash: StoredHash) -> Self {
+        let fingerprint = Fingerprint::of(hash.text());
+        let refresh = Refresh {
+            subject,
+            fingerprint,
+        };
+        let login = Login { named, refresh };
+        Self { login, hash }
     }
-}
 
-fn robot(token: RobotToken) -> Named {
-    Named {
-        name: format!("token:{}", token.name),
-        groups: BTreeSet::new(),
-        grants: Some(token.grants),
+    fn user(user: User) -> Option<Self> {
+        let hash = hash_of(&user.name, &user.password_hash)?;
+        let subject = RefreshSubject::User(user.name.clone());
+        let named = Named {
+            name: user.name,
+            groups: user.groups,
+            grants: None,
+        };
+        Some(Self::new(named, subject, hash))
+    }
+
+    fn robot(token: RobotToken) -> Option<Self> {
+        let hash = hash_of(&token.id, &token.secret_hash)?;
+        let named = Named {
+            name: format!("token:{}", token.name),
+            groups: BTreeSet::new(),
+            grants: Some(token.grants),
+        };
+        Some(Self::new(named, RefreshSubject::Robot(token.id), hash))
     }
 }
 
@@ -140,7 +216,7 @@ mod tests {
 
     use super::*;
     use crate::memory_accounts::MemoryAccounts;
-    use crate::{Actions, Grant, Patterns};
+    use crate::{Actions, Grant, Identity, Patterns};
 
     /// Of the password `secret`.
     const BCRYPT: &str = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
@@ -170,7 +246,8 @@ mod tests {
         }
 
         async fn login(&self, name: &str, password: &str) -> Result<Named, AuthenticationError> {
-            self.logins.with_password(name, &password.into()).await
+            let login = self.logins.with_password(name, &password.into()).await?;
+            Ok(login.named)
         }
 
         async fn is_refused(&self, name: &str, password: &str) -> bool {
@@ -181,7 +258,8 @@ mod tests {
         }
 
         async fn robot(&self, secret: &RobotSecret) -> Result<Option<Named>, AuthenticationError> {
-            self.logins.with_robot_secret(&secret.text()).await
+            let login = self.logins.with_robot_secret(&secret.text()).await?;
+            Ok(login.map(|login| login.named))
         }
     }
 
@@ -196,15 +274,13 @@ mod tests {
     async fn users_of_the_file_and_of_the_accounts_log_in() {
         let fixture = Fixture::new();
         let filed = fixture.login("filed", "secret").await.expect("a login");
-        assert_eq!(filed, named("filed".to_owned(), BTreeSet::new()));
+        assert_eq!(Identity::Named(filed), Identity::named("filed"));
         let alice = fixture
             .login("alice", "correct horse")
             .await
             .expect("a login");
-        assert_eq!(
-            alice,
-            named("alice".to_owned(), ["staff".to_owned()].into())
-        );
+        assert_eq!(alice.name, "alice");
+        assert_eq!(alice.groups, ["staff".to_owned()].into());
     }
 
     #[tokio::test]
@@ -297,12 +373,7 @@ mod tests {
 
         let hour = Duration::from_secs(3600);
         for (expires_at, is_out) in [(SystemTime::now() + hour, false), (SystemTime::now(), true)] {
-            let mut content = fixture.accounts.content();
-            let alice = content.users.get_mut("alice").expect("alice");
-            alice.expires_at = Some(expires_at);
-            let token = content.tokens.get_mut(secret.id()).expect("the robot");
-            token.expires_at = Some(expires_at);
-            drop(content);
+            fixture.accounts.expire("alice", secret.id(), expires_at);
             assert_eq!(fixture.is_refused("alice", "correct horse").await, is_out);
             assert_eq!(fixture.robot(&secret).await.is_err(), is_out);
         }
@@ -344,10 +415,7 @@ mod tests {
     #[tokio::test]
     async fn a_hash_that_cannot_be_used_lets_nobody_in() {
         let fixture = Fixture::new();
-        let mut content = fixture.accounts.content();
-        let alice = content.users.get_mut("alice").expect("alice");
-        alice.password_hash = "correct horse".into();
-        drop(content);
+        fixture.accounts.set_hash("alice", "correct horse");
         assert!(fixture.is_refused("alice", "correct horse").await);
     }
 

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 
@@ -38,6 +39,21 @@ impl MemoryAccounts {
             expires_at: None,
         };
         self.content().users.insert(name.to_owned(), user);
+    }
+
+    /// Lets a user and a robot expire.
+    pub(crate) fn expire(&self, name: &str, id: &str, at: SystemTime) {
+        let mut content = self.content();
+        let user = content.users.get_mut(name).expect("the user");
+        user.expires_at = Some(at);
+        let token = content.tokens.get_mut(id).expect("the robot");
+        token.expires_at = Some(at);
+    }
+
+    pub(crate) fn set_hash(&self, name: &str, hash: &str) {
+        let mut content = self.content();
+        let user = content.users.get_mut(name).expect("the user");
+        user.password_hash = hash.into();
     }
 
     /// The secret of a new robot, with the grants given.

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 
 use jsonwebtoken::Header;
@@ -8,7 +9,7 @@ use super::rejection::Rejection;
 use super::service::TokenService;
 use super::token_server::TokenServer;
 use super::verified::{Verified, VerifiedTokens};
-use crate::Caller;
+use crate::{Caller, Challenge};
 
 /// The types of access tokens of others: JWTs, and those of RFC 9068. In media types, the `application/` before them is optional
 /// (RFC 7515, section 4.1.9).
@@ -39,6 +40,24 @@ impl BearerTokens {
             server,
             issuers,
             verified: VerifiedTokens::default(),
+        }
+    }
+
+    /// Where clients are told to get tokens: from the external token server, or else from the registry itself. `Basic` if neither
+    /// gives any.
+    pub fn challenge(&self) -> Challenge {
+        if let Some(server) = &self.server {
+            return Challenge::Bearer {
+                realm: Some(server.settings().realm.clone()),
+                service: server.settings().service.clone(),
+            };
+        }
+        match &self.own {
+            Some(own) => Challenge::Bearer {
+                realm: None,
+                service: own.service().to_owned(),
+            },
+            None => Challenge::Basic,
         }
     }
 
@@ -79,6 +98,21 @@ impl BearerTokens {
             }
         }
         Err(rejection)
+    }
+}
+
+/// Without the tokens that it remembers.
+impl fmt::Debug for BearerTokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("BearerTokens");
+        shown.field("own", &self.own.as_ref().map(|own| own.service()));
+        shown.field(
+            "server",
+            &self.server.as_ref().map(|server| server.settings()),
+        );
+        let issuers: Vec<_> = self.issuers.iter().map(OidcIssuer::settings).collect();
+        shown.field("issuers", &issuers);
+        shown.finish_non_exhaustive()
     }
 }
 

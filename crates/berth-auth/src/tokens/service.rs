@@ -110,7 +110,13 @@ impl TokenService {
             Some(refresh) => Some(sign(&key, REFRESH, &self.refresh_claims(refresh))?),
             None => None,
         };
-        Ok(TokenAnswer::new(token, issued_at, lifetime, refresh_token))
+        Ok(TokenAnswer::new(
+            token,
+            issued_at,
+            lifetime,
+            refresh_token,
+            identity.clone(),
+        ))
     }
 
     /// Tells whom an access token stands for. Its scope is what it lists.

@@ -3,6 +3,8 @@ use std::time::{Duration, SystemTime};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
 
+use crate::Identity;
+
 /// What a token server answers, as JSON (RFC 6749, section 5.1, and the token authentication of Docker registries). It is a
 /// secret: to be sent with `Cache-Control: no-store`.
 #[derive(Debug, Serialize)]
@@ -25,6 +27,9 @@ pub struct TokenAnswer {
         skip_serializing_if = "Option::is_none"
     )]
     pub refresh_token: Option<SecretString>,
+    /// To whom it was issued: for the log.
+    #[serde(skip)]
+    pub identity: Identity,
 }
 
 impl TokenAnswer {
@@ -33,6 +38,7 @@ impl TokenAnswer {
         issued_at: SystemTime,
         lifetime: Duration,
         refresh_token: Option<SecretString>,
+        identity: Identity,
     ) -> Self {
         Self {
             access_token: token.clone(),
@@ -41,6 +47,7 @@ impl TokenAnswer {
             expires_in: lifetime.as_secs(),
             issued_at: humantime::format_rfc3339_seconds(issued_at).to_string(),
             refresh_token,
+            identity,
         }
     }
 }
