@@ -8,7 +8,7 @@ use crate::errors::Failure;
 use crate::head::Head;
 use crate::refusals::{Denied, Unauthorized};
 use crate::rights::Rights;
-use crate::throttle::{ClientKey, LoginGuard, Permit, Throttle, ThrottleSettings};
+use crate::throttle::{ClientKey, LoginGuard, Permit, Refused, Throttle, ThrottleSettings};
 
 /// What decides about requests.
 pub(crate) struct Enforcement {
@@ -59,6 +59,12 @@ impl Enforcement {
             Err(Failure::Authentication(error)) => Err(self.not_authenticated(head, route, error)),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Whether they ask too often, whoever they are.
+    pub(crate) fn admit_anyone(&self, head: &Head<'_>) -> Result<Permit, Refused> {
+        let client = ClientKey::of(&Identity::Anonymous, head.client());
+        self.throttle.admit(&client)
     }
 
     async fn authenticate(&self, head: &Head<'_>) -> Result<Caller, Failure> {

@@ -1,4 +1,4 @@
-use berth_auth::AuthenticationError;
+use berth_auth::{AuthenticationError, TokenError};
 use berth_registry::{
     BlobError, BodyError, MetadataError, RecordsError, RegistryError, UploadError,
 };
@@ -44,6 +44,9 @@ pub(crate) enum Failure {
     /// The client may not do this.
     #[error(transparent)]
     Denied(Denied),
+    /// The client gets no token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 impl From<NoRoom> for Failure {
@@ -76,6 +79,7 @@ pub(crate) fn answer(failure: &Failure) -> Answer {
         }
         Failure::Denied(denied) => plain(ErrorCode::Denied, denied),
         Failure::Authentication(error) => not_authenticated(error),
+        Failure::Token(error) => no_token(error),
         Failure::Body(source) => with_status(
             status_of_broken_body(source),
             ErrorCode::ManifestInvalid,
@@ -94,6 +98,29 @@ fn not_authenticated(error: &AuthenticationError) -> Answer {
         AuthenticationError::Malformed
         | AuthenticationError::Invalid
         | AuthenticationError::Expired => plain(ErrorCode::Unauthorized, error),
+    }
+}
+
+/// How to authenticate where tokens are to be had: not with a token.
+const BASIC: &str = r#"Basic realm="berth", charset="UTF-8""#;
+
+fn no_token(error: &TokenError) -> Answer {
+    match error {
+        TokenError::InvalidRequest(_) | TokenError::UnsupportedGrantType => {
+            with_status(StatusCode::BAD_REQUEST, ErrorCode::Unsupported, error.to_string())
+        }
+        TokenError::InvalidGrant => {
+            plain(ErrorCode::Unauthorized, error).challenges(&[BASIC.to_owned()])
+        }
+        TokenError::TooManyAttempts { retry_after } => {
+            let seconds = retry_after.as_secs().max(1);
+            plain(ErrorCode::TooManyRequests, error).header(header::RETRY_AFTER, seconds)
+        }
+        TokenError::Unavailable(cause) => {
+            error!(error = %cause, "tokens cannot be issued");
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            with_status(status, ErrorCode::Unknown, error.to_string())
+        }
     }
 }
 

@@ -46,6 +46,7 @@ mod server;
 mod service;
 mod stall_guard;
 mod throttle;
+mod token_endpoint;
 mod uploads;
 
 pub use limits::Limits;

@@ -119,10 +119,14 @@ impl Answer {
 
     /// An answer whose body is JSON.
     pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Self {
+        Self::new(status).json_body(value)
+    }
+
+    /// Gives it a body that is JSON.
+    pub(crate) fn json_body(self, value: &impl Serialize) -> Self {
         // Everything that is answered so has text as its keys: this does not fail.
         let json = serde_json::to_vec(value).unwrap_or_default();
-        Self::new(status)
-            .header(header::CONTENT_TYPE, "application/json")
+        self.header(header::CONTENT_TYPE, "application/json")
             .body(Bytes::from(json))
     }
 

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use berth_auth::{Groups, OidcSettings, Rule as AccessRule, TokenSettings};
 use berth_http::{Limits, ThrottleSettings};
 use berth_registry::{Grace, Settings};
 use berth_retention::Rule;
@@ -9,7 +10,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::values::{
-    Delay, Folder, Interval, Listen, LogFilter, LogFormat, Rate, Size, Time, switch,
+    ChallengeKind, Delay, Folder, Interval, Listen, LogFilter, LogFormat, OptionalFile,
+    OptionalTokenServer, Rate, ServiceName, Size, Time, UseAccounts, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -74,6 +76,50 @@ pub(super) struct Options {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retention: Option<Vec<Rule>>,
 
+    /// A file of names and password hashes, as `htpasswd -B` makes it, or none; it may change while the registry serves [default: none]
+    #[arg(long, env = "BERTH_HTPASSWD", value_name = "FILE|none")]
+    htpasswd: Option<OptionalFile>,
+
+    /// Whether the users and robot tokens count that `berth user` and `berth token` add; auto if there are any at the start, or authentication is on anyway [default: auto]
+    #[arg(long, env = "BERTH_ACCOUNTS", value_name = "auto|true|false", num_args = 0..=1, default_missing_value = "true")]
+    accounts: Option<UseAccounts>,
+
+    /// How clients are told to authenticate: bearer, with a short-lived token that they get at /token, or basic, with the password each time [default: bearer]
+    #[arg(long, env = "BERTH_CHALLENGE", value_name = "bearer|basic")]
+    challenge: Option<ChallengeKind>,
+
+    /// What the registry calls itself in its tokens; the same for all replicas of one registry, and no other [default: berth]
+    #[arg(long, env = "BERTH_TOKEN_SERVICE", value_name = "NAME")]
+    token_service: Option<ServiceName>,
+
+    /// How long a token is good [default: 5m]
+    #[arg(long, env = "BERTH_TOKEN_LIFETIME", value_name = "TIME")]
+    token_lifetime: Option<Time>,
+
+    /// How long a refresh token is good, by which clients get new tokens without the password [default: 30d]
+    #[arg(long, env = "BERTH_REFRESH_LIFETIME", value_name = "TIME")]
+    refresh_lifetime: Option<Time>,
+
+    /// Only in a file: groups of names, for rules.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    groups: Option<Groups>,
+
+    /// Only in a file: who may do what where.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<Vec<AccessRule>>,
+
+    /// Only in a file: the OpenID Connect issuers whose tokens are accepted.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    oidc: Option<Vec<OidcSettings>>,
+
+    /// Only in a file: the external token server.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_server: Option<OptionalTokenServer>,
+
     /// How log lines look; auto is human on a terminal and JSON otherwise [default: auto]
     #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
@@ -110,6 +156,16 @@ pub(crate) struct Config {
     write_timeout: Time,
     drain_timeout: Time,
     pub(crate) retention: Vec<Rule>,
+    pub(crate) htpasswd: OptionalFile,
+    pub(crate) accounts: UseAccounts,
+    pub(crate) challenge: ChallengeKind,
+    token_service: ServiceName,
+    token_lifetime: Time,
+    refresh_lifetime: Time,
+    pub(crate) groups: Groups,
+    pub(crate) rule: Vec<AccessRule>,
+    pub(crate) oidc: Vec<OidcSettings>,
+    pub(crate) token_server: OptionalTokenServer,
     pub(crate) log_format: LogFormat,
     pub(crate) log: LogFilter,
 }
@@ -118,6 +174,7 @@ impl Default for Config {
     fn default() -> Self {
         let settings = Settings::default();
         let limits = Limits::default();
+        let tokens = TokenSettings::default();
         Self {
             data: PathBuf::from("./data"),
             listen: Listen(([127, 0, 0, 1], 5000).into()),
@@ -133,6 +190,16 @@ impl Default for Config {
             write_timeout: Time(limits.write_timeout),
             drain_timeout: Time(limits.drain_timeout),
             retention: Vec::new(),
+            htpasswd: OptionalFile(None),
+            accounts: UseAccounts::Auto,
+            challenge: ChallengeKind::Bearer,
+            token_service: ServiceName(tokens.service),
+            token_lifetime: Time(tokens.token_lifetime),
+            refresh_lifetime: Time(tokens.refresh_lifetime),
+            groups: Groups::default(),
+            rule: Vec::new(),
+            oidc: Vec::new(),
+            token_server: OptionalTokenServer::default(),
             log_format: LogFormat::Auto,
             log: LogFilter::info(),
         }
@@ -147,6 +214,16 @@ impl Config {
             manifest_size_limit: self.manifest_size_limit.0,
             upload_lifetime: self.upload_lifetime.0,
             collection_grace: Grace(self.collection_grace.0),
+        }
+    }
+
+    /// How the registry's own tokens are issued.
+    pub(crate) fn tokens(&self) -> TokenSettings {
+        TokenSettings {
+            service: self.token_service.0.clone(),
+            token_lifetime: self.token_lifetime.0,
+            refresh_lifetime: self.refresh_lifetime.0,
+            ..TokenSettings::default()
         }
     }
 
@@ -178,7 +255,8 @@ mod tests {
             .collect();
         flags.sort();
         let effective = Table::try_from(Config::default()).unwrap();
-        let is_flag = |key: &&String| *key != "retention";
+        let in_files = ["retention", "groups", "rule", "oidc", "token_server"];
+        let is_flag = |key: &&String| !in_files.contains(&key.as_str());
         let mut keys: Vec<_> = effective.keys().filter(is_flag).cloned().collect();
         keys.sort();
         assert_eq!(flags, keys);

@@ -1,3 +1,4 @@
+mod access;
 mod folder;
 mod log_filter;
 mod text;
@@ -11,6 +12,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub(crate) use access::{
+    ChallengeKind, OptionalFile, OptionalTokenServer, ServiceName, UseAccounts,
+};
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
 use text::text_in_files;
