@@ -2,6 +2,8 @@
 
 mod authenticator;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
 //! What becomes of a request, for each kind of caller.
+#![allow(clippy::expect_used)]
 
 use berth_auth::Decision::{self, Allowed, Authenticate, Denied, Hidden, WiderScope};
 use berth_auth::{
