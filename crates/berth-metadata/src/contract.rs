@@ -1,7 +1,8 @@
-//! The contracts of [`MetadataStore`] and [`InspectionStore`](crate::InspectionStore), as tests that
-//! every implementation runs.
+//! The contracts of [`MetadataStore`], [`InspectionStore`](crate::InspectionStore) and
+//! [`AccountStore`](crate::AccountStore), as tests that every implementation runs.
 #![allow(clippy::unwrap_used)]
 
+mod accounts;
 mod blobs;
 mod collection;
 mod inspection;
@@ -16,6 +17,7 @@ use berth_spec::{Digest, MediaType, Reference, RepositoryName, Tag, media_types}
 use bytes::Bytes;
 
 use crate::{Blob, CollectionStore, MetadataStore, NewManifest, PutManifest, RetentionStore};
+pub use accounts::account_store;
 pub use inspection::{Inspected, inspection_store};
 
 /// Runs the whole suite. The store must be empty.

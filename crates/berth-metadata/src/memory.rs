@@ -1,3 +1,4 @@
+mod accounts;
 mod collection;
 mod inspection;
 mod retention;
@@ -26,6 +27,7 @@ struct Stored {
     repositories: BTreeMap<RepositoryName, Repository>,
     blobs: BTreeMap<Digest, StoredBlob>,
     uploads: BTreeMap<SessionId, UploadRecord>,
+    accounts: accounts::Accounts,
 }
 
 #[derive(Debug)]

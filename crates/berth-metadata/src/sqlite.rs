@@ -1,3 +1,4 @@
+mod accounts;
 mod blobs;
 mod cache;
 mod collection;
@@ -9,6 +10,7 @@ mod manifests;
 mod migrations;
 #[cfg(test)]
 mod plan;
+mod private;
 mod queue;
 mod readers;
 mod repositories;
@@ -53,12 +55,13 @@ pub struct SqliteMetadata {
 
 impl SqliteMetadata {
     /// Opens the file, creating it if it is missing, and migrates it to this version's schema.
-    /// Blocks: call it before serving.
+    /// Blocks: call it before serving. The file has secrets: only its owner may read it.
     ///
     /// # Errors
     /// [`MetadataError::Database`] if it cannot be opened, is no database, or was written by a
     /// newer version.
     pub fn open(path: &Path) -> Result<Self, MetadataError> {
+        private::make(path)?;
         let mut connection = connection::open_writer(path)?;
         migrations::run(&mut connection)?;
         connection::sync_folder_of(path)?;

@@ -79,6 +79,36 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    users (name) {
+        name -> Text,
+        password_hash -> Text,
+        groups -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    robot_tokens (id) {
+        id -> Text,
+        name -> Text,
+        secret_hash -> Text,
+        scope -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    signing_keys (id) {
+        id -> Text,
+        private_key -> Text,
+        created_at -> BigInt,
+    }
+}
+
 diesel::joinable!(repository_blobs -> repositories (repository_id));
 diesel::joinable!(repository_blobs -> blobs (blob_id));
 diesel::joinable!(manifests -> repositories (repository_id));
