@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 21] = [
     "data",
     "listen",
     "tag_deletion",
@@ -19,6 +19,12 @@ const OPTIONS: [&str; 15] = [
     "body_timeout",
     "write_timeout",
     "drain_timeout",
+    "htpasswd",
+    "accounts",
+    "challenge",
+    "token_service",
+    "token_lifetime",
+    "refresh_lifetime",
     "log_format",
     "log",
 ];
@@ -76,13 +82,21 @@ fn the_defaults_are_those_of_the_readme() {
             "no {line} in\n{shown}"
         );
     }
-    // Rules can only be in a file.
-    assert!(
-        shown
-            .lines()
-            .any(|shown| shown == "retention = [] # default")
-    );
-    assert_eq!(shown.lines().count(), OPTIONS.len() + 1);
+    // Tables can only be in a file.
+    let tables = [
+        "retention = [] # default",
+        "groups = {} # default",
+        "rule = [] # default",
+        "oidc = [] # default",
+        "token_server = {} # default",
+    ];
+    for line in tables {
+        assert!(
+            shown.lines().any(|shown| shown == line),
+            "no {line} in\n{shown}"
+        );
+    }
+    assert_eq!(shown.lines().count(), OPTIONS.len() + tables.len());
 }
 
 #[test]

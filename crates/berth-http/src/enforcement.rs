@@ -1,9 +1,14 @@
 //! Who is let in, and to what: all that is decided about a request before anything is looked at that is stored.
 
+use std::sync::Arc;
+
+use berth_audit::Event;
 use berth_auth::{AuthenticationError, Caller, Decision, Gate, Identity};
 use berth_route::Route;
+use http::StatusCode;
 
 use crate::access::{self, Required};
+use crate::audit_trail::AuditTrail;
 use crate::errors::Failure;
 use crate::head::Head;
 use crate::refusals::{Denied, Unauthorized};
@@ -12,7 +17,7 @@ use crate::throttle::{ClientKey, LoginGuard, Permit, Refused, Throttle, Throttle
 
 /// What decides about requests.
 pub(crate) struct Enforcement {
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     throttle: Throttle,
     pub(crate) logins: LoginGuard,
 }
@@ -33,8 +38,34 @@ pub(crate) enum View {
     Nothing,
 }
 
+/// Somebody of whom nobody knows who it is.
+struct Unknown {
+    why: Failure,
+    /// The name that was tried.
+    login: Option<String>,
+}
+
+impl Unknown {
+    fn new(why: impl Into<Failure>, login: Option<String>) -> Self {
+        let why = why.into();
+        Self { why, login }
+    }
+
+    /// The status of the answer, if a credential was tried and was not good. One that was good once is no such
+    /// attempt.
+    fn refused_login(&self) -> Option<StatusCode> {
+        match self.why {
+            Failure::Refused(_) => Some(StatusCode::TOO_MANY_REQUESTS),
+            Failure::Authentication(
+                AuthenticationError::Invalid | AuthenticationError::Malformed,
+            ) => Some(StatusCode::UNAUTHORIZED),
+            _ => None,
+        }
+    }
+}
+
 impl Enforcement {
-    pub(crate) fn new(gate: Gate, limits: &ThrottleSettings) -> Self {
+    pub(crate) fn new(gate: Arc<Gate>, limits: &ThrottleSettings) -> Self {
         Self {
             gate,
             throttle: Throttle::new(limits),
@@ -45,90 +76,104 @@ impl Enforcement {
     /// Tells who asks, and whether they ask too often. `route` is what they ask for, for the challenge.
     pub(crate) async fn admit(
         &self,
-        head: &Head<'_>,
+        trail: AuditTrail<'_>,
         route: Option<&Route>,
     ) -> Result<Visitor, Failure> {
-        let caller = self.authenticate(head).await;
-        let nobody = Identity::Anonymous;
-        let identity = caller.as_ref().map_or(&nobody, |caller| &caller.identity);
-        let permit = self
-            .throttle
-            .admit(&ClientKey::of(identity, head.client()))?;
-        match caller {
-            Ok(caller) => Ok(Visitor { caller, permit }),
-            Err(Failure::Authentication(error)) => Err(self.not_authenticated(head, route, error)),
-            Err(failure) => Err(failure),
+        let head = trail.head;
+        match self.authenticate(head).await {
+            Ok(caller) => {
+                let client = ClientKey::of(&caller.identity, head.client());
+                let permit = self.throttle.admit(&client)?;
+                Ok(Visitor { caller, permit })
+            }
+            Err(unknown) => {
+                // Whoever is nobody counts as their address.
+                let _permit = self.admit_anyone(head)?;
+                if let Some(status) = unknown.refused_login() {
+                    trail.login_refused(unknown.login, status).await;
+                }
+                Err(self.answer_unknown(head, route, unknown.why))
+            }
         }
     }
 
-    /// Whether they ask too often, whoever they are.
+    /// Whether an address asks too often.
     pub(crate) fn admit_anyone(&self, head: &Head<'_>) -> Result<Permit, Refused> {
         let client = ClientKey::of(&Identity::Anonymous, head.client());
         self.throttle.admit(&client)
     }
 
-    async fn authenticate(&self, head: &Head<'_>) -> Result<Caller, Failure> {
+    async fn authenticate(&self, head: &Head<'_>) -> Result<Caller, Unknown> {
         if self.gate.is_open() {
             return Ok(Caller::anonymous());
         }
         let presented = head.presented();
         let login = presented.login_name();
-        let Some(name) = login else {
-            return Ok(self.gate.authenticate(&presented).await?);
-        };
-        self.logins.check(head.client(), &name)?;
-        let caller = self.gate.authenticate(&presented).await;
-        match &caller {
-            Ok(_) => self.logins.succeeded(head.client(), &name),
-            Err(AuthenticationError::Invalid) => self.logins.failed(head.client(), &name),
-            Err(_) => {}
+        if let Some(name) = &login
+            && let Err(refused) = self.logins.check(head.client(), name)
+        {
+            return Err(Unknown::new(refused, login));
         }
-        Ok(caller?)
+        let caller = self.gate.authenticate(&presented).await;
+        match (&caller, &login) {
+            (Ok(_), Some(name)) => self.logins.succeeded(head.client(), name),
+            (Err(AuthenticationError::Invalid), Some(name)) => {
+                self.logins.failed(head.client(), name);
+            }
+            _ => {}
+        }
+        caller.map_err(|error| Unknown::new(error, login))
     }
 
     /// The answer to somebody of whom nobody knows who it is.
-    fn not_authenticated(
-        &self,
-        head: &Head<'_>,
-        route: Option<&Route>,
-        error: AuthenticationError,
-    ) -> Failure {
-        let is_bearer = head.has_bearer_token();
-        match error {
-            AuthenticationError::Invalid | AuthenticationError::Expired if is_bearer => {
-                self.unauthorized(head, route, error.to_string(), Some("invalid_token"))
+    fn answer_unknown(&self, head: &Head<'_>, route: Option<&Route>, why: Failure) -> Failure {
+        let Failure::Authentication(error) = why else {
+            return why;
+        };
+        let code = match error {
+            AuthenticationError::TooManyAttempts { .. } | AuthenticationError::Store(_) => {
+                return error.into();
             }
-            AuthenticationError::Invalid
-            | AuthenticationError::Expired
-            | AuthenticationError::Malformed => {
-                self.unauthorized(head, route, error.to_string(), None)
+            AuthenticationError::Malformed => None,
+            AuthenticationError::Invalid | AuthenticationError::Expired => {
+                head.has_bearer_token().then_some("invalid_token")
             }
-            error @ (AuthenticationError::TooManyAttempts { .. }
-            | AuthenticationError::Store(_)) => error.into(),
-        }
+        };
+        self.unauthorized(head, route, error.to_string(), code)
     }
 
     /// Decides what becomes of a request.
-    pub(crate) fn decide(
+    pub(crate) async fn decide(
         &self,
-        head: &Head<'_>,
+        trail: AuditTrail<'_>,
         rights: Rights<'_>,
         route: &Route,
     ) -> Result<View, Failure> {
-        let route_asked = Some(route);
+        let identity = &rights.caller.identity;
         match rights.decide(route) {
-            Decision::Allowed => Ok(View::Registry),
-            Decision::Hidden => Ok(View::Nothing),
+            Decision::Allowed => {
+                if *route == Route::Base && rights.caller.scope.is_none() {
+                    trail.logged_in(Event::Login, identity).await;
+                }
+                Ok(View::Registry)
+            }
+            Decision::Hidden => {
+                trail.refused(identity, route, StatusCode::NOT_FOUND).await;
+                Ok(View::Nothing)
+            }
             Decision::Authenticate => {
-                let reason = "this needs a name and a password, or a token; log in and try again";
-                Err(self.unauthorized(head, route_asked, reason.to_owned(), None))
+                let why = "this needs a name and a password, or a token; log in and try again";
+                Err(self.unauthorized(trail.head, Some(route), why.to_owned(), None))
             }
             Decision::WiderScope => {
-                let reason = "the token is not for this; get one with the scope that the challenge asks for";
-                let error = Some("insufficient_scope");
-                Err(self.unauthorized(head, route_asked, reason.to_owned(), error))
+                let why = "the token is not for this; get one with the scope that the challenge asks for";
+                let code = Some("insufficient_scope");
+                Err(self.unauthorized(trail.head, Some(route), why.to_owned(), code))
             }
-            Decision::Denied => Err(Failure::Denied(denied(rights, route))),
+            Decision::Denied => {
+                trail.refused(identity, route, StatusCode::FORBIDDEN).await;
+                Err(Failure::Denied(denied(rights, route)))
+            }
         }
     }
 
@@ -140,7 +185,7 @@ impl Enforcement {
         error: Option<&str>,
     ) -> Failure {
         let scopes = route.map_or(Vec::new(), access::scopes);
-        let challenges = self.gate.challenges(&head.base_url(), &scopes, error);
+        let challenges = self.gate.challenges(&head.origin.base_url(), &scopes, error);
         Failure::Unauthorized(Unauthorized { reason, challenges })
     }
 }

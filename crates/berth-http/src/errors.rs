@@ -1,3 +1,4 @@
+use berth_audit::Unwritable;
 use berth_auth::{AuthenticationError, TokenError};
 use berth_registry::{
     BlobError, BodyError, MetadataError, RecordsError, RegistryError, UploadError,
@@ -44,6 +45,9 @@ pub(crate) enum Failure {
     /// The client may not do this.
     #[error(transparent)]
     Denied(Denied),
+    /// What cannot be recorded may not be changed.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
     /// The client gets no token.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -80,6 +84,11 @@ pub(crate) fn answer(failure: &Failure) -> Answer {
         Failure::Denied(denied) => plain(ErrorCode::Denied, denied),
         Failure::Authentication(error) => not_authenticated(error),
         Failure::Token(error) => no_token(error),
+        Failure::Unwritable(_) => with_status(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unknown,
+            failure.to_string(),
+        ),
         Failure::Body(source) => with_status(
             status_of_broken_body(source),
             ErrorCode::ManifestInvalid,

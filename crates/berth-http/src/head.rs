@@ -1,16 +1,20 @@
 use std::net::IpAddr;
 
 use berth_auth::Presented;
-use http::header;
+use http::{HeaderValue, header};
 use http::request::Parts;
 
 use crate::connection::Connection;
+use crate::origin::Origin;
 
 /// What is known of a request before its body is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Head<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) connection: &'a Connection,
+    pub(crate) origin: &'a Origin,
+    /// Names the request in the log.
+    pub(crate) id: &'a HeaderValue,
 }
 
 impl<'a> Head<'a> {
@@ -30,6 +34,11 @@ impl<'a> Head<'a> {
             },
             certificate: self.connection.certificate.as_deref(),
         }
+    }
+
+    /// The address of the client.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.origin.client()
     }
 
     /// Whether it brings a bearer token, good or not.

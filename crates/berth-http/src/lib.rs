@@ -25,6 +25,7 @@
 
 mod access;
 mod activity;
+mod audit_trail;
 mod blobs;
 mod conditions;
 mod connection;

@@ -149,6 +149,14 @@ impl Answer {
         self
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
+    pub(crate) fn get(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.0.headers().get(name)
+    }
+
     /// Says what the content is.
     pub(crate) fn digest(self, digest: &Digest) -> Self {
         self.header(DOCKER_CONTENT_DIGEST, digest.as_str())

@@ -100,11 +100,17 @@ pub(crate) async fn serve_request(
     let head = Head {
         parts: &parts,
         connection,
+        origin: &origin,
+        id: &id,
+    };
+    let trail = AuditTrail {
+        log: service.audit.as_ref(),
+        head: &head,
     };
     let outcome = async {
         match target {
-            Target::Registry(route) => handle(service, &head, route, body, &mut line).await,
-            Target::Token => give_token(service, &head, body, &mut line).await,
+            Target::Registry(route) => handle(service, trail, route, body, &mut line).await,
+            Target::Token => give_token(service, trail, body, &mut line).await,
         }
     };
     let outcome = outcome.instrument(span.clone()).await;
@@ -125,42 +131,48 @@ pub(crate) async fn serve_request(
 /// Lets the caller in, decides, and only then does anything that touches what is stored.
 async fn handle(
     service: &Service,
-    head: &Head<'_>,
+    trail: AuditTrail<'_>,
     route: Result<Route, RouteError>,
     body: RequestBody,
     line: &mut RequestLine,
 ) -> Result<Answer, Failure> {
     let enforcement = &service.enforcement;
-    let visitor = enforcement.admit(head, route.as_ref().ok()).await?;
-    line.identity = visitor.caller.identity.name().map(str::to_owned);
-    line.permit = Some(visitor.permit);
+    let Visitor { caller, permit } = enforcement.admit(trail, route.as_ref().ok()).await?;
+    line.identity = caller.identity.name().map(str::to_owned);
+    line.permit = Some(permit);
     let route = route?;
     let rights = Rights {
         gate: &enforcement.gate,
-        caller: &visitor.caller,
+        caller: &caller,
     };
-    let registry = match enforcement.decide(head, rights, &route)? {
+    let registry = match enforcement.decide(trail, rights, &route).await? {
         View::Registry => &service.registry,
         View::Nothing => &service.nothing,
     };
     let route = rights.narrow(route);
-    dispatch(service, registry, rights, head, &route, body).await
+    let change = trail.change(&caller.identity, &route)?;
+    let outcome = dispatch(service, registry, rights, trail.head, &route, body).await;
+    let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
+    if let Some(change) = change {
+        change.end(&answer).await;
+    }
+    Ok(answer)
 }
 
 /// Gives the caller a token, if it may have one.
 async fn give_token(
     service: &Service,
-    head: &Head<'_>,
+    trail: AuditTrail<'_>,
     body: RequestBody,
     line: &mut RequestLine,
 ) -> Result<Answer, Failure> {
     let enforcement = &service.enforcement;
-    line.permit = Some(enforcement.admit_anyone(head)?);
-    let outcome = token_endpoint::token(enforcement, head, body, &service.large_bodies).await;
-    if let Ok(token) = &outcome.token {
+    line.permit = Some(enforcement.admit_anyone(trail.head)?);
+    let token = token_endpoint::token(enforcement, trail, body, &service.large_bodies).await;
+    if let Ok(token) = &token {
         line.identity = token.identity.name().map(str::to_owned);
     }
-    Ok(token_endpoint::answer(&head.parts.method, outcome.token))
+    Ok(token_endpoint::answer(&trail.head.parts.method, token))
 }
 
 async fn dispatch(

@@ -1,10 +1,12 @@
 //! The token server of the registry itself: `GET` and `POST` of `/token`.
 
+use berth_audit::Event;
 use berth_auth::{MAX_REQUEST_LENGTH, TokenAnswer, TokenError, TokenGrant, TokenRequest};
 use berth_route::RouteError;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 
+use crate::audit_trail::AuditTrail;
 use crate::enforcement::Enforcement;
 use crate::errors::{self, Failure};
 use crate::head::Head;
@@ -18,29 +20,29 @@ pub(crate) const PATH: &str = "/token";
 /// Which methods it takes.
 const ALLOW: &str = "GET, POST";
 
-/// What came of a request for a token.
-pub(crate) struct Outcome {
-    /// Whose password, if it was one, as the client sent it.
-    pub(crate) login: Option<String>,
-    pub(crate) token: Result<TokenAnswer, Failure>,
-}
-
 /// Gives the caller a token, if its request says why.
 pub(crate) async fn token(
     enforcement: &Enforcement,
-    head: &Head<'_>,
+    trail: AuditTrail<'_>,
     body: RequestBody,
     large_bodies: &LargeBodies,
-) -> Outcome {
-    let (login, token) = match read(head, body, large_bodies).await {
-        Ok(request) => {
-            let login = login_name(head, &request);
-            let token = issue(enforcement, head, login.as_deref(), request).await;
-            (login, token)
+) -> Result<TokenAnswer, Failure> {
+    let request = read(trail.head, body, large_bodies).await?;
+    let login = login_name(trail.head, &request);
+    let token = issue(enforcement, trail.head, login.as_deref(), request).await;
+    match &token {
+        Ok(token) if login.is_some() => trail.logged_in(Event::Login, &token.identity).await,
+        Ok(token) => trail.logged_in(Event::TokenIssued, &token.identity).await,
+        Err(Failure::Token(TokenError::InvalidGrant)) => {
+            trail.login_refused(login, StatusCode::UNAUTHORIZED).await;
         }
-        Err(failure) => (None, Err(failure)),
-    };
-    Outcome { login, token }
+        Err(Failure::Refused(_)) => {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            trail.login_refused(login, status).await;
+        }
+        Err(_) => {}
+    }
+    token
 }
 
 async fn issue(
@@ -55,12 +57,10 @@ async fn issue(
         logins.check(address, login)?;
     }
     let token = gate.token(request, &head.presented()).await;
-    if let Some(login) = login {
-        match &token {
-            Ok(_) => logins.succeeded(address, login),
-            Err(TokenError::InvalidGrant) => logins.failed(address, login),
-            Err(_) => {}
-        }
+    match (&token, login) {
+        (Ok(_), Some(login)) => logins.succeeded(address, login),
+        (Err(TokenError::InvalidGrant), Some(login)) => logins.failed(address, login),
+        _ => {}
     }
     Ok(token?)
 }
