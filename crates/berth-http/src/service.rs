@@ -13,20 +13,22 @@ use crate::large_bodies::LargeBodies;
 use crate::request_body::RequestBody;
 use crate::request_log::{Answered, LoggedBody, RequestLine, request_id};
 use crate::responses::{API_VERSION, Answer, REQUEST_ID, ResponseBody};
-use crate::{Limits, blobs, lists, manifests, uploads};
+use crate::{Limits, Origins, Setup, blobs, lists, manifests, uploads};
 
 /// What all requests share.
 pub(crate) struct Service {
     pub(crate) registry: Registry,
     pub(crate) limits: Limits,
+    pub(crate) origins: Origins,
     pub(crate) large_bodies: LargeBodies,
 }
 
 impl Service {
-    pub(crate) fn new(registry: Registry, limits: Limits) -> Self {
+    pub(crate) fn new(setup: Setup) -> Self {
         Self {
-            registry,
-            limits,
+            registry: setup.registry,
+            limits: setup.limits,
+            origins: setup.origins,
             large_bodies: LargeBodies::new(),
         }
     }
@@ -44,9 +46,11 @@ pub(crate) async fn serve_request(
     let span = info_span!("request", id = id.to_str().unwrap_or_default());
     let (parts, body) = RequestBody::of(request, service.limits.body_timeout);
     let route = Route::parse(&parts.method, parts.uri.path(), parts.uri.query());
+    let origin = service.origins.origin(connection, &parts);
     // From here on the line is written, even if the client goes away before there is an answer.
     let mut line = RequestLine {
         span: span.clone(),
+        client: origin.client(),
         path: parts.uri.path().to_owned(),
         method: parts.method.clone(),
         route: route.as_ref().map_or("none", Route::name),
@@ -64,6 +68,7 @@ pub(crate) async fn serve_request(
     };
     let answer = outcome.unwrap_or_else(|failure| span.in_scope(|| errors::answer(&failure)));
     let response = answer
+        .located_from(&origin)
         .header(API_VERSION, "registry/2.0")
         .header(REQUEST_ID, id)
         .into_response();

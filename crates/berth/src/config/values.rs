@@ -1,5 +1,6 @@
 mod folder;
 mod log_filter;
+mod network;
 mod text;
 mod upkeep;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
+pub(crate) use network::{Networks, OptionalFile, OptionalUrl};
 use text::text_in_files;
 pub(crate) use upkeep::{Delay, Interval, Rate};
 
