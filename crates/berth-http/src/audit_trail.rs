@@ -8,7 +8,6 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::access::{Required, required};
 use crate::head::Head;
-use crate::responses::{Answer, DOCKER_CONTENT_DIGEST};
 
 /// What is recorded of one request; nothing without a log.
 #[derive(Clone, Copy)]
@@ -104,12 +103,11 @@ impl<'a> AuditTrail<'a> {
 
 impl Change<'_> {
     /// Records what came of it: that it was done, or that the registry failed, in which case it may have been. One that
-    /// the registry turned down changed nothing.
-    pub(crate) async fn end(mut self, answer: &Answer) {
+    /// the registry turned down changed nothing. `digest` is that of what the answer is about.
+    pub(crate) async fn end(mut self, status: StatusCode, digest: Option<Digest>) {
         let Some(record) = self.record.take() else {
             return;
         };
-        let status = answer.status();
         let outcome = match status {
             // A mount that became an upload.
             StatusCode::ACCEPTED if record.event == Event::MountBlob => return,
@@ -120,7 +118,7 @@ impl Change<'_> {
         let record = Record {
             outcome,
             status: Some(status.as_u16()),
-            digest: record.digest.or_else(|| digest_of(answer)),
+            digest: record.digest.or(digest),
             ..record
         };
         self.log.record(record).await;
@@ -199,11 +197,6 @@ fn about(mut record: Record, route: &Route) -> Record {
         _ => {}
     }
     record
-}
-
-fn digest_of(answer: &Answer) -> Option<Digest> {
-    let digest = answer.get(&DOCKER_CONTENT_DIGEST)?;
-    digest.to_str().ok()?.parse().ok()
 }
 
 fn text(value: &HeaderValue) -> Text {

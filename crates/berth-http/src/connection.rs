@@ -1,10 +1,12 @@
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use berth_sendfile::{FileMaps, SendfileStream};
+use berth_tls::{HandshakeError, TlsAcceptor, TlsConnection};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -12,12 +14,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use tracing::debug;
+use tracing::{debug, info};
 
-use crate::Limits;
 use crate::activity::Activity;
 use crate::service::{Service, serve_request};
 use crate::stall_guard::StallGuard;
+use crate::{Limits, clear_text};
 
 /// How long a connection without a request may stay when the server stops: a request may be on its way.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -29,6 +31,8 @@ const LEAVE_CHECK: Duration = Duration::from_millis(100);
 pub(crate) struct Connection {
     /// Who connected: the client, or the last proxy before this server.
     pub(crate) peer: SocketAddr,
+    /// Where it connected to.
+    pub(crate) local: SocketAddr,
     pub(crate) is_tls: bool,
     /// The common name of the certificate that the client proved to be its own.
     pub(crate) certificate: Option<String>,
@@ -37,22 +41,70 @@ pub(crate) struct Connection {
     pub(crate) activity: Activity,
 }
 
+impl Connection {
+    /// What a TCP connection is before anything is said.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub(crate) fn of(stream: &TcpStream) -> io::Result<Self> {
+        Ok(Self {
+            peer: stream.peer_addr()?,
+            local: stream.local_addr()?,
+            is_tls: false,
+            certificate: None,
+            maps: None,
+            activity: Activity::new(),
+        })
+    }
+}
+
 /// Serves one connection to its end.
 pub(crate) async fn serve(
     stream: TcpStream,
-    peer: SocketAddr,
+    mut connection: Connection,
     service: Arc<Service>,
     stopping: watch::Receiver<bool>,
 ) {
     let stream = SendfileStream::new(stream);
-    let connection = Connection {
-        peer,
-        is_tls: false,
-        certificate: None,
-        maps: Some(stream.maps()),
-        activity: Activity::new(),
-    };
+    connection.maps = Some(stream.maps());
     serve_requests(stream, connection, service, stopping).await;
+}
+
+/// As [`serve`], over TLS. The bytes of blobs go through this process, which encrypts them.
+pub(crate) async fn serve_tls(
+    stream: TcpStream,
+    mut connection: Connection,
+    acceptor: TlsAcceptor,
+    service: Arc<Service>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let handshake = acceptor.accept(stream, service.limits.header_timeout);
+    let accepted = tokio::select! {
+        accepted = handshake => accepted,
+        () = leave(&mut stopping) => return,
+    };
+    match accepted {
+        Ok(TlsConnection {
+            stream,
+            common_name,
+        }) => {
+            connection.is_tls = true;
+            connection.certificate = common_name;
+            serve_requests(stream, connection, service, stopping).await;
+        }
+        Err(HandshakeError::NotTls(stream)) => clear_text::refuse(stream).await,
+        Err(error @ HandshakeError::Refused(_)) => {
+            info!(client = %connection.peer.ip(), %error, "a TLS handshake failed");
+        }
+        // As those end who only look whether the port is open.
+        Err(error) => debug!(client = %connection.peer.ip(), %error, "a TLS handshake ended early"),
+    }
+}
+
+/// Waits until the server stops, and a request that was on its way can no longer be.
+async fn leave(stopping: &mut watch::Receiver<bool>) {
+    stop(stopping).await;
+    sleep(LEAVE).await;
 }
 
 /// Serves what comes over a stream of bytes, to its end. hyper ends it where HTTP/1.1 is idle or sends

@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -31,6 +32,7 @@ pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
 /// up, or the client went away before there was one.
 pub(crate) struct RequestLine {
     pub(crate) span: Span,
+    pub(crate) client: IpAddr,
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) route: &'static str,
@@ -70,6 +72,7 @@ impl Drop for RequestLine {
         let milliseconds = microseconds as f64 / 1000.0;
         let answered = self.answered.as_ref();
         info!(
+            client = %self.client,
             method = self.method.as_str(),
             route = self.route,
             path = self.path,

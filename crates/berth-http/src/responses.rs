@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::errors::Failure;
 use crate::large_bodies::{LARGE, LargeBodies, Room, hold};
 use crate::mapped_body::MappedBody;
+use crate::origin::Origin;
 
 /// `Docker-Content-Digest`: the digest of the content that the answer is about.
 pub(crate) const DOCKER_CONTENT_DIGEST: HeaderName =
@@ -153,8 +154,10 @@ impl Answer {
         self.0.status()
     }
 
-    pub(crate) fn get(&self, name: &HeaderName) -> Option<&HeaderValue> {
-        self.0.headers().get(name)
+    /// The digest of the content that it is about, if it says one.
+    pub(crate) fn told_digest(&self) -> Option<Digest> {
+        let digest = self.0.headers().get(DOCKER_CONTENT_DIGEST)?;
+        digest.to_str().ok()?.parse().ok()
     }
 
     /// Says what the content is.
@@ -165,6 +168,16 @@ impl Answer {
     /// Says where the content or the session is.
     pub(crate) fn location(self, url: String) -> Self {
         self.header(header::LOCATION, url)
+    }
+
+    /// Makes what it says about where something is fit the one who asked.
+    pub(crate) fn located_from(self, origin: &Origin) -> Self {
+        let location = self.0.headers().get(header::LOCATION);
+        let path = location.and_then(|path| path.to_str().ok());
+        match path.map(|path| origin.location(path)) {
+            Some(url) => self.location(url),
+            None => self,
+        }
     }
 
     /// Says where the next page is.

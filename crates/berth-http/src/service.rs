@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use berth_audit::AuditLog;
 use berth_registry::{MemoryBlobs, MemoryMetadata, Registry};
 use berth_route::{Route, RouteError};
 use http::request::Parts;
@@ -8,8 +9,9 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tracing::{Instrument, info_span};
 
+use crate::audit_trail::AuditTrail;
 use crate::connection::Connection;
-use crate::enforcement::{Enforcement, View};
+use crate::enforcement::{Enforcement, View, Visitor};
 use crate::errors::{self, Failure};
 use crate::head::Head;
 use crate::large_bodies::LargeBodies;
@@ -17,7 +19,7 @@ use crate::request_body::RequestBody;
 use crate::request_log::{Answered, LoggedBody, RequestLine, request_id};
 use crate::responses::{API_VERSION, Answer, REQUEST_ID, ResponseBody};
 use crate::rights::Rights;
-use crate::{Limits, blobs, lists, manifests, token_endpoint, uploads};
+use crate::{Limits, Origins, Setup, blobs, lists, manifests, token_endpoint, uploads};
 
 /// What all requests share.
 pub(crate) struct Service {
@@ -26,7 +28,9 @@ pub(crate) struct Service {
     /// a repository is what the registry answers about one that does not exist, since the same code answers.
     nothing: Registry,
     pub(crate) enforcement: Enforcement,
+    pub(crate) audit: Option<AuditLog>,
     pub(crate) limits: Limits,
+    pub(crate) origins: Origins,
     pub(crate) large_bodies: LargeBodies,
 }
 
@@ -39,17 +43,19 @@ enum Target {
 }
 
 impl Service {
-    pub(crate) fn new(registry: Registry, enforcement: Enforcement, limits: Limits) -> Self {
+    pub(crate) fn new(setup: Setup) -> Self {
         let nothing = Registry::new(
             Arc::new(MemoryMetadata::default()),
             Arc::new(MemoryBlobs::default()),
-            registry.settings().clone(),
+            setup.registry.settings().clone(),
         );
         Self {
-            registry,
+            registry: setup.registry,
             nothing,
-            enforcement,
-            limits,
+            enforcement: Enforcement::new(setup.gate, &setup.limits.throttle),
+            audit: setup.audit,
+            limits: setup.limits,
+            origins: setup.origins,
             large_bodies: LargeBodies::new(),
         }
     }
@@ -85,9 +91,11 @@ pub(crate) async fn serve_request(
     let span = info_span!("request", id = id.to_str().unwrap_or_default());
     let (parts, body) = RequestBody::of(request, service.limits.body_timeout);
     let target = service.target(&parts);
+    let origin = service.origins.origin(connection, &parts);
     // From here on the line is written, even if the client goes away before there is an answer.
     let mut line = RequestLine {
         span: span.clone(),
+        client: origin.client(),
         path: parts.uri.path().to_owned(),
         method: parts.method.clone(),
         route: target.name(),
@@ -116,6 +124,7 @@ pub(crate) async fn serve_request(
     let outcome = outcome.instrument(span.clone()).await;
     let answer = outcome.unwrap_or_else(|failure| span.in_scope(|| errors::answer(&failure)));
     let response = answer
+        .located_from(&origin)
         .header(API_VERSION, "registry/2.0")
         .header(REQUEST_ID, id)
         .into_response();
@@ -154,7 +163,7 @@ async fn handle(
     let outcome = dispatch(service, registry, rights, trail.head, &route, body).await;
     let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
     if let Some(change) = change {
-        change.end(&answer).await;
+        change.end(answer.status(), answer.told_digest()).await;
     }
     Ok(answer)
 }
@@ -184,7 +193,9 @@ async fn dispatch(
     body: RequestBody,
 ) -> Result<Answer, Failure> {
     let large_bodies = &service.large_bodies;
-    let Head { parts, connection } = head;
+    let Head {
+        parts, connection, ..
+    } = head;
     let Parts {
         method, headers, ..
     } = parts;

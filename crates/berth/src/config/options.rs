@@ -1,17 +1,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::bail;
 use berth_auth::{Groups, OidcSettings, Rule as AccessRule, TokenSettings};
-use berth_http::{Limits, ThrottleSettings};
+use berth_http::{Limits, Origins, ThrottleSettings};
 use berth_registry::{Grace, Settings};
 use berth_retention::Rule;
+use berth_tls::TlsFiles;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::values::{
-    ChallengeKind, Delay, Folder, Interval, Listen, LogFilter, LogFormat, OptionalFile,
-    OptionalTokenServer, Rate, ServiceName, Size, Time, UseAccounts, switch,
+    ChallengeKind, Delay, Folder, Interval, Listen, LogFilter, LogFormat, Networks, OptionalFile,
+    OptionalTokenServer, OptionalUrl, Rate, ServiceName, Size, Time, UseAccounts, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -25,6 +27,31 @@ pub(super) struct Options {
     /// The address and port to listen on; port 0 takes any free one [default: 127.0.0.1:5000]
     #[arg(long, env = "BERTH_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<Listen>,
+
+    /// Whether to listen on an address that others reach although neither TLS nor authentication is set up [default: false]
+    #[arg(long, env = "BERTH_INSECURE_LISTEN", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[serde(default, deserialize_with = "switch")]
+    insecure_listen: Option<bool>,
+
+    /// The server's certificate and those that lead to its root, in the PEM format, which makes the server speak TLS; loaded again when it changes [default: none]
+    #[arg(long, env = "BERTH_TLS_CERTIFICATE", value_name = "FILE|none")]
+    tls_certificate: Option<OptionalFile>,
+
+    /// The private key of the certificate, in the PEM format and not encrypted [default: none]
+    #[arg(long, env = "BERTH_TLS_KEY", value_name = "FILE|none")]
+    tls_key: Option<OptionalFile>,
+
+    /// The authorities, in the PEM format, whose certificates clients may present over TLS [default: none]
+    #[arg(long, env = "BERTH_CLIENT_CA", value_name = "FILE|none")]
+    client_ca: Option<OptionalFile>,
+
+    /// What clients call the server, as in https://registry.example.com; without it, what requests and trusted proxies say [default: none]
+    #[arg(long, env = "BERTH_PUBLIC_URL", value_name = "URL|none")]
+    public_url: Option<OptionalUrl>,
+
+    /// The networks of proxies that are believed when they say who asks (Forwarded, or X-Forwarded-For, -Proto and -Host), separated by commas [default: none]
+    #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "NETWORKS|none")]
+    trusted_proxies: Option<Networks>,
 
     /// Whether a DELETE of a tag removes the tag; otherwise it is refused, and manifests are deleted by digest [default: false]
     #[arg(long, env = "BERTH_TAG_DELETION", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
@@ -144,6 +171,12 @@ impl Options {
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: Listen,
+    pub(crate) insecure_listen: bool,
+    tls_certificate: OptionalFile,
+    tls_key: OptionalFile,
+    client_ca: OptionalFile,
+    public_url: OptionalUrl,
+    trusted_proxies: Networks,
     tag_deletion: bool,
     manifest_size_limit: Size,
     upload_lifetime: Time,
@@ -178,6 +211,12 @@ impl Default for Config {
         Self {
             data: PathBuf::from("./data"),
             listen: Listen(([127, 0, 0, 1], 5000).into()),
+            insecure_listen: false,
+            tls_certificate: OptionalFile(None),
+            tls_key: OptionalFile(None),
+            client_ca: OptionalFile(None),
+            public_url: OptionalUrl(None),
+            trusted_proxies: Networks(Vec::new()),
             tag_deletion: settings.tag_deletion,
             manifest_size_limit: Size(settings.manifest_size_limit),
             upload_lifetime: Time(settings.upload_lifetime),
@@ -224,6 +263,36 @@ impl Config {
             token_lifetime: self.token_lifetime.0,
             refresh_lifetime: self.refresh_lifetime.0,
             ..TokenSettings::default()
+        }
+    }
+
+    /// The files of TLS, if it is to be spoken.
+    pub(crate) fn tls(&self) -> anyhow::Result<Option<TlsFiles>> {
+        let OptionalFile(client_ca) = self.client_ca.clone();
+        match (&self.tls_certificate.0, &self.tls_key.0) {
+            (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                client_ca,
+            })),
+            (Some(_), None) => bail!(
+                "tls_certificate is given and tls_key is not: TLS needs both, which may be the same file"
+            ),
+            (None, Some(_)) => bail!(
+                "tls_key is given and tls_certificate is not: TLS needs both, which may be the same file"
+            ),
+            (None, None) if client_ca.is_some() => bail!(
+                "client_ca is given and tls_certificate and tls_key are not: clients present certificates over TLS only"
+            ),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// How the server is to tell what requests come from.
+    pub(crate) fn origins(&self) -> Origins {
+        Origins {
+            public_url: self.public_url.0.clone(),
+            trusted_proxies: self.trusted_proxies.0.clone(),
         }
     }
 

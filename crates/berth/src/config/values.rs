@@ -1,6 +1,7 @@
 mod access;
 mod folder;
 mod log_filter;
+mod network;
 mod text;
 mod upkeep;
 
@@ -12,11 +13,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub(crate) use access::{
-    ChallengeKind, OptionalFile, OptionalTokenServer, ServiceName, UseAccounts,
-};
+pub(crate) use access::{ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts};
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
+pub(crate) use network::{Networks, OptionalFile, OptionalUrl};
 use text::text_in_files;
 pub(crate) use upkeep::{Delay, Interval, Rate};
 

@@ -1,7 +1,6 @@
 //! Values of options about who is let in.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use berth_auth::TokenServerSettings;
@@ -11,31 +10,6 @@ use toml::Table;
 
 
 use super::text::text_in_files;
-
-/// The path of a file, or `none`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OptionalFile(pub(crate) Option<PathBuf>);
-
-impl FromStr for OptionalFile {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "none" => Ok(Self(None)),
-            "" => Err("a path cannot be empty; /etc/berth/htpasswd or none would do".to_owned()),
-            text => Ok(Self(Some(text.into()))),
-        }
-    }
-}
-
-impl fmt::Display for OptionalFile {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(path) => path.display().fmt(formatter),
-            None => formatter.write_str("none"),
-        }
-    }
-}
 
 /// How clients are told to authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +144,6 @@ impl Serialize for OptionalTokenServer {
 }
 
 text_in_files! {
-    OptionalFile: "a path in quotes, such as \"/etc/berth/htpasswd\", or \"none\"",
     ChallengeKind: "\"bearer\" or \"basic\"",
     ServiceName: "a name in quotes, such as \"berth\"",
 }
@@ -181,9 +154,6 @@ mod tests {
 
     #[test]
     fn good_values_are_read_and_written_back() {
-        for text in ["none", "/etc/berth/htpasswd"] {
-            assert_eq!(text.parse::<OptionalFile>().unwrap().to_string(), text);
-        }
         for text in ["bearer", "basic"] {
             assert_eq!(text.parse::<ChallengeKind>().unwrap().to_string(), text);
         }
@@ -198,7 +168,6 @@ mod tests {
     #[test]
     fn bad_values_say_what_would_do() {
         for message in [
-            "".parse::<OptionalFile>().unwrap_err(),
             "digest".parse::<ChallengeKind>().unwrap_err(),
             "maybe".parse::<UseAccounts>().unwrap_err(),
             "".parse::<ServiceName>().unwrap_err(),
