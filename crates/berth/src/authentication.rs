@@ -30,6 +30,7 @@ pub(crate) fn is_on(config: &Config, has_accounts: bool) -> bool {
     // Rules that nobody can be known by are still rules: they may be about everybody.
     by_accounts
         || config.htpasswd.0.is_some()
+        || config.client_ca.0.is_some()
         || !config.rule.is_empty()
         || !config.oidc.is_empty()
         || config.token_server.0.is_some()
@@ -72,13 +73,12 @@ impl Authentication {
             htpasswd,
         })
     }
+}
 
-    /// Takes changes of the password file into use. Never ends.
-    pub(crate) async fn watch(htpasswd: Option<Arc<Htpasswd>>) {
-        match htpasswd {
-            Some(htpasswd) => htpasswd.watch().await,
-            None => std::future::pending().await,
-        }
+/// Takes changes of the password file into use, if there is one. Ends only if there is none.
+pub(crate) async fn watch(htpasswd: Option<Arc<Htpasswd>>) {
+    if let Some(htpasswd) = htpasswd {
+        htpasswd.watch().await;
     }
 }
 
@@ -127,6 +127,7 @@ mod tests {
             ("htpasswd = \"/passwords\"", true, true),
             ("htpasswd = \"/passwords\"\naccounts = false", true, true),
             ("htpasswd = \"none\"", false, true),
+            ("client_ca = \"/authorities\"", true, true),
             (
                 "[[rule]]\nwho = [\"anonymous\"]\nactions = [\"pull\"]",
                 true,

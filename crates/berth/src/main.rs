@@ -2,6 +2,7 @@
 //! below; see `docs/architecture.md`.
 #![forbid(unsafe_code)]
 
+mod authentication;
 mod commands;
 mod config;
 mod control;

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use berth_auth::Gate;
 use berth_http::Setup;
 use berth_tls::TlsAcceptor;
 use tokio::net::TcpListener;
@@ -10,13 +11,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use crate::authentication::Authentication;
 use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::data_folder::DataFolder;
 use crate::reload::Reload;
 use crate::signals::StopSignals;
 use crate::upkeep::Upkeep;
-use crate::{exposure, file_handles, logs, schedule};
+use crate::{authentication, exposure, file_handles, logs, schedule};
 
 /// How long work that nobody waits for any more may hold up the end of the process.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,20 +26,27 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Serves the registry until a signal ends it.
 pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = logs::start(&config)?;
-    exposure::check(&config)?;
     let tls = config.tls()?.map(TlsAcceptor::load).transpose()?;
     file_handles::allow_all();
     let folder = DataFolder::claim(&config.data)?;
     let upkeep = Upkeep::open(&folder, &config)?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
-    let served = runtime.block_on(listen(upkeep, tls, &config));
+    let has_accounts = runtime.block_on(upkeep.has_accounts())?;
+    exposure::check(&config, authentication::is_on(&config, has_accounts))?;
+    let authentication = Authentication::new(&config, &upkeep.accounts(), has_accounts)?;
+    let served = runtime.block_on(listen(upkeep, tls, authentication, &config));
     runtime.shutdown_timeout(END_TIMEOUT);
     // The lock goes with the process: a thread that still writes must not meet another process.
     std::mem::forget(folder);
     served
 }
 
-async fn listen(upkeep: Upkeep, tls: Option<TlsAcceptor>, config: &Config) -> anyhow::Result<()> {
+async fn listen(
+    upkeep: Upkeep,
+    tls: Option<TlsAcceptor>,
+    authentication: Authentication,
+    config: &Config,
+) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen()?;
     let address = config.listen.0;
     let listener = TcpListener::bind(address).await.with_context(|| {
@@ -45,8 +54,11 @@ async fn listen(upkeep: Upkeep, tls: Option<TlsAcceptor>, config: &Config) -> an
     })?;
     let control = ControlSocket::bind(&config.data);
     let reload = tls.clone().map(Reload::start).transpose()?;
-    greet(listener.local_addr()?, tls.is_some(), config);
+    let Authentication { gate, htpasswd } = authentication;
+    greet(listener.local_addr()?, tls.is_some(), &gate, config);
+    let passwords = tokio::spawn(authentication::watch(htpasswd));
     let setup = Setup {
+        gate,
         limits: config.limits(),
         origins: config.origins(),
         ..Setup::new(upkeep.registry.clone())
@@ -70,6 +82,7 @@ async fn listen(upkeep: Upkeep, tls: Option<TlsAcceptor>, config: &Config) -> an
     }
     tasks.abort();
     schedule.abort();
+    passwords.abort();
     drop(reload);
     Ok(())
 }
@@ -85,7 +98,7 @@ async fn take_tasks(control: anyhow::Result<ControlSocket>, upkeep: Upkeep) {
     }
 }
 
-fn greet(address: SocketAddr, is_tls: bool, config: &Config) {
+fn greet(address: SocketAddr, is_tls: bool, gate: &Gate, config: &Config) {
     let data = config.data.display();
     let (scheme, verify) = match is_tls {
         true => ("https", ""),
@@ -98,10 +111,12 @@ fn greet(address: SocketAddr, is_tls: bool, config: &Config) {
          try: docker tag alpine {address}/alpine && docker push {address}/alpine\n \
          or: skopeo copy {verify}oci:FOLDER docker://{address}/alpine:latest"
     );
-    info!(%address, tls = is_tls, %data, "listening");
-    if !address.ip().is_loopback() {
+    let authentication = !gate.is_open();
+    info!(%address, tls = is_tls, authentication, %data, "listening");
+    if gate.is_open() && !address.ip().is_loopback() {
         warn!(
-            "everyone who reaches {address} can push, pull and delete: there is no authentication yet"
+            "everyone who reaches {address} can push, pull and delete: authentication is off; htpasswd = \"FILE\" or \
+             berth user add turns it on"
         );
     }
 }

@@ -174,7 +174,7 @@ pub(crate) struct Config {
     pub(crate) insecure_listen: bool,
     tls_certificate: OptionalFile,
     tls_key: OptionalFile,
-    client_ca: OptionalFile,
+    pub(crate) client_ca: OptionalFile,
     public_url: OptionalUrl,
     trusted_proxies: Networks,
     tag_deletion: bool,
