@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::harness::{Answer, Berth, Image, OCI_MANIFEST, Push, digest};
+use crate::harness::{Answer, Berth, Image, OCI_MANIFEST, digest};
 
 /// The password of everybody in the password file, and its hash at the lowest cost.
 pub(crate) const PASSWORD: &str = "secret";
@@ -113,11 +113,15 @@ impl World {
 
     /// Pushes a blob, as somebody who may do everything.
     pub(crate) fn push_blob(&self, repository: &str, content: &[u8]) -> String {
+        self.push_as(&basic("root", PASSWORD), repository, content)
+    }
+
+    /// Pushes a blob with this header `Authorization`.
+    pub(crate) fn push_as(&self, authorization: &str, repository: &str, content: &[u8]) -> String {
         let digest = digest(content);
         let path = format!("/v2/{repository}/blobs/uploads/?digest={digest}");
-        let root = basic("root", PASSWORD);
         let headers = [("content-type", "application/octet-stream")];
-        self.send("POST", &path, Some(&root), &headers, content.to_vec())
+        self.send("POST", &path, Some(authorization), &headers, content.to_vec())
             .is(201);
         digest
     }
