@@ -66,7 +66,7 @@ pub use robot_secret::{RandomError, RobotSecret};
 pub use rules::{Groups, Rule, Rules, Subject};
 pub use tokens::{
     BearerTokens, Fingerprint, MAX_REQUEST_LENGTH, MAX_SCOPES, MAX_TOKEN_LENGTH, OidcIssuer,
-    OidcRole, OidcSettings, Refresh, RefreshSubject, Rejection, TokenAnswer, TokenError,
+    OidcRole, OidcSettings, Reason, Refresh, RefreshSubject, Rejection, TokenAnswer, TokenError,
     TokenGrant, TokenRequest, TokenServer, TokenServerSettings, TokenService, TokenSettings,
     TrustError, Unavailable, granted,
 };

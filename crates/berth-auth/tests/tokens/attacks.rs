@@ -346,3 +346,27 @@ async fn deep_json_does_not_exhaust_the_stack() {
         .refuses(&format!("{}.{header}.{}", encoded(&deep), encoded("a")))
         .await;
 }
+
+#[tokio::test]
+async fn nothing_of_a_token_gets_into_messages() {
+    let target = Target::new().await;
+    let evil = "evil\n\u{1b}[2J".to_owned();
+    let mut header = target.header();
+    header["alg"] = json!(evil);
+    let claims = encoded(target.claims().to_string());
+    let token = format!("{}.{claims}.", encoded(header.to_string()));
+    let by_header = target.refuses(&token).await;
+    let mut claims = target.claims();
+    claims["exp"] = json!(evil);
+    let by_claim = target
+        .refuses(&target.sign(&target.header(), &claims))
+        .await;
+    claims = target.claims();
+    claims["iss"] = json!(evil);
+    let by_issuer = target
+        .refuses(&target.sign(&target.header(), &claims))
+        .await;
+    for rejection in [by_header, by_claim, by_issuer] {
+        assert!(!rejection.to_string().contains("evil"), "{rejection}");
+    }
+}

@@ -74,10 +74,10 @@ async fn roles_give_groups() {
     let (_web, address) = issuer().await;
     let roles = "
         [[role]]
-        claims = { repository = ['team/*'], protected = ['true'] }
+        claims = { repository = 'team/*', protected = 'true' }
         groups = ['deploy']
         [[role]]
-        claims = { groups = ['release*'] }
+        claims = { groups = 'release*', sub = 'repo:team/app:*' }
         groups = ['release', 'staff']
         [[role]]
         claims = { 'kubernetes.io/namespace' = ['builds'], 'kubernetes.io/serviceaccount/name' = ['builder'] }
@@ -238,6 +238,9 @@ fn an_issuer_must_be_one_that_can_be_trusted() {
     let file = "certificate_authorities = '/nowhere'";
     let file = wrong(settings("https://ci.example.com", file));
     assert!(matches!(file, TrustError::File { .. }));
+    let glob =
+        "label = 'a'\nissuer = 'b'\naudience = 'c'\n[[role]]\nclaims = { sub = '[' }\ngroups = []";
+    assert!(toml::from_str::<OidcSettings>(glob).is_err());
     let unknown = toml::from_str::<OidcSettings>(
         "label = 'a'\nissuer = 'b'\naudience = 'c'\nrole_claim = 'd'",
     );
