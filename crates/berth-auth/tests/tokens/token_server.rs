@@ -93,7 +93,7 @@ async fn what_it_lists_may_be_done_and_nothing_else() {
     assert_eq!(caller.scope.as_ref(), Some(&scope));
 
     // No rule gives anybody anything.
-    let gate = Gate::from(GateSettings::default());
+    let gate = Gate::new(GateSettings::default()).unwrap();
     let (app, other) = ("team/app".parse().unwrap(), "team/other".parse().unwrap());
     assert_eq!(gate.decide(&caller, &app, Action::Push), Decision::Allowed);
     assert_eq!(
