@@ -14,8 +14,8 @@ pub(crate) enum Page {
     Document(String),
     /// One that comes after this.
     Slow(Duration, String),
-    /// A body of this many bytes and no length.
-    Endless(usize),
+    /// One with no length, after this many spaces.
+    Padded(usize, String),
     Redirect(String),
     /// 503.
     Down,
@@ -95,8 +95,9 @@ impl Pages {
                 tokio::time::sleep(after).await;
                 document(&text)
             }
-            Some(Page::Endless(length)) => {
-                format!("HTTP/1.1 200 OK\r\n{close}\r\n{}", " ".repeat(length))
+            Some(Page::Padded(spaces, text)) => {
+                let spaces = " ".repeat(spaces);
+                format!("HTTP/1.1 200 OK\r\n{close}\r\n{spaces}{text}")
             }
             Some(Page::Redirect(to)) => {
                 format!("HTTP/1.1 302 Found\r\n{close}location: {to}\r\ncontent-length: 0\r\n\r\n")
