@@ -4,7 +4,7 @@ use std::ops::BitOr;
 use berth_spec::RepositoryName;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Actions, Grant, Identity, Named, Patterns};
+use crate::{Action, Actions, Grant, Identity, Named, PatternError, Patterns};
 
 /// A rule: who may do what where, as a table of the configuration says it. Rules only allow: whoever no rule allows
 /// something may not do it.
@@ -31,7 +31,7 @@ pub enum Subject {
     Authenticated,
     /// `group:<name>`: everybody in this group.
     Group(String),
-    /// A glob of names.
+    /// A glob of names: [`Patterns::of_identities`].
     Name(Patterns),
 }
 
@@ -49,14 +49,14 @@ impl Subject {
 }
 
 impl TryFrom<String> for Subject {
-    type Error = crate::PatternError;
+    type Error = PatternError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         Ok(match (text.as_str(), text.strip_prefix("group:")) {
             ("anonymous", _) => Self::Everybody,
             ("authenticated", _) => Self::Authenticated,
             (_, Some(group)) => Self::Group(group.to_owned()),
-            _ => Self::Name(Patterns::new([text])?),
+            _ => Self::Name(Patterns::of_identities([text])?),
         })
     }
 }
@@ -74,7 +74,7 @@ impl From<Subject> for String {
 
 /// The groups of the configuration: for each, globs of the identities in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "BTreeMap<String, Vec<String>>")]
 pub struct Groups(BTreeMap<String, Patterns>);
 
 impl Groups {
@@ -84,6 +84,18 @@ impl Groups {
     }
 }
 
+impl TryFrom<BTreeMap<String, Vec<String>>> for Groups {
+    type Error = PatternError;
+
+    fn try_from(groups: BTreeMap<String, Vec<String>>) -> Result<Self, Self::Error> {
+        let groups = groups.into_iter();
+        groups
+            .map(|(group, members)| Ok((group, Patterns::of_identities(members)?)))
+            .collect()
+    }
+}
+
+/// The globs are those of [`Patterns::of_identities`].
 impl FromIterator<(String, Patterns)> for Groups {
     fn from_iter<I: IntoIterator<Item = (String, Patterns)>>(groups: I) -> Self {
         Self(groups.into_iter().collect())
@@ -233,8 +245,7 @@ mod tests {
     }
 
     fn groups() -> Groups {
-        let one = ("one".to_owned(), patterns(&["alice", "oidc:*:a"]));
-        Groups::from_iter([one])
+        toml::from_str("one = ['alice', 'oidc:*:a']").expect("groups")
     }
 
     proptest! {
@@ -305,7 +316,13 @@ mod tests {
             assert!(actions.is_empty(), "{name}");
         }
         assert!(rules.actions(&Identity::Anonymous, &repository).is_empty());
-        for name in ["alice", "oidc:any:a", "token:ci-7"] {
+        for name in [
+            "alice",
+            "oidc:any:a",
+            "oidc:any:b/c:a",
+            "token:ci-7",
+            "token:ci-a/b",
+        ] {
             let actions = rules.actions(&Identity::named(name), &repository);
             assert_eq!(actions, Actions::ALL, "{name}");
         }

@@ -2,7 +2,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::rejection::Rejection;
+use super::rejection::{Reason, Rejection};
 
 /// The longest token that is read, in bytes. The registry issues none that is longer.
 pub const MAX_TOKEN_LENGTH: usize = 8 * 1024;
@@ -33,7 +33,7 @@ pub(super) fn header(token: &str) -> Result<Header, Rejection> {
     if token.len() > MAX_TOKEN_LENGTH {
         return Err(Rejection::TooLong);
     }
-    let header = jsonwebtoken::decode_header(token).map_err(Rejection::Malformed)?;
+    let header = jsonwebtoken::decode_header(token).map_err(malformed)?;
     match header.crit {
         Some(_) => Err(Rejection::Critical),
         None => Ok(header),
@@ -43,7 +43,11 @@ pub(super) fn header(token: &str) -> Result<Header, Rejection> {
 /// Who a token says has issued it. Nothing proves it.
 pub(super) fn unproven_issuer(token: &str) -> Result<String, Rejection> {
     let claims = jsonwebtoken::dangerous::insecure_decode_claims::<Unproven>(token);
-    Ok(claims.map_err(Rejection::Malformed)?.iss)
+    Ok(claims.map_err(malformed)?.iss)
+}
+
+fn malformed(error: jsonwebtoken::errors::Error) -> Rejection {
+    Rejection::Malformed(Reason(error))
 }
 
 /// Verifies signature and claims with this key and no other algorithm than this.

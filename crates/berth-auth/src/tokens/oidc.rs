@@ -42,11 +42,38 @@ pub struct OidcSettings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OidcRole {
-    /// For each claim a glob. All must fit; of a claim that is a list, one element must. A claim inside another is named by
-    /// both with a `/` between: `kubernetes.io/namespace`.
+    /// For each claim a glob, or a list of which one must fit. All claims must fit; of a claim that is a list, one element must. A claim
+    /// inside another is named by both with a `/` between: `kubernetes.io/namespace`. In the globs, as in those of
+    /// identities, a `/` is a character like others.
+    #[serde(deserialize_with = "globs_by_claim")]
     pub claims: BTreeMap<String, Patterns>,
     /// The groups.
     pub groups: BTreeSet<String>,
+}
+
+/// A glob, or a list of globs.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Globs {
+    One(String),
+    Several(Vec<String>),
+}
+
+fn globs_by_claim<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Patterns>, D::Error> {
+    let claims = BTreeMap::<String, Globs>::deserialize(deserializer)?;
+    let read = |(claim, globs)| {
+        let globs = match globs {
+            Globs::One(glob) => vec![glob],
+            Globs::Several(globs) => globs,
+        };
+        Ok((
+            claim,
+            Patterns::of_identities(globs).map_err(D::Error::custom)?,
+        ))
+    };
+    claims.into_iter().map(read).collect()
 }
 
 fn subject() -> String {

@@ -105,12 +105,15 @@ impl<L: Load> Refreshed<L> {
     }
 
     async fn newest(&self) -> Result<Arc<L::Value>, Unavailable> {
-        if let Some((value, age)) = self.0.value()
-            && age <= self.0.pace.kept_for
-        {
+        if let Some(value) = self.0.kept() {
             return Ok(value);
         }
-        let failure = self.0.attempt.lock().await.failure.clone();
+        let attempt = self.0.attempt.lock().await;
+        // Perhaps somebody has loaded it meanwhile.
+        if let Some(value) = self.0.kept() {
+            return Ok(value);
+        }
+        let failure = attempt.failure.clone();
         Err(failure.unwrap_or_else(|| Unavailable::new(self.0.loader.what(), "not loaded yet")))
     }
 
@@ -144,6 +147,12 @@ impl<L: Load> Shared<L> {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
         let loaded = loaded.as_ref()?;
         Some((Arc::clone(&loaded.value), loaded.at.elapsed()))
+    }
+
+    /// The value, if it is not too old to be served at all.
+    fn kept(&self) -> Option<Arc<L::Value>> {
+        let (value, age) = self.value()?;
+        (age <= self.pace.kept_for).then_some(value)
     }
 
     fn is_due(&self, attempt: &Attempt) -> bool {

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use jsonwebtoken::errors::ErrorKind;
 
 use super::jwt::MAX_TOKEN_LENGTH;
@@ -12,7 +14,7 @@ pub enum Rejection {
     TooLong,
     /// It is no JWT (RFC 7519), or one whose algorithm is none that is ever accepted.
     #[error("it is no JWT that can be read: {0}")]
-    Malformed(jsonwebtoken::errors::Error),
+    Malformed(Reason),
     /// Its header demands that extensions are understood which this registry does not have (RFC 7515, section 4.1.11).
     #[error("its header has critical parameters")]
     Critical,
@@ -30,7 +32,7 @@ pub enum Rejection {
     Expired,
     /// The signature does not fit, or a claim is missing, has another type, or is about something else.
     #[error("it is not good: {0}")]
-    Invalid(jsonwebtoken::errors::Error),
+    Invalid(Reason),
     /// A claim cannot be taken for the name of somebody.
     #[error("the claim {0:?} is no name")]
     Name(String),
@@ -42,12 +44,41 @@ pub enum Rejection {
     Unavailable(#[from] Unavailable),
 }
 
+/// What is wrong with a JWT, without what is written in it: anybody can write there, and logs are read by people and programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason(pub(super) jsonwebtoken::errors::Error);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.kind() {
+            ErrorKind::Json(error) => write!(
+                formatter,
+                "something in its JSON is missing or of another type, at column {}",
+                error.column()
+            ),
+            ErrorKind::MissingRequiredClaim(name) => {
+                write!(formatter, "the claim {name} is missing or of another type")
+            }
+            ErrorKind::InvalidClaimFormat(name) => {
+                write!(formatter, "the claim {name} is of another type")
+            }
+            ErrorKind::InvalidToken => formatter.write_str("it has not three parts"),
+            ErrorKind::InvalidSignature => formatter.write_str("its signature does not fit"),
+            ErrorKind::InvalidIssuer => formatter.write_str("it is of another issuer"),
+            ErrorKind::InvalidAudience => formatter.write_str("it is for somebody else"),
+            ErrorKind::ImmatureSignature => formatter.write_str("it is not valid yet"),
+            ErrorKind::Base64(_) => formatter.write_str("a part of it is not base64url"),
+            _ => formatter.write_str("it cannot be verified"),
+        }
+    }
+}
+
 impl Rejection {
     /// What the verification of a JWT says.
     pub(super) fn of(error: jsonwebtoken::errors::Error) -> Self {
         match error.kind() {
             ErrorKind::ExpiredSignature => Self::Expired,
-            _ => Self::Invalid(error),
+            _ => Self::Invalid(Reason(error)),
         }
     }
 }

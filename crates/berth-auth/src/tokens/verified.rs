@@ -3,6 +3,7 @@ use std::time::Duration;
 use jsonwebtoken::get_current_timestamp;
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::jwt::LEEWAY;
 use crate::Caller;
@@ -22,7 +23,15 @@ pub(super) struct Verified {
 
 /// Tokens that were verified lately, by their SHA-256: a pull of many layers pays for one signature. A token that is not
 /// good is never in it.
-pub(super) struct VerifiedTokens(Cache<[u8; 32], (Caller, u64)>);
+pub(super) struct VerifiedTokens(Cache<[u8; 32], Remembered>);
+
+#[derive(Clone)]
+struct Remembered {
+    caller: Caller,
+    since: Instant,
+    /// In seconds since 1970.
+    until: u64,
+}
 
 impl Default for VerifiedTokens {
     fn default() -> Self {
@@ -32,14 +41,19 @@ impl Default for VerifiedTokens {
 
 impl VerifiedTokens {
     pub(super) fn get(&self, token: &str) -> Option<Caller> {
-        let (caller, until) = self.0.get(&key(token))?;
-        (get_current_timestamp() <= until).then_some(caller)
+        let remembered = self.0.get(&key(token))?;
+        let is_good =
+            get_current_timestamp() <= remembered.until && remembered.since.elapsed() <= REMEMBERED;
+        is_good.then_some(remembered.caller)
     }
 
     pub(super) fn insert(&self, token: &str, verified: &Verified) {
-        let longest = get_current_timestamp() + REMEMBERED.as_secs();
-        let until = verified.expires_at.saturating_add(LEEWAY).min(longest);
-        self.0.insert(key(token), (verified.caller.clone(), until));
+        let remembered = Remembered {
+            caller: verified.caller.clone(),
+            since: Instant::now(),
+            until: verified.expires_at.saturating_add(LEEWAY),
+        };
+        self.0.insert(key(token), remembered);
     }
 }
 

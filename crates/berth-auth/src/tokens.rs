@@ -26,7 +26,7 @@ pub use jwt::MAX_TOKEN_LENGTH;
 pub use oidc::{OidcIssuer, OidcRole, OidcSettings};
 pub use refresh::{Fingerprint, Refresh, RefreshSubject};
 pub use refreshed::Unavailable;
-pub use rejection::Rejection;
+pub use rejection::{Reason, Rejection};
 pub use remote::TrustError;
 pub use request::{MAX_REQUEST_LENGTH, MAX_SCOPES, TokenGrant, TokenRequest};
 pub use service::{TokenService, TokenSettings};
