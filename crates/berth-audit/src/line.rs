@@ -14,7 +14,7 @@ pub(crate) fn of(record: &Record) -> Result<Vec<u8>, serde_json::Error> {
     write(record)
 }
 
-/// The line that tells how many others there should be before it.
+/// The line that tells how many others should be near it, and are not.
 pub(crate) fn of_loss(lost: u64) -> Result<Vec<u8>, serde_json::Error> {
     #[derive(Serialize)]
     struct Loss {

@@ -108,8 +108,8 @@ impl Writer {
         }
     }
 
-    /// Sees to it that the next line can follow: in the right file, and after the line that tells what was lost before
-    /// it. If nothing could be written, it can again only when that much can be made durable, too.
+    /// Sees to it that the next line can follow: in the right file, and after the line that tells how many are lost.
+    /// If nothing could be written, it can again only when that much can be made durable, too.
     fn prepare(&mut self) -> io::Result<()> {
         self.file.follow()?;
         self.tell_loss()?;

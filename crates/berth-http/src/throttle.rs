@@ -145,3 +145,6 @@ impl Drop for UnderWay {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

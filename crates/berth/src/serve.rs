@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use berth_audit::{AuditLog, AuditThread};
 use berth_auth::Gate;
 use berth_http::Setup;
 use berth_tls::TlsAcceptor;
@@ -28,23 +29,33 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = logs::start(&config)?;
     let tls = config.tls()?.map(TlsAcceptor::load).transpose()?;
     file_handles::allow_all();
+    // Before the data folder is touched, and closed after the last request has ended.
+    let (audit, _thread) = open_audit_log(&config)?.unzip();
     let folder = DataFolder::claim(&config.data)?;
     let upkeep = Upkeep::open(&folder, &config)?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
     let has_accounts = runtime.block_on(upkeep.has_accounts())?;
     exposure::check(&config, authentication::is_on(&config, has_accounts))?;
     let authentication = Authentication::new(&config, &upkeep.accounts(), has_accounts)?;
-    let served = runtime.block_on(listen(upkeep, tls, authentication, &config));
+    let served = runtime.block_on(listen(upkeep, tls, authentication, audit, &config));
     runtime.shutdown_timeout(END_TIMEOUT);
     // The lock goes with the process: a thread that still writes must not meet another process.
     std::mem::forget(folder);
     served
 }
 
+fn open_audit_log(config: &Config) -> anyhow::Result<Option<(AuditLog, AuditThread)>> {
+    let Some((path, settings)) = config.audit()? else {
+        return Ok(None);
+    };
+    Ok(Some(AuditLog::open(path, settings)?))
+}
+
 async fn listen(
     upkeep: Upkeep,
     tls: Option<TlsAcceptor>,
     authentication: Authentication,
+    audit: Option<AuditLog>,
     config: &Config,
 ) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen()?;
@@ -59,6 +70,7 @@ async fn listen(
     let passwords = tokio::spawn(authentication::watch(htpasswd));
     let setup = Setup {
         gate,
+        audit,
         limits: config.limits(),
         origins: config.origins(),
         ..Setup::new(upkeep.registry.clone())

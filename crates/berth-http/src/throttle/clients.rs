@@ -124,3 +124,76 @@ fn forget_nearest_to_new(shard: &mut Shard, count: usize) {
     let (_, latest, _) = due.select_nth_unstable(last);
     shard.retain(|_, client| client.under_way > 0 || client.due > *latest);
 }
+
+#[cfg(test)]
+impl Clients {
+    /// How many clients are remembered at most.
+    pub(super) const MOST: usize = SHARDS * MOST;
+
+    pub(super) fn len(&self) -> usize {
+        self.sum_of(HashMap::len)
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.sum_of(HashMap::capacity)
+    }
+
+    fn sum_of(&self, count: impl Fn(&Shard) -> usize) -> usize {
+        let shards = self.shards.iter();
+        shards.map(|shard| count(&shard.lock().unwrap())).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn full(client: impl Fn(u64) -> Client) -> Shard {
+        (0..MOST as u64).map(|id| (id, client(id))).collect()
+    }
+
+    #[test]
+    fn those_that_ask_for_the_least_are_forgotten_first() {
+        let due = |id| Client {
+            due: SECOND * u32::try_from(id).unwrap(),
+            under_way: u32::from(id == 0),
+        };
+        let mut shard = full(due);
+        make_room(&mut shard, Duration::ZERO);
+        let quarter = MOST as u64 / 4;
+        let is_kept = |id| id == 0 || id > quarter;
+        for id in 0..MOST as u64 {
+            assert_eq!(shard.contains_key(&id), is_kept(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn those_that_are_as_good_as_new_are_forgotten_before_others() {
+        let due = |id| Client {
+            due: SECOND * u32::from(id % 2 == 0),
+            under_way: 0,
+        };
+        let mut shard = full(due);
+        make_room(&mut shard, SECOND / 2);
+        assert_eq!(shard.len(), MOST / 2);
+        assert!(shard.keys().all(|id| id % 2 == 0));
+    }
+
+    #[test]
+    fn where_all_have_requests_under_way_there_is_no_room() {
+        let clients = Clients::new();
+        let now = Instant::now();
+        let begin = |id| clients.change(id, now, |client, _| client.under_way += 1);
+        // All in one part.
+        let ids = (0..MOST as u64).map(|number| number * SHARDS as u64);
+        assert!(ids.clone().all(|id| begin(id).is_some()));
+        let more = MOST as u64 * SHARDS as u64;
+        assert_eq!(begin(more), None);
+        assert_eq!(clients.len(), MOST);
+        clients.change(0, now, |client, _| client.under_way -= 1);
+        assert_eq!(begin(more), Some(()));
+        assert!(ids.skip(1).all(|id| clients.get(id).under_way == 1));
+    }
+}

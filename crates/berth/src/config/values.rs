@@ -1,4 +1,6 @@
 mod access;
+mod audit_file;
+mod clients;
 mod folder;
 mod log_filter;
 mod network;
@@ -14,6 +16,8 @@ use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub(crate) use access::{ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts};
+pub(crate) use audit_file::AuditFile;
+pub(crate) use clients::{Bound, Count};
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
 pub(crate) use network::{Networks, OptionalFile, OptionalUrl};
