@@ -16,7 +16,7 @@ use toml::Table;
 
 pub(crate) use options::Config;
 use options::Options;
-pub(crate) use values::{ChallengeKind, Delay, LogFormat, Rate, UseAccounts};
+pub(crate) use values::{ChallengeKind, Delay, LogFormat, Rate, Time, UseAccounts};
 
 /// Where options come from. A flag wins over the environment, that over the file, and the file over
 /// the defaults.

@@ -3,6 +3,7 @@ mod outcome;
 mod robot_tokens;
 mod users;
 
+use berth_metadata::AccountStore;
 use serde::{Deserialize, Serialize};
 
 use super::Upkeep;
@@ -10,6 +11,9 @@ use crate::accounts::{Hash, StoredAccounts};
 pub(crate) use outcome::AccountOutcome;
 pub(crate) use robot_tokens::NewToken;
 pub(crate) use users::NewUser;
+
+/// How many tokens are read from the metadata at a time.
+const READ_AT_ONCE: u32 = 256;
 
 /// What is to be done to users, tokens of robots and signing keys. Of passwords and secrets it has hashes only.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -56,6 +60,25 @@ impl Upkeep {
     /// Who may come in, and what signs tokens.
     pub(crate) fn accounts(&self) -> StoredAccounts {
         StoredAccounts::new(self.metadata.clone())
+    }
+
+    /// Whether there is anybody who may come in: a user, or a robot with a token that is not revoked.
+    pub(crate) async fn has_accounts(&self) -> anyhow::Result<bool> {
+        let store: &dyn AccountStore = &*self.metadata;
+        if !store.users(None, 1).await?.is_empty() {
+            return Ok(true);
+        }
+        let mut last = None;
+        loop {
+            let tokens = store.robot_tokens(last.as_deref(), READ_AT_ONCE).await?;
+            if tokens.iter().any(|token| token.revoked_at.is_none()) {
+                return Ok(true);
+            }
+            let Some(end) = tokens.into_iter().last() else {
+                return Ok(false);
+            };
+            last = Some(end.id);
+        }
     }
 
     /// Does what is to be done to accounts.
