@@ -30,6 +30,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod bounds;
 mod collection;
 mod condition;
 #[cfg(feature = "contract")]
@@ -38,10 +39,12 @@ mod error;
 mod grace;
 mod inspection;
 mod memory;
+mod quota;
 mod retention;
 mod sqlite;
 mod store;
 
+pub use bounds::Bounds;
 pub use collection::{CollectionStore, UnusedBlobs};
 pub use condition::{Condition, Expected};
 pub use error::MetadataError;
@@ -51,6 +54,7 @@ pub use inspection::{
     Users,
 };
 pub use memory::MemoryMetadata;
+pub use quota::{Counted, Quota, QuotaExceeded, Scope, Usage};
 pub use retention::{ManifestEntry, RepositoryContents, RetentionStore, TagEntry};
 pub use sqlite::SqliteMetadata;
 pub use store::{
