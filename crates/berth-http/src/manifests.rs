@@ -1,4 +1,4 @@
-use berth_registry::{ManifestContent, Registry, RegistryError};
+use berth_registry::{Authority, ManifestContent, Registry, RegistryError};
 use berth_route::url;
 use berth_spec::{Reference, RepositoryName, Tag};
 use bytes::Bytes;
@@ -77,6 +77,7 @@ pub(crate) async fn put(
                 content,
             },
             &conditions::of_change(headers),
+            Authority::Ordinary,
         )
         .await?;
     let mut answer = Answer::new(StatusCode::CREATED)
@@ -101,7 +102,7 @@ pub(crate) async fn delete(
 ) -> Result<Answer, Failure> {
     let condition = conditions::of_change(headers);
     registry
-        .delete_manifest(repository, reference, &condition)
+        .delete_manifest(repository, reference, &condition, Authority::Ordinary)
         .await?;
     Ok(Answer::new(StatusCode::ACCEPTED))
 }
