@@ -77,12 +77,12 @@ fn the_defaults_are_those_of_the_readme() {
         );
     }
     // Rules can only be in a file.
-    assert!(
-        shown
-            .lines()
-            .any(|shown| shown == "retention = [] # default")
-    );
-    assert_eq!(shown.lines().count(), OPTIONS.len() + 1);
+    let rules = ["retention", "immutable_tags", "quota"];
+    for key in rules {
+        let line = format!("{key} = [] # default");
+        assert!(shown.lines().any(|shown| shown == line), "{shown}");
+    }
+    assert_eq!(shown.lines().count(), OPTIONS.len() + rules.len());
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use berth_http::Limits;
-use berth_registry::{Grace, Settings};
+use berth_registry::{Grace, ImmutableTags, QuotaRule, Settings};
 use berth_retention::Rule;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -74,6 +74,16 @@ pub(super) struct Options {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retention: Option<Vec<Rule>>,
 
+    /// Only in a file: which tags are not moved and not deleted.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    immutable_tags: Option<Vec<ImmutableTags>>,
+
+    /// Only in a file: how much repositories and namespaces may hold.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quota: Option<Vec<QuotaRule>>,
+
     /// How log lines look; auto is human on a terminal and JSON otherwise [default: auto]
     #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
@@ -110,6 +120,8 @@ pub(crate) struct Config {
     write_timeout: Time,
     drain_timeout: Time,
     pub(crate) retention: Vec<Rule>,
+    immutable_tags: Vec<ImmutableTags>,
+    quota: Vec<QuotaRule>,
     pub(crate) log_format: LogFormat,
     pub(crate) log: LogFilter,
 }
@@ -133,6 +145,8 @@ impl Default for Config {
             write_timeout: Time(limits.write_timeout),
             drain_timeout: Time(limits.drain_timeout),
             retention: Vec::new(),
+            immutable_tags: Vec::new(),
+            quota: Vec::new(),
             log_format: LogFormat::Auto,
             log: LogFilter::info(),
         }
@@ -147,6 +161,8 @@ impl Config {
             manifest_size_limit: self.manifest_size_limit.0,
             upload_lifetime: self.upload_lifetime.0,
             collection_grace: Grace(self.collection_grace.0),
+            immutable_tags: self.immutable_tags.clone(),
+            quotas: self.quota.clone(),
         }
     }
 
@@ -168,6 +184,9 @@ mod tests {
     use clap::{Command, FromArgMatches};
     use toml::Table;
 
+    /// Tables are only in a file.
+    const TABLES: [&str; 3] = ["retention", "immutable_tags", "quota"];
+
     #[test]
     fn options_and_effective_options_have_the_same_keys() {
         let command = Options::augment_args(Command::new("berth"));
@@ -177,7 +196,7 @@ mod tests {
             .collect();
         flags.sort();
         let effective = Table::try_from(Config::default()).unwrap();
-        let is_flag = |key: &&String| *key != "retention";
+        let is_flag = |key: &&String| !TABLES.contains(&key.as_str());
         let mut keys: Vec<_> = effective.keys().filter(is_flag).cloned().collect();
         keys.sort();
         assert_eq!(flags, keys);
