@@ -5,9 +5,15 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 21] = [
+const OPTIONS: [&str; 33] = [
     "data",
     "listen",
+    "insecure_listen",
+    "tls_certificate",
+    "tls_key",
+    "client_ca",
+    "public_url",
+    "trusted_proxies",
     "tag_deletion",
     "manifest_size_limit",
     "upload_lifetime",
@@ -98,6 +104,8 @@ fn the_defaults_are_those_of_the_readme() {
         "rule = [] # default",
         "oidc = [] # default",
         "token_server = {} # default",
+        "immutable_tags = [] # default",
+        "quota = [] # default",
     ];
     for line in tables {
         assert!(
@@ -171,6 +179,10 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
         ("log", "nonsense", "info,berth_http=debug"),
         ("log", "berth=loud", "info,berth_http=debug"),
         ("data", "", "./data"),
+        ("challenge", "digest", "bearer"),
+        ("token_service", "", "berth"),
+        ("token_lifetime", "soon", "24h"),
+        ("accounts", "maybe", "true"),
         ("tag_deletion", "maybe", "true"),
         ("requests_per_second", "0", "off"),
         ("request_burst", "many", "100"),

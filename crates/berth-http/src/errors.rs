@@ -141,6 +141,9 @@ fn registry(failure: &RegistryError) -> Answer {
         RegistryError::TagDeletionOff => {
             plain(ErrorCode::Unsupported, failure).header(header::ALLOW, "GET, HEAD, PUT")
         }
+        RegistryError::TagImmutable(_) | RegistryError::QuotaExceeded(_) => {
+            plain(ErrorCode::Denied, failure)
+        }
         RegistryError::NotAsExpected(_) => with_status(
             StatusCode::PRECONDITION_FAILED,
             ErrorCode::Denied,

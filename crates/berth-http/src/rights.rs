@@ -1,6 +1,7 @@
 //! What one caller may do, and what becomes of requests for more.
 
 use berth_auth::{Action, Caller, Decision, Gate};
+use berth_registry::Authority;
 use berth_route::{MountFrom, Route, StartUpload};
 use berth_spec::RepositoryName;
 
@@ -48,6 +49,15 @@ impl Rights<'_> {
             MountFrom::Nowhere => true,
             MountFrom::Anywhere => self.gate.may_pull_everywhere(self.caller),
             MountFrom::Repository(from) => self.gate.may(self.caller, from, Action::Pull),
+        }
+    }
+
+    /// Whether the caller may move and delete tags that are immutable. Where nobody is asked who they are, nobody may.
+    pub(crate) fn authority(&self, repository: &RepositoryName) -> Authority {
+        let is_asked = !self.gate.is_open();
+        match is_asked && self.gate.may(self.caller, repository, Action::Admin) {
+            true => Authority::Admin,
+            false => Authority::Ordinary,
         }
     }
 

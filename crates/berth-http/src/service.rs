@@ -233,12 +233,19 @@ async fn dispatch(
         } => {
             let limit = registry.settings().manifest_size_limit;
             let content = manifests::receive(body, limit, large_bodies).await?;
-            manifests::put(registry, headers, repository, reference, tags, content).await
+            let authority = rights.authority(repository);
+            let pushed = manifests::put(
+                registry, headers, repository, reference, tags, content, authority,
+            );
+            pushed.await
         }
         Route::DeleteManifest {
             repository,
             reference,
-        } => manifests::delete(registry, headers, repository, reference).await,
+        } => {
+            let authority = rights.authority(repository);
+            manifests::delete(registry, headers, repository, reference, authority).await
+        }
         Route::GetBlob { repository, digest } => {
             // HTTP/2 has frames of its own around the bytes, so it must touch them.
             let touches = parts.version >= Version::HTTP_2;

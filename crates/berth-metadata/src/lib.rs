@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod bounds;
 mod collection;
 mod condition;
 #[cfg(feature = "contract")]
@@ -40,11 +41,13 @@ mod error;
 mod grace;
 mod inspection;
 mod memory;
+mod quota;
 mod retention;
 mod sqlite;
 mod store;
 
 pub use accounts::{AccountStore, RobotTokenRecord, SigningKeyRecord, UserRecord};
+pub use bounds::Bounds;
 pub use collection::{CollectionStore, UnusedBlobs};
 pub use condition::{Condition, Expected};
 pub use error::MetadataError;
@@ -54,6 +57,7 @@ pub use inspection::{
     Users,
 };
 pub use memory::MemoryMetadata;
+pub use quota::{Counted, Quota, QuotaExceeded, Scope, Usage};
 pub use retention::{ManifestEntry, RepositoryContents, RetentionStore, TagEntry};
 pub use sqlite::SqliteMetadata;
 pub use store::{

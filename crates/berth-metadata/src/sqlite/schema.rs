@@ -5,6 +5,16 @@ diesel::table! {
         id -> BigInt,
         name -> Text,
         created_at -> BigInt,
+        stored_bytes -> BigInt,
+        tag_count -> BigInt,
+    }
+}
+
+diesel::table! {
+    namespaces (name) {
+        name -> Text,
+        stored_bytes -> BigInt,
+        tag_count -> BigInt,
     }
 }
 

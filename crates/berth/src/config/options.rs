@@ -4,7 +4,7 @@ use std::time::Duration;
 use anyhow::bail;
 use berth_auth::{Groups, OidcSettings, Rule as AccessRule, TokenSettings};
 use berth_http::{Limits, Origins, RequestRate, ThrottleSettings};
-use berth_registry::{Grace, Settings};
+use berth_registry::{Grace, ImmutableTags, QuotaRule, Settings};
 use berth_retention::Rule;
 use berth_tls::TlsFiles;
 use clap::Args;
@@ -176,6 +176,15 @@ pub(super) struct Options {
     #[arg(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token_server: Option<OptionalTokenServer>,
+    /// Only in a file: which tags are not moved and not deleted.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    immutable_tags: Option<Vec<ImmutableTags>>,
+
+    /// Only in a file: how much repositories and namespaces may hold.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quota: Option<Vec<QuotaRule>>,
 
     /// How log lines look; auto is human on a terminal and JSON otherwise [default: auto]
     #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORMAT")]
@@ -235,6 +244,8 @@ pub(crate) struct Config {
     pub(crate) rule: Vec<AccessRule>,
     pub(crate) oidc: Vec<OidcSettings>,
     pub(crate) token_server: OptionalTokenServer,
+    immutable_tags: Vec<ImmutableTags>,
+    quota: Vec<QuotaRule>,
     pub(crate) log_format: LogFormat,
     pub(crate) log: LogFilter,
 }
@@ -281,6 +292,8 @@ impl Default for Config {
             rule: Vec::new(),
             oidc: Vec::new(),
             token_server: OptionalTokenServer::default(),
+            immutable_tags: Vec::new(),
+            quota: Vec::new(),
             log_format: LogFormat::Auto,
             log: LogFilter::info(),
         }
@@ -295,6 +308,8 @@ impl Config {
             manifest_size_limit: self.manifest_size_limit.0,
             upload_lifetime: self.upload_lifetime.0,
             collection_grace: Grace(self.collection_grace.0),
+            immutable_tags: self.immutable_tags.clone(),
+            quotas: self.quota.clone(),
         }
     }
 
@@ -386,6 +401,17 @@ mod tests {
     use clap::{Command, FromArgMatches};
     use toml::Table;
 
+    /// Tables are only in a file.
+    const TABLES: [&str; 7] = [
+        "retention",
+        "groups",
+        "rule",
+        "oidc",
+        "token_server",
+        "immutable_tags",
+        "quota",
+    ];
+
     #[test]
     fn options_and_effective_options_have_the_same_keys() {
         let command = Options::augment_args(Command::new("berth"));
@@ -395,8 +421,7 @@ mod tests {
             .collect();
         flags.sort();
         let effective = Table::try_from(Config::default()).unwrap();
-        let in_files = ["retention", "groups", "rule", "oidc", "token_server"];
-        let is_flag = |key: &&String| !in_files.contains(&key.as_str());
+        let is_flag = |key: &&String| !TABLES.contains(&key.as_str());
         let mut keys: Vec<_> = effective.keys().filter(is_flag).cloned().collect();
         keys.sort();
         assert_eq!(flags, keys);
