@@ -40,7 +40,7 @@ struct Request {
     body: Vec<u8>,
 }
 
-fn pick<'a>(random: &mut StdRng, from: &'a [&'a str]) -> &'a str {
+fn pick<'a>(random: &mut StdRng, from: &[&'a str]) -> &'a str {
     from[random.random_range(0..from.len())]
 }
 
