@@ -5,9 +5,15 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 21] = [
     "data",
     "listen",
+    "insecure_listen",
+    "tls_certificate",
+    "tls_key",
+    "client_ca",
+    "public_url",
+    "trusted_proxies",
     "tag_deletion",
     "manifest_size_limit",
     "upload_lifetime",
@@ -118,6 +124,12 @@ fn what_config_prints_is_a_file_that_says_the_same() {
         "/a \"b\"",
         "--log",
         "debug",
+        "--tls-certificate",
+        "/etc/berth/tls.crt",
+        "--public-url",
+        "https://registry.example.com/",
+        "--trusted-proxies",
+        "10.0.0.0/8,::1",
     ];
     let shown = config(&flags, &[]);
     let (_folder, path) = file(&shown);
@@ -148,6 +160,13 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
         ("log", "nonsense", "info,berth_http=debug"),
         ("log", "berth=loud", "info,berth_http=debug"),
         ("data", "", "./data"),
+        ("tls_certificate", "", "/etc/berth/tls.crt"),
+        (
+            "public_url",
+            "registry.example.com",
+            "https://registry.example.com",
+        ),
+        ("trusted_proxies", "proxy", "10.0.0.0/8"),
         ("tag_deletion", "maybe", "true"),
     ] {
         let flag = format!("--{}", key.replace('_', "-"));
@@ -178,6 +197,10 @@ fn a_value_of_the_wrong_type_in_a_file_says_what_would_do() {
         ("manifest_size_limit", "true", "\"4MiB\""),
         ("log_format", "5", "\"json\""),
         ("log", "false", "\"info\""),
+        ("tls_key", "[]", "\"none\""),
+        ("public_url", "5", "\"https://registry.example.com\""),
+        ("trusted_proxies", "5", "\"10.0.0.0/8\""),
+        ("insecure_listen", "\"true\"", "without quotes"),
         ("tag_deletion", "\"true\"", "without quotes"),
     ] {
         let (_folder, path) = file(&format!("{key} = {value}\n"));

@@ -22,6 +22,7 @@ mod end_7_push_manifest;
 mod end_8_tags;
 mod end_9_delete_manifest;
 mod large_bodies;
+mod origins;
 mod paths;
 mod protocol;
 mod slow_clients;
