@@ -149,6 +149,12 @@ fn what_config_prints_is_a_file_that_says_the_same() {
         "/a \"b\"",
         "--log",
         "debug",
+        "--tls-certificate",
+        "/etc/berth/tls.crt",
+        "--public-url",
+        "https://registry.example.com/",
+        "--trusted-proxies",
+        "10.0.0.0/8,::1",
     ];
     let shown = config(&flags, &[]);
     let (_folder, path) = file(&shown);
@@ -183,6 +189,13 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
         ("token_service", "", "berth"),
         ("token_lifetime", "soon", "24h"),
         ("accounts", "maybe", "true"),
+        ("tls_certificate", "", "/etc/berth/tls.crt"),
+        (
+            "public_url",
+            "registry.example.com",
+            "https://registry.example.com",
+        ),
+        ("trusted_proxies", "proxy", "10.0.0.0/8"),
         ("tag_deletion", "maybe", "true"),
         ("requests_per_second", "0", "off"),
         ("request_burst", "many", "100"),
@@ -217,6 +230,10 @@ fn a_value_of_the_wrong_type_in_a_file_says_what_would_do() {
         ("manifest_size_limit", "true", "\"4MiB\""),
         ("log_format", "5", "\"json\""),
         ("log", "false", "\"info\""),
+        ("tls_key", "[]", "\"none\""),
+        ("public_url", "5", "\"https://registry.example.com\""),
+        ("trusted_proxies", "5", "\"10.0.0.0/8\""),
+        ("insecure_listen", "\"true\"", "without quotes"),
         ("tag_deletion", "\"true\"", "without quotes"),
         ("concurrent_requests", "1.5", "such as 100"),
         ("request_burst", "true", "such as 100"),

@@ -23,6 +23,7 @@ mod end_8_tags;
 mod end_9_delete_manifest;
 mod immutable_tags;
 mod large_bodies;
+mod origins;
 mod paths;
 mod protocol;
 mod quotas;
