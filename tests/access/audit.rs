@@ -16,7 +16,11 @@ fn events(lines: &[Value]) -> Vec<String> {
     };
     lines
         .iter()
-        .map(|line| ["event", "outcome", "identity", "status"].map(|key| text(line, key)).join(" "))
+        .map(|line| {
+            ["event", "outcome", "identity", "status"]
+                .map(|key| text(line, key))
+                .join(" ")
+        })
         .collect()
 }
 
@@ -24,7 +28,12 @@ fn events(lines: &[Value]) -> Vec<String> {
 fn what_was_done_and_what_was_refused_is_in_the_audit_log() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("audit.jsonl");
-    let arguments = ["--audit-log", path.to_str().unwrap(), "--tag-deletion", "true"];
+    let arguments = [
+        "--audit-log",
+        path.to_str().unwrap(),
+        "--tag-deletion",
+        "true",
+    ];
     let world = World::start_with("", &arguments);
     let image = Image::new(1);
     let blob = digest(&image.layer);
@@ -32,27 +41,43 @@ fn what_was_done_and_what_was_refused_is_in_the_audit_log() {
     let ask = |user: &str, method: &str, path: &str| world.ask_as(user, method, path).status;
     let mount = format!("/v2/team/b/blobs/uploads/?mount={blob}&from=team/app");
     assert_eq!(ask("writer", "POST", &mount), 201);
-    assert_eq!(ask("writer", "POST", &mount.replace("team/app", "vault/app")), 202);
+    assert_eq!(
+        ask("writer", "POST", &mount.replace("team/app", "vault/app")),
+        202
+    );
     assert_eq!(ask("deleter", "DELETE", "/v2/team/app/manifests/v1"), 202);
     let manifest = format!("/v2/team/app/manifests/{}", image.digest());
     assert_eq!(ask("deleter", "DELETE", &manifest), 202);
-    assert_eq!(ask("deleter", "DELETE", &format!("/v2/team/b/blobs/{blob}")), 202);
+    assert_eq!(
+        ask("deleter", "DELETE", &format!("/v2/team/b/blobs/{blob}")),
+        202
+    );
     // Changes nothing.
     assert_eq!(ask("deleter", "DELETE", &manifest), 404);
     assert_eq!(ask("reader", "GET", "/v2/"), 200);
     assert_eq!(ask("reader", "GET", &token_path(&[])), 200);
     assert_eq!(ask("reader", "PUT", "/v2/team/app/manifests/v1"), 403);
     assert_eq!(ask("stranger", "GET", "/v2/team/app/manifests/v1"), 404);
-    world.ask("GET", "/v2/", Some(&basic("reader", "wrong"))).is(401);
-    world.ask("GET", &token_path(&[]), Some(&basic("nobody", PASSWORD))).is(401);
+    world
+        .ask("GET", "/v2/", Some(&basic("reader", "wrong")))
+        .is(401);
+    world
+        .ask("GET", &token_path(&[]), Some(&basic("nobody", PASSWORD)))
+        .is(401);
     // The way that every client begins is nothing to record.
     world.ask("GET", "/v2/", None).is(401);
     world.berth.terminate();
-    let World { berth, folder: _folder } = world;
+    let World {
+        berth,
+        folder: _folder,
+    } = world;
     assert!(berth.wait().0.success());
 
     let log = fs::read_to_string(path).unwrap();
-    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(
         events(&lines),
         [

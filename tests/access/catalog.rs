@@ -10,7 +10,10 @@ fn names(world: &World, caller: Option<&str>, n: usize, may_see: fn(&str) -> boo
         let answer = world.ask("GET", &url, caller).is(200);
         let page = answer.json()["repositories"].as_array().unwrap().clone();
         next = answer.next();
-        assert!(page.len() == n || next.is_none(), "a page is not full: {page:?}");
+        assert!(
+            page.len() == n || next.is_none(),
+            "a page is not full: {page:?}"
+        );
         names.extend(page.iter().map(|name| name.as_str().unwrap().to_owned()));
         if let Some(url) = &next {
             let last = url.rsplit_once("last=").unwrap().1.replace("%2F", "/");
@@ -41,7 +44,9 @@ fn the_catalog_shows_what_somebody_may_pull_in_full_pages() {
         let anonymous = names(&world, None, n, |name| name.starts_with("public/"));
         assert_eq!(anonymous, of(&["public"]));
         let reader = named("reader");
-        let found = names(&world, reader.as_deref(), n, |name| !name.starts_with("vault/"));
+        let found = names(&world, reader.as_deref(), n, |name| {
+            !name.starts_with("vault/")
+        });
         assert_eq!(found, of(&["team", "open", "public"]));
         let stranger = named("stranger");
         let found = names(&world, stranger.as_deref(), n, |name| {
@@ -70,8 +75,14 @@ fn the_list_goes_on_after_a_name_that_is_hidden() {
         world.push_blob(name, b"content");
     }
     for last in ["public/a", "vault", "vault/a", "vault/aa"] {
-        let answer = world.ask("GET", &format!("/v2/_catalog?last={last}"), None).is(200);
-        assert_eq!(answer.json()["repositories"].as_array().unwrap().len(), 0, "{last}");
+        let answer = world
+            .ask("GET", &format!("/v2/_catalog?last={last}"), None)
+            .is(200);
+        assert_eq!(
+            answer.json()["repositories"].as_array().unwrap().len(),
+            0,
+            "{last}"
+        );
         assert!(!answer.has("link"));
     }
 }
@@ -84,5 +95,8 @@ fn where_nobody_may_pull_anything_without_a_name_the_list_needs_one() {
     let berth = crate::harness::Berth::start_with(&["--config", file.to_str().unwrap()]);
     let answer = berth.get("/v2/_catalog").fails_with(401, "UNAUTHORIZED");
     let challenge = answer.header("www-authenticate");
-    assert!(challenge.ends_with(",scope=\"registry:catalog:*\""), "{challenge}");
+    assert!(
+        challenge.ends_with(",scope=\"registry:catalog:*\""),
+        "{challenge}"
+    );
 }

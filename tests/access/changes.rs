@@ -24,7 +24,9 @@ fn a_password_file_that_changes_is_read_again() {
         .map(|line| format!("{line}\n"))
         .collect();
     fs::write(&path, format!("{others}newcomer:{HASH}\n")).unwrap();
-    wait_until("the new password file", || world.ask_as("newcomer", "GET", "/v2/").status == 200);
+    wait_until("the new password file", || {
+        world.ask_as("newcomer", "GET", "/v2/").status == 200
+    });
     world.ask_as("reader", "GET", "/v2/").is(401);
     world.ask_as("writer", "GET", "/v2/").is(200);
     // Nobody gets in while it cannot be read, and nobody is thrown out.
@@ -47,15 +49,22 @@ fn a_new_password_takes_the_place_of_the_old_one_and_ends_refresh_tokens() {
     };
     let before = refresh(&old);
     refreshed(&world, &before).is(200);
-    world.command(&["user", "password", "alice", "--password-stdin"], "battery staple");
-    world.ask("GET", "/v2/", Some(&old)).fails_with(401, "UNAUTHORIZED");
+    world.command(
+        &["user", "password", "alice", "--password-stdin"],
+        "battery staple",
+    );
+    world
+        .ask("GET", "/v2/", Some(&old))
+        .fails_with(401, "UNAUTHORIZED");
     let new = basic("alice", "battery staple");
     world.ask("GET", "/v2/", Some(&new)).is(200);
     refreshed(&world, &before).is(401);
     let after = refresh(&new);
     refreshed(&world, &after).is(200);
     world.command(&["user", "remove", "alice"], "");
-    world.ask("GET", "/v2/", Some(&new)).fails_with(401, "UNAUTHORIZED");
+    world
+        .ask("GET", "/v2/", Some(&new))
+        .fails_with(401, "UNAUTHORIZED");
     refreshed(&world, &after).is(401);
 }
 
@@ -72,13 +81,21 @@ fn a_robot_whose_token_is_revoked_is_out() {
     let token = world.robot("ci", "vault/*", "pull");
     let (by_token, by_password) = (format!("Bearer {token}"), basic("ci", &token));
     for authorization in [&by_token, &by_password] {
-        world.ask("GET", "/v2/vault/app/tags/list", Some(authorization)).is(200);
-        world.ask("POST", "/v2/vault/app/blobs/uploads/", Some(authorization)).is(403);
+        world
+            .ask("GET", "/v2/vault/app/tags/list", Some(authorization))
+            .is(200);
+        world
+            .ask("POST", "/v2/vault/app/blobs/uploads/", Some(authorization))
+            .is(403);
     }
     world.command(&["token", "revoke", "ci"], "");
     for authorization in [&by_token, &by_password] {
-        world.ask("GET", "/v2/vault/app/tags/list", Some(authorization)).is(401);
-        world.ask("GET", &token_path(&[]), Some(authorization)).is(401);
+        world
+            .ask("GET", "/v2/vault/app/tags/list", Some(authorization))
+            .is(401);
+        world
+            .ask("GET", &token_path(&[]), Some(authorization))
+            .is(401);
     }
 }
 
@@ -86,14 +103,26 @@ fn a_robot_whose_token_is_revoked_is_out() {
 fn accounts_and_tokens_end_when_their_time_is_over() {
     let world = World::start();
     add(&world, "guest", "for a moment", &["--expires", "4s"]);
-    let words = ["token", "add", "brief", "--repository", "**", "--action", "pull"];
+    let words = [
+        "token",
+        "add",
+        "brief",
+        "--repository",
+        "**",
+        "--action",
+        "pull",
+    ];
     let token = world.command(&[&words[..], &["--expires", "4s"]].concat(), "");
     let guest = basic("guest", "for a moment");
     let brief = format!("Bearer {token}");
     world.ask("GET", "/v2/", Some(&guest)).is(200);
     world.ask("GET", "/v2/", Some(&brief)).is(200);
-    wait_until("the end of the account", || world.ask("GET", "/v2/", Some(&guest)).status == 401);
-    wait_until("the end of the token", || world.ask("GET", "/v2/", Some(&brief)).status == 401);
+    wait_until("the end of the account", || {
+        world.ask("GET", "/v2/", Some(&guest)).status == 401
+    });
+    wait_until("the end of the token", || {
+        world.ask("GET", "/v2/", Some(&brief)).status == 401
+    });
 }
 
 #[test]
@@ -106,12 +135,18 @@ fn accounts_make_a_server_ask_who_everybody_is() {
     let mut world = World { berth, folder };
     add(&world, "alice", "correct horse", &[]);
     world.berth = world.berth.kill_and_restart();
-    world.ask("GET", "/v2/", None).fails_with(401, "UNAUTHORIZED");
+    world
+        .ask("GET", "/v2/", None)
+        .fails_with(401, "UNAUTHORIZED");
     let alice = basic("alice", "correct horse");
     world.ask("GET", "/v2/", Some(&alice)).is(200);
     // Without rules, whoever has a name may do everything but what is the owner's.
     world.push_as(&alice, "any/app", b"content");
     world.ask("GET", "/v2/_catalog", Some(&alice)).is(200);
-    world.ask("GET", "/v2/any/app/tags/list", None).fails_with(401, "UNAUTHORIZED");
-    world.ask("GET", "/v2/", Some(&basic("reader", PASSWORD))).fails_with(401, "UNAUTHORIZED");
+    world
+        .ask("GET", "/v2/any/app/tags/list", None)
+        .fails_with(401, "UNAUTHORIZED");
+    world
+        .ask("GET", "/v2/", Some(&basic("reader", PASSWORD)))
+        .fails_with(401, "UNAUTHORIZED");
 }

@@ -60,7 +60,10 @@ fn a_host_cannot_write_into_a_challenge() {
         realm.split_once('"').unwrap().0.to_owned()
     };
     let own = format!("http://{}/token", world.berth.address);
-    assert_eq!(realm(&["Host: registry:5000"]), "http://registry:5000/token");
+    assert_eq!(
+        realm(&["Host: registry:5000"]),
+        "http://registry:5000/token"
+    );
     for host in [
         "Host: a\",scope=\"evil",
         "Host: evil/path",
@@ -79,7 +82,11 @@ fn a_host_cannot_write_into_a_challenge() {
     ] {
         assert_eq!(realm(&["Host: registry", header]), "http://registry/token");
     }
-    let (status, _) = answer_to(&world, "GET /v2/", &["Host: a", "Authorization: Basic YTpi\rX: y"]);
+    let (status, _) = answer_to(
+        &world,
+        "GET /v2/",
+        &["Host: a", "Authorization: Basic YTpi\rX: y"],
+    );
     assert_eq!(status, 400);
 }
 
@@ -105,7 +112,10 @@ fn a_body_that_is_refused_is_not_waited_for() {
     // Without asking for the body.
     assert_eq!(connection.answer_head().0, 401);
     let mut connection = Connection::open(&world.berth);
-    connection.head("POST /v2/team/app/blobs/uploads/", &[("Content-Length", "5")]);
+    connection.head(
+        "POST /v2/team/app/blobs/uploads/",
+        &[("Content-Length", "5")],
+    );
     assert_eq!(connection.answer().0, 401);
     // The connection goes on once the body has come.
     connection.write("hello");

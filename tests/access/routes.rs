@@ -56,7 +56,11 @@ fn every_route_for_everybody() {
     let hidden = "404 NAME_UNKNOWN";
     let pull = |done: &'static str, hidden: &'static str| {
         let head = done != "200 of HEAD";
-        let (done, unknown) = if head { (done, unknown) } else { ("200", "401") };
+        let (done, unknown) = if head {
+            (done, unknown)
+        } else {
+            ("200", "401")
+        };
         [
             unknown, done, done, done, done, hidden, hidden, hidden, done, done, done, hidden,
         ]
@@ -85,25 +89,65 @@ fn every_route_for_everybody() {
         ("GET", at("tags/list"), pull("200", hidden)),
         ("GET", at("manifests/v1"), pull("200", hidden)),
         ("HEAD", at("manifests/v1"), pull("200 of HEAD", "404")),
-        ("GET", at(&format!("manifests/{manifest}")), pull("200", hidden)),
+        (
+            "GET",
+            at(&format!("manifests/{manifest}")),
+            pull("200", hidden),
+        ),
         ("GET", at(&format!("blobs/{blob}")), pull("200", hidden)),
-        ("HEAD", at(&format!("blobs/{blob}")), pull("200 of HEAD", "404")),
-        ("GET", at(&format!("manifests/{other}")), pull("404 MANIFEST_UNKNOWN", hidden)),
-        ("GET", at(&format!("blobs/{other}")), pull("404 BLOB_UNKNOWN", hidden)),
+        (
+            "HEAD",
+            at(&format!("blobs/{blob}")),
+            pull("200 of HEAD", "404"),
+        ),
+        (
+            "GET",
+            at(&format!("manifests/{other}")),
+            pull("404 MANIFEST_UNKNOWN", hidden),
+        ),
+        (
+            "GET",
+            at(&format!("blobs/{other}")),
+            pull("404 BLOB_UNKNOWN", hidden),
+        ),
         // There are no referrers of what does not exist, says the specification.
-        ("GET", at(&format!("referrers/{manifest}")), pull("200", "200")),
+        (
+            "GET",
+            at(&format!("referrers/{manifest}")),
+            pull("200", "200"),
+        ),
         ("PUT", at("manifests/v2"), push("400 MANIFEST_INVALID")),
-        ("PUT", at(&format!("manifests/{other}")), push("400 DIGEST_INVALID")),
+        (
+            "PUT",
+            at(&format!("manifests/{other}")),
+            push("400 DIGEST_INVALID"),
+        ),
         ("POST", at("blobs/uploads/"), push("202")),
-        ("POST", at(&format!("blobs/uploads/?digest={other}")), push("400 DIGEST_INVALID")),
+        (
+            "POST",
+            at(&format!("blobs/uploads/?digest={other}")),
+            push("400 DIGEST_INVALID"),
+        ),
         ("POST", mount, push("201")),
         ("GET", session.to_owned(), push("404 BLOB_UPLOAD_UNKNOWN")),
         ("PATCH", session.to_owned(), push("404 BLOB_UPLOAD_UNKNOWN")),
         ("PUT", finish, push("404 BLOB_UPLOAD_UNKNOWN")),
-        ("DELETE", session.to_owned(), push("404 BLOB_UPLOAD_UNKNOWN")),
+        (
+            "DELETE",
+            session.to_owned(),
+            push("404 BLOB_UPLOAD_UNKNOWN"),
+        ),
         ("DELETE", at("manifests/v9"), delete("404 MANIFEST_UNKNOWN")),
-        ("DELETE", at(&format!("manifests/{other}")), delete("404 MANIFEST_UNKNOWN")),
-        ("DELETE", at(&format!("blobs/{other}")), delete("404 BLOB_UNKNOWN")),
+        (
+            "DELETE",
+            at(&format!("manifests/{other}")),
+            delete("404 MANIFEST_UNKNOWN"),
+        ),
+        (
+            "DELETE",
+            at(&format!("blobs/{other}")),
+            delete("404 BLOB_UNKNOWN"),
+        ),
     ];
     // Anonymous callers may pull something, and so may list that; the scope of a token must reach so far.
     let mut catalog = ["200"; 12];
@@ -115,14 +159,24 @@ fn every_route_for_everybody() {
     for (method, path, expected) in &table {
         for ((caller, authorization), expected) in callers.iter().zip(expected) {
             let headers = [("content-type", "application/vnd.oci.image.manifest.v1+json")];
-            let body = if *method == "PUT" { b"{}".to_vec() } else { Vec::new() };
+            let body = if *method == "PUT" {
+                b"{}".to_vec()
+            } else {
+                Vec::new()
+            };
             let answer = world.send(method, path, authorization.as_deref(), &headers, body);
             let outcome = outcome(method, &answer);
             if outcome != *expected {
-                wrong.push(format!("{method} {path} as {caller}: {outcome}, not {expected}"));
+                wrong.push(format!(
+                    "{method} {path} as {caller}: {outcome}, not {expected}"
+                ));
             }
             let challenges = answer.headers.get_all("www-authenticate").iter().count();
-            assert_eq!(challenges, usize::from(answer.status == 401), "{method} {path} as {caller}");
+            assert_eq!(
+                challenges,
+                usize::from(answer.status == 401),
+                "{method} {path} as {caller}"
+            );
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -140,7 +194,9 @@ fn what_is_allowed_is_done() {
     delete(format!("/v2/team/app/manifests/{}", image.digest()));
     delete(format!("/v2/team/app/blobs/{blob}"));
     let path = format!("/v2/team/app/blobs/{blob}");
-    world.ask_as("reader", "GET", &path).fails_with(404, "BLOB_UNKNOWN");
+    world
+        .ask_as("reader", "GET", &path)
+        .fails_with(404, "BLOB_UNKNOWN");
 }
 
 #[test]
@@ -148,16 +204,36 @@ fn anonymous_callers_may_do_what_a_rule_gives_everybody() {
     let world = World::start();
     let image = Image::new(1);
     world.push("public/app", "v1", &image);
-    world.ask("GET", "/v2/public/app/manifests/v1", None).is(200);
-    let token = world.ask("GET", "/token?service=berth&scope=repository:public/app:pull", None).is(200);
+    world
+        .ask("GET", "/v2/public/app/manifests/v1", None)
+        .is(200);
+    let token = world
+        .ask(
+            "GET",
+            "/token?service=berth&scope=repository:public/app:pull",
+            None,
+        )
+        .is(200);
     let bearer = format!("Bearer {}", token.json()["token"].as_str().unwrap());
     world.ask("GET", "/v2/", Some(&bearer)).is(200);
-    world.ask("GET", "/v2/public/app/manifests/v1", Some(&bearer)).is(200);
-    world.ask("GET", "/v2/team/app/manifests/v1", Some(&bearer)).fails_with(401, "UNAUTHORIZED");
-    world.ask("PUT", "/v2/public/app/manifests/v1", None).fails_with(401, "UNAUTHORIZED");
+    world
+        .ask("GET", "/v2/public/app/manifests/v1", Some(&bearer))
+        .is(200);
+    world
+        .ask("GET", "/v2/team/app/manifests/v1", Some(&bearer))
+        .fails_with(401, "UNAUTHORIZED");
+    world
+        .ask("PUT", "/v2/public/app/manifests/v1", None)
+        .fails_with(401, "UNAUTHORIZED");
     // Whoever presents something that is not good is not taken for nobody.
-    for wrong in [basic("reader", "wrong"), "Bearer a.b.c".to_owned(), "Digest a".to_owned()] {
-        world.ask("GET", "/v2/public/app/manifests/v1", Some(&wrong)).fails_with(401, "UNAUTHORIZED");
+    for wrong in [
+        basic("reader", "wrong"),
+        "Bearer a.b.c".to_owned(),
+        "Digest a".to_owned(),
+    ] {
+        world
+            .ask("GET", "/v2/public/app/manifests/v1", Some(&wrong))
+            .fails_with(401, "UNAUTHORIZED");
     }
 }
 
@@ -169,35 +245,74 @@ fn challenges_ask_for_what_is_needed() {
     let mount = format!("{uploads}?mount={digest}&from=public/app");
     for (method, path, scope) in [
         ("GET", "/v2/", None),
-        ("GET", "/v2/team/app/tags/list", Some("repository:team/app:pull")),
-        ("HEAD", "/v2/team/app/manifests/v1", Some("repository:team/app:pull")),
-        ("PUT", "/v2/team/app/manifests/v1", Some("repository:team/app:pull,push")),
+        (
+            "GET",
+            "/v2/team/app/tags/list",
+            Some("repository:team/app:pull"),
+        ),
+        (
+            "HEAD",
+            "/v2/team/app/manifests/v1",
+            Some("repository:team/app:pull"),
+        ),
+        (
+            "PUT",
+            "/v2/team/app/manifests/v1",
+            Some("repository:team/app:pull,push"),
+        ),
         ("POST", uploads, Some("repository:team/app:pull,push")),
-        ("DELETE", "/v2/team/app/manifests/v1", Some("repository:team/app:delete")),
-        ("POST", &mount, Some("repository:team/app:pull,push repository:public/app:pull")),
+        (
+            "DELETE",
+            "/v2/team/app/manifests/v1",
+            Some("repository:team/app:delete"),
+        ),
+        (
+            "POST",
+            &mount,
+            Some("repository:team/app:pull,push repository:public/app:pull"),
+        ),
     ] {
         let answer = world.ask(method, path, None).is(401);
         let scope = scope.map_or(String::new(), |scope| format!(",scope=\"{scope}\""));
         let realm = format!("http://{}/token", world.berth.address);
         let expected = format!("Bearer realm=\"{realm}\",service=\"berth\"{scope}");
-        assert_eq!(answer.header("www-authenticate"), expected, "{method} {path}");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            expected,
+            "{method} {path}"
+        );
     }
     let narrow = world.bearer("writer", &["repository:team/app:pull"]);
-    let answer = world.ask("POST", uploads, Some(&narrow)).fails_with(401, "UNAUTHORIZED");
+    let answer = world
+        .ask("POST", uploads, Some(&narrow))
+        .fails_with(401, "UNAUTHORIZED");
     let challenge = answer.header("www-authenticate");
-    assert!(challenge.ends_with(",error=\"insufficient_scope\""), "{challenge}");
+    assert!(
+        challenge.ends_with(",error=\"insufficient_scope\""),
+        "{challenge}"
+    );
     let answer = world.ask("GET", "/v2/", Some("Bearer a.b.c")).is(401);
     let challenge = answer.header("www-authenticate");
-    assert!(challenge.ends_with(",error=\"invalid_token\""), "{challenge}");
+    assert!(
+        challenge.ends_with(",error=\"invalid_token\""),
+        "{challenge}"
+    );
 }
 
 #[test]
 fn with_basic_challenges_there_is_no_token_server() {
     let world = World::start_with("challenge = \"basic\"", &[]);
-    let answer = world.ask("GET", "/v2/team/app/tags/list", None).fails_with(401, "UNAUTHORIZED");
-    assert_eq!(answer.header("www-authenticate"), "Basic realm=\"berth\", charset=\"UTF-8\"");
+    let answer = world
+        .ask("GET", "/v2/team/app/tags/list", None)
+        .fails_with(401, "UNAUTHORIZED");
+    assert_eq!(
+        answer.header("www-authenticate"),
+        "Basic realm=\"berth\", charset=\"UTF-8\""
+    );
     world.ask_as("reader", "GET", "/v2/").is(200);
-    world.ask_as("reader", "GET", "/token?service=berth").is(404);
+    world
+        .ask_as("reader", "GET", "/token?service=berth")
+        .is(404);
 }
 
 #[test]
@@ -206,5 +321,7 @@ fn without_authentication_everybody_may_do_everything() {
     berth.get("/v2/").is(200);
     berth.get("/token").fails_with(404, "NAME_UNKNOWN");
     // Credentials that nobody asked for are not looked at.
-    berth.send_with("GET", "/v2/", ("authorization", "Basic !")).is(200);
+    berth
+        .send_with("GET", "/v2/", ("authorization", "Basic !"))
+        .is(200);
 }

@@ -12,7 +12,10 @@ fn use_secrets(world: &World, robot: &str) -> Vec<String> {
     let right = basic("alice", PASSWORD);
     let wrong = basic("alice", WRONG);
     let mut secrets = vec![PASSWORD.to_owned(), WRONG.to_owned(), robot.to_owned()];
-    let offline = format!("{}&offline_token=true", token_path(&["repository:open/app:pull"]));
+    let offline = format!(
+        "{}&offline_token=true",
+        token_path(&["repository:open/app:pull"])
+    );
     for authorization in [&right, &wrong] {
         world.ask("GET", "/v2/", Some(authorization));
         let answer = world.ask("GET", &offline, Some(authorization));
@@ -26,7 +29,11 @@ fn use_secrets(world: &World, robot: &str) -> Vec<String> {
     }
     let token = secrets[3].clone();
     let refresh = secrets[4].clone();
-    world.ask("GET", "/v2/open/app/tags/list", Some(&format!("Bearer {token}")));
+    world.ask(
+        "GET",
+        "/v2/open/app/tags/list",
+        Some(&format!("Bearer {token}")),
+    );
     world.ask("GET", "/v2/", Some(&format!("Bearer {token}x")));
     world.ask("GET", "/v2/", Some(&format!("Bearer {robot}")));
     world.ask("GET", "/v2/", Some(&format!("Bearer {robot}x")));
@@ -60,12 +67,18 @@ fn a_log_of_everything_has_no_secrets() {
     world.berth.client = Client::builder().http2_prior_knowledge().build().unwrap();
     secrets.extend(use_secrets(&world, &robot));
     world.berth.terminate();
-    let World { berth, folder: _folder } = world;
+    let World {
+        berth,
+        folder: _folder,
+    } = world;
     let (status, log) = berth.wait();
     assert!(status.success());
     let audit = std::fs::read_to_string(audit).unwrap();
     // It is a log of everything.
-    assert!(log.contains("TRACE") && log.contains("\"identity\":\"alice\""), "{log}");
+    assert!(
+        log.contains("TRACE") && log.contains("\"identity\":\"alice\""),
+        "{log}"
+    );
     assert!(audit.contains("login_refused"));
     for secret in secrets {
         assert!(!log.contains(&secret), "{secret} is in the log");

@@ -23,7 +23,8 @@ fn bearer(answer: &Answer) -> String {
 fn docker_gets_a_token_by_get() {
     let world = World::start();
     world.push_blob("team/app", b"content");
-    let path = "/token?service=berth&scope=repository:team/app:pull&account=reader&client_id=docker";
+    let path =
+        "/token?service=berth&scope=repository:team/app:pull&account=reader&client_id=docker";
     let answer = world.ask_as("reader", "GET", path).is(200);
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("content-type"), "application/json");
@@ -31,7 +32,9 @@ fn docker_gets_a_token_by_get() {
     assert!(answer.json().get("refresh_token").is_none());
     let token = bearer(&answer);
     world.ask("GET", "/v2/", Some(&token)).is(200);
-    world.ask("GET", "/v2/team/app/tags/list", Some(&token)).is(200);
+    world
+        .ask("GET", "/v2/team/app/tags/list", Some(&token))
+        .is(200);
 }
 
 #[test]
@@ -49,12 +52,23 @@ fn a_token_is_for_the_repositories_that_it_was_given_for() {
         ("DELETE", "/v2/team/other/manifests/v1"),
         ("GET", "/v2/_catalog"),
     ] {
-        let answer = world.ask(method, path, Some(&token)).fails_with(401, "UNAUTHORIZED");
+        let answer = world
+            .ask(method, path, Some(&token))
+            .fails_with(401, "UNAUTHORIZED");
         let challenge = answer.header("www-authenticate");
-        assert!(challenge.contains("error=\"insufficient_scope\""), "{path}: {challenge}");
+        assert!(
+            challenge.contains("error=\"insufficient_scope\""),
+            "{path}: {challenge}"
+        );
     }
     // No token gets another one.
-    world.ask("GET", &token_path(&["repository:team/other:pull"]), Some(&token)).is(401);
+    world
+        .ask(
+            "GET",
+            &token_path(&["repository:team/other:pull"]),
+            Some(&token),
+        )
+        .is(401);
 }
 
 #[test]
@@ -62,7 +76,9 @@ fn a_token_that_was_changed_is_none() {
     let world = World::start();
     let token = world.bearer("reader", &["repository:team/app:pull"]);
     let parts: Vec<&str> = token.split('.').collect();
-    let [head, claims, signature] = parts[..] else { panic!("{} parts", parts.len()) };
+    let [head, claims, signature] = parts[..] else {
+        panic!("{} parts", parts.len())
+    };
     let none = "Bearer eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
     let hmac = "Bearer eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
     let mut other: Vec<char> = claims.chars().collect();
@@ -76,7 +92,9 @@ fn a_token_that_was_changed_is_none() {
         format!("{head}.{claims}.{}", &signature[1..]),
         format!("{head}.{claims}"),
     ] {
-        let answer = world.ask("GET", "/v2/", Some(&wrong)).fails_with(401, "UNAUTHORIZED");
+        let answer = world
+            .ask("GET", "/v2/", Some(&wrong))
+            .fails_with(401, "UNAUTHORIZED");
         let challenge = answer.header("www-authenticate");
         assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
     }
@@ -93,47 +111,95 @@ fn clients_of_oauth_get_tokens_by_post() {
     let answer = post(&world, &form).is(200);
     assert_eq!(answer.header("cache-control"), "no-store");
     let token = bearer(&answer);
-    world.ask("POST", "/v2/team/app/blobs/uploads/", Some(&token)).is(202);
-    world.ask("POST", "/v2/team/b/blobs/uploads/", Some(&token)).is(401);
+    world
+        .ask("POST", "/v2/team/app/blobs/uploads/", Some(&token))
+        .is(202);
+    world
+        .ask("POST", "/v2/team/b/blobs/uploads/", Some(&token))
+        .is(401);
     let refresh = answer.json()["refresh_token"].as_str().unwrap().to_owned();
     let again = format!(
         "grant_type=refresh_token&refresh_token={refresh}&service=berth&client_id=skopeo\
          &scope=repository:team/b:push"
     );
     let token = bearer(&post(&world, &again).is(200));
-    world.ask("POST", "/v2/team/b/blobs/uploads/", Some(&token)).is(202);
+    world
+        .ask("POST", "/v2/team/b/blobs/uploads/", Some(&token))
+        .is(202);
     // It is no access token, and an access token is no refresh token.
-    world.ask("GET", "/v2/", Some(&format!("Bearer {refresh}"))).is(401);
+    world
+        .ask("GET", "/v2/", Some(&format!("Bearer {refresh}")))
+        .is(401);
     let wrong = again.replace(&refresh, token.strip_prefix("Bearer ").unwrap());
-    assert_eq!(post(&world, &wrong).is(401).json()["error"], "invalid_grant");
+    assert_eq!(
+        post(&world, &wrong).is(401).json()["error"],
+        "invalid_grant"
+    );
 }
 
 #[test]
 fn refusals_are_in_the_form_of_the_question() {
     let world = World::start();
     let wrong = basic("reader", "wrong");
-    let answer = world.ask("GET", "/token?service=berth", Some(&wrong)).fails_with(401, "UNAUTHORIZED");
-    assert_eq!(answer.header("www-authenticate"), "Basic realm=\"berth\", charset=\"UTF-8\"");
+    let answer = world
+        .ask("GET", "/token?service=berth", Some(&wrong))
+        .fails_with(401, "UNAUTHORIZED");
+    assert_eq!(
+        answer.header("www-authenticate"),
+        "Basic realm=\"berth\", charset=\"UTF-8\""
+    );
     assert_eq!(answer.header("cache-control"), "no-store");
     for (form, status, error) in [
-        ("grant_type=password&username=reader&password=wrong&service=berth", 401, "invalid_grant"),
-        ("grant_type=password&username=reader&service=berth", 400, "invalid_request"),
-        ("grant_type=authorization_code&service=berth", 400, "unsupported_grant_type"),
-        ("grant_type=refresh_token&refresh_token=a.b.c&service=berth", 401, "invalid_grant"),
+        (
+            "grant_type=password&username=reader&password=wrong&service=berth",
+            401,
+            "invalid_grant",
+        ),
+        (
+            "grant_type=password&username=reader&service=berth",
+            400,
+            "invalid_request",
+        ),
+        (
+            "grant_type=authorization_code&service=berth",
+            400,
+            "unsupported_grant_type",
+        ),
+        (
+            "grant_type=refresh_token&refresh_token=a.b.c&service=berth",
+            401,
+            "invalid_grant",
+        ),
         ("", 400, "invalid_request"),
-        ("service=a&service=b&grant_type=password", 400, "invalid_request"),
+        (
+            "service=a&service=b&grant_type=password",
+            400,
+            "invalid_request",
+        ),
     ] {
         let answer = post(&world, form).is(status);
         assert_eq!(answer.json()["error"], error, "{form}");
         assert_eq!(answer.header("cache-control"), "no-store");
-        assert!(!answer.json()["error_description"].as_str().unwrap().is_empty());
+        assert!(
+            !answer.json()["error_description"]
+                .as_str()
+                .unwrap()
+                .is_empty()
+        );
     }
     let json = [("content-type", "application/json")];
-    let answer = world.send("POST", "/token", None, &json, b"{}".to_vec()).is(400);
+    let answer = world
+        .send("POST", "/token", None, &json, b"{}".to_vec())
+        .is(400);
     assert_eq!(answer.json()["error"], "invalid_request");
     let long = format!("grant_type=password&username={}", "a".repeat(70_000));
-    assert_eq!(post(&world, &long).is(400).json()["error"], "invalid_request");
-    world.ask("GET", "/token?service=other", None).fails_with(400, "UNSUPPORTED");
+    assert_eq!(
+        post(&world, &long).is(400).json()["error"],
+        "invalid_request"
+    );
+    world
+        .ask("GET", "/token?service=other", None)
+        .fails_with(400, "UNSUPPORTED");
     for method in ["HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"] {
         let answer = world.ask(method, "/token", None).is(405);
         assert_eq!(answer.header("allow"), "GET, POST", "{method}");
@@ -163,7 +229,11 @@ fn wrong_passwords_are_tried_so_often_and_no_more() {
 #[test]
 fn scopes_that_nobody_has_are_left_out() {
     let world = World::start();
-    let scopes = ["repository:vault/app:pull", "repository:team/app:pull,push,delete", "other:a:b"];
+    let scopes = [
+        "repository:vault/app:pull",
+        "repository:team/app:pull,push,delete",
+        "other:a:b",
+    ];
     let answer = world.ask_as("writer", "GET", &token_path(&scopes)).is(200);
     let claims = claims(answer.json()["token"].as_str().unwrap());
     let access = serde_json::json!([
@@ -192,7 +262,10 @@ fn it_answers_over_http_2_too() {
     let realm = format!("http://{}/token", world.berth.address);
     let answer = Answer::of(world.berth.request(Method::GET, "/v2/").send().unwrap()).is(401);
     let challenge = answer.header("www-authenticate");
-    assert!(challenge.contains(&format!("realm=\"{realm}\"")), "{challenge}");
+    assert!(
+        challenge.contains(&format!("realm=\"{realm}\"")),
+        "{challenge}"
+    );
     let token = world.bearer("reader", &["repository:team/app:pull"]);
     world.ask("GET", "/v2/", Some(&token)).is(200);
 }

@@ -76,7 +76,11 @@ impl World {
         fs::write(&passwords, users).unwrap();
         let file = folder.path().join("berth.toml");
         let htpasswd = passwords.to_str().unwrap();
-        fs::write(&file, format!("htpasswd = {htpasswd:?}\n{options}\n{RULES}")).unwrap();
+        fs::write(
+            &file,
+            format!("htpasswd = {htpasswd:?}\n{options}\n{RULES}"),
+        )
+        .unwrap();
         let arguments = [&["--config", file.to_str().unwrap()], arguments].concat();
         let berth = Berth::start_with(&arguments);
         Self { berth, folder }
@@ -121,8 +125,14 @@ impl World {
         let digest = digest(content);
         let path = format!("/v2/{repository}/blobs/uploads/?digest={digest}");
         let headers = [("content-type", "application/octet-stream")];
-        self.send("POST", &path, Some(authorization), &headers, content.to_vec())
-            .is(201);
+        self.send(
+            "POST",
+            &path,
+            Some(authorization),
+            &headers,
+            content.to_vec(),
+        )
+        .is(201);
         digest
     }
 

@@ -40,10 +40,7 @@ mod tests {
 
     #[test]
     fn what_can_be_guessed_has_a_name() {
-        assert_eq!(
-            name_of(b"Basic YWxpY2U6c2VjcmV0").as_deref(),
-            Some("alice")
-        );
+        assert_eq!(name_of(b"Basic YWxpY2U6c2VjcmV0").as_deref(), Some("alice"));
         let robot = RobotSecret::generate().expect("random bytes");
         let header = format!("Bearer {}", robot.text().expose_secret());
         assert_eq!(name_of(header.as_bytes()).as_deref(), Some(""));

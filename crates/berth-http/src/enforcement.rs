@@ -166,7 +166,8 @@ impl Enforcement {
                 Err(self.unauthorized(trail.head, Some(route), why.to_owned(), None))
             }
             Decision::WiderScope => {
-                let why = "the token is not for this; get one with the scope that the challenge asks for";
+                let why =
+                    "the token is not for this; get one with the scope that the challenge asks for";
                 let code = Some("insufficient_scope");
                 Err(self.unauthorized(trail.head, Some(route), why.to_owned(), code))
             }
@@ -185,7 +186,9 @@ impl Enforcement {
         error: Option<&str>,
     ) -> Failure {
         let scopes = route.map_or(Vec::new(), access::scopes);
-        let challenges = self.gate.challenges(&head.origin.base_url(), &scopes, error);
+        let challenges = self
+            .gate
+            .challenges(&head.origin.base_url(), &scopes, error);
         Failure::Unauthorized(Unauthorized { reason, challenges })
     }
 }

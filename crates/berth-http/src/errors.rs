@@ -115,9 +115,11 @@ const BASIC: &str = r#"Basic realm="berth", charset="UTF-8""#;
 
 fn no_token(error: &TokenError) -> Answer {
     match error {
-        TokenError::InvalidRequest(_) | TokenError::UnsupportedGrantType => {
-            with_status(StatusCode::BAD_REQUEST, ErrorCode::Unsupported, error.to_string())
-        }
+        TokenError::InvalidRequest(_) | TokenError::UnsupportedGrantType => with_status(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::Unsupported,
+            error.to_string(),
+        ),
         TokenError::InvalidGrant => {
             plain(ErrorCode::Unauthorized, error).challenges(&[BASIC.to_owned()])
         }

@@ -1,8 +1,8 @@
 use std::net::IpAddr;
 
 use berth_auth::Presented;
-use http::{HeaderValue, header};
 use http::request::Parts;
+use http::{HeaderValue, header};
 
 use crate::connection::Connection;
 use crate::origin::Origin;

@@ -8,7 +8,6 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Table;
 
-
 use super::text::text_in_files;
 
 /// How clients are told to authenticate.
@@ -27,7 +26,9 @@ impl FromStr for ChallengeKind {
         match text {
             "bearer" => Ok(Self::Bearer),
             "basic" => Ok(Self::Basic),
-            _ => Err(format!("{text:?} is no challenge; bearer or basic would do")),
+            _ => Err(format!(
+                "{text:?} is no challenge; bearer or basic would do"
+            )),
         }
     }
 }
@@ -49,7 +50,8 @@ impl FromStr for ServiceName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_plain = |character: char| character.is_ascii_graphic() && !"\"\\".contains(character);
+        let is_plain =
+            |character: char| character.is_ascii_graphic() && !"\"\\".contains(character);
         match !text.is_empty() && text.chars().all(is_plain) {
             true => Ok(Self(text.to_owned())),
             false => Err(format!(
@@ -84,7 +86,9 @@ impl FromStr for UseAccounts {
             "auto" => Ok(Self::Auto),
             "true" => Ok(Self::True),
             "false" => Ok(Self::False),
-            _ => Err(format!("{text:?} is none of auto, true and false, which would do")),
+            _ => Err(format!(
+                "{text:?} is none of auto, true and false, which would do"
+            )),
         }
     }
 }
@@ -130,7 +134,10 @@ impl<'de> Deserialize<'de> for OptionalTokenServer {
         if table.is_empty() {
             return Ok(Self(None));
         }
-        table.try_into().map(|server| Self(Some(server))).map_err(D::Error::custom)
+        table
+            .try_into()
+            .map(|server| Self(Some(server)))
+            .map_err(D::Error::custom)
     }
 }
 
