@@ -46,7 +46,7 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_CLIENT_CA", value_name = "FILE|none")]
     client_ca: Option<OptionalFile>,
 
-    /// What clients call the server, as in https://registry.example.com; without it, what requests and trusted proxies say [default: none]
+    /// What clients call the server, as in `https://registry.example.com`; without it, what requests and trusted proxies say [default: none]
     #[arg(long, env = "BERTH_PUBLIC_URL", value_name = "URL|none")]
     public_url: Option<OptionalUrl>,
 
