@@ -87,16 +87,17 @@ impl AuditLog {
     }
 
     /// Hands a record over. If 4096 others wait already, it waits with them for at most a second; then the
-    /// record is lost, and a line in the log will say that one is.
+    /// record is lost, and a line in the log will say that one is; also if whoever waits gives up.
     pub async fn record(&self, record: Record) {
-        let room = match Arc::clone(&self.0.room).try_acquire_owned() {
-            Ok(room) => Some(room),
-            Err(_) => {
-                let room = Arc::clone(&self.0.room).acquire_owned();
-                timeout(PATIENCE, room).await.ok().and_then(Result::ok)
-            }
+        let mut pending = Pending {
+            log: self,
+            record,
+            room: Arc::clone(&self.0.room).try_acquire_owned().ok(),
         };
-        self.hand_over(&record, room);
+        if pending.room.is_none() {
+            let room = Arc::clone(&self.0.room).acquire_owned();
+            pending.room = timeout(PATIENCE, room).await.ok().and_then(Result::ok);
+        }
     }
 
     /// As [`AuditLog::record`], for whoever cannot wait: if too many others do, the record is lost at once.
@@ -151,6 +152,20 @@ impl AuditLog {
     pub fn sync(&self) -> bool {
         let (asked, answer) = mpsc::sync_channel(1);
         self.0.tasks.send(Task::Sync(asked)).is_ok() && answer.recv().unwrap_or(false)
+    }
+}
+
+/// A record that is handed over when this is dropped, at the latest when whoever waits for room gives up: the client of a
+/// request may go away at any time.
+struct Pending<'a> {
+    log: &'a AuditLog,
+    record: Record,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.log.hand_over(&self.record, self.room.take());
     }
 }
 

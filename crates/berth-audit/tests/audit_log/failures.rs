@@ -92,10 +92,14 @@ async fn a_disk_that_hangs_stops_nobody_for_long_and_loses_only_what_is_counted(
         .write(true)
         .open(&path)
         .unwrap();
-    for number in 0..LINES - 1 {
+    for number in 0..LINES - 2 {
         log.record_now(&numbered("a", number));
     }
     assert_eq!(log.check(), Err(Unwritable));
+    // Whoever does not wait to the end is counted as well.
+    let given_up = log.record(numbered("a", LINES - 2));
+    let given_up = tokio::time::timeout(Duration::from_millis(50), given_up).await;
+    assert!(given_up.is_err());
     let begun = Instant::now();
     log.record(numbered("a", LINES - 1)).await;
     let waited = begun.elapsed();
