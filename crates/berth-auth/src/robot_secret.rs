@@ -18,8 +18,8 @@ pub struct RobotSecret {
 
 /// The system gave no random bytes.
 #[derive(Debug, thiserror::Error)]
-#[error("no random bytes for a token: {0}")]
-pub struct RandomError(#[source] Box<dyn std::error::Error + Send + Sync>);
+#[error("the system gives no random bytes: {0}")]
+pub struct RandomError(#[source] pub(crate) Box<dyn std::error::Error + Send + Sync>);
 
 impl RobotSecret {
     /// A new one, of random bytes of the system.
