@@ -145,3 +145,20 @@ fn the_list_tells_which_have_expired() {
         assert!(said.contains("berth token revoke"), "{said}");
     });
 }
+
+#[test]
+fn a_token_whose_record_is_damaged_may_nothing_and_can_be_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    add_token("ci", &data);
+    add_token("damaged", &data);
+    let metadata = rusqlite::Connection::open(data.join("metadata.sqlite3")).unwrap();
+    let damage = "UPDATE robot_tokens SET scope = '[{' WHERE name = 'damaged'";
+    assert_eq!(metadata.execute(damage, []).unwrap(), 1);
+    drop(metadata);
+    let table = succeeds(&["token", "list"], &data, "");
+    assert!(table.contains("pull in **\n"), "{table}");
+    assert!(table.ends_with("  nothing\n"), "{table}");
+    succeeds(&["token", "revoke", "damaged"], &data, "");
+    assert_eq!(listed(&data)[1]["state"], "revoked");
+}

@@ -2,7 +2,6 @@
 
 mod hash;
 mod names;
-mod new_key;
 mod password;
 mod stored;
 mod table;
@@ -10,7 +9,6 @@ mod timestamp;
 
 pub(crate) use hash::Hash;
 pub(crate) use names::{group_name, token_name, user_name};
-pub(crate) use new_key::new_key;
 pub(crate) use password::{Question, read_password};
 pub(crate) use stored::{StoredAccounts, grants, scope};
 pub(crate) use table::table;

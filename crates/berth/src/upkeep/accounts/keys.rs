@@ -1,16 +1,18 @@
+use std::time::SystemTime;
+
 use anyhow::ensure;
 use berth_auth::{SigningKeyStore, StoredKey};
 use tracing::info;
 
 use super::AccountOutcome;
 use super::outcome::ListedKey;
-use crate::accounts::{Timestamp, new_key};
+use crate::accounts::Timestamp;
 use crate::upkeep::Upkeep;
 
 impl Upkeep {
     /// Makes a new key, which signs from now on.
     pub(super) async fn rotate_key(&self, forget_older: bool) -> anyhow::Result<AccountOutcome> {
-        let (accounts, key) = (self.accounts(), new_key()?);
+        let (accounts, key) = (self.accounts(), StoredKey::generate(SystemTime::now())?);
         accounts.add(&key, key.created_at).await?;
         let keys = accounts.keys().await?;
         ensure!(

@@ -15,7 +15,7 @@ pub(crate) enum AccountOutcome {
     UserRemoved { name: String },
     Users(Vec<ListedUser>),
     TokenAdded(ListedToken),
-    TokenRevoked(ListedToken),
+    TokenRevoked { id: String, name: String },
     Tokens(Vec<ListedToken>),
     KeyRotated { id: String, forgotten: usize },
     Keys(Vec<ListedKey>),
@@ -104,7 +104,10 @@ impl ListedToken {
             format!("{} in {repositories}", grant.actions)
         };
         let grants: Vec<String> = self.grants.iter().map(grant).collect();
-        grants.join("; ")
+        match grants.is_empty() {
+            true => "nothing".to_owned(),
+            false => grants.join("; "),
+        }
     }
 }
 
@@ -161,11 +164,9 @@ impl fmt::Display for AccountOutcome {
                 until(token.expires_at),
                 token.scope()
             ),
-            Self::TokenRevoked(token) => write!(
-                formatter,
-                "revoked the token {} with the id {}",
-                token.name, token.id
-            ),
+            Self::TokenRevoked { id, name } => {
+                write!(formatter, "revoked the token {name} with the id {id}")
+            }
             Self::Tokens(tokens) => {
                 let rows: Vec<_> = tokens.iter().map(ListedToken::row).collect();
                 let titles = ["NAME", "ID", "EXPIRES", "ADDED", "MAY"];

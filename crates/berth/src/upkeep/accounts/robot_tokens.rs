@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use berth_auth::Grant;
 use berth_metadata::{AccountStore, RobotTokenRecord};
 use serde::{Deserialize, Serialize};
-use tracing::info;
+use tracing::{error, info};
 
 use super::AccountOutcome;
 use super::outcome::{ListedToken, State};
@@ -41,7 +41,7 @@ impl Upkeep {
             "there is a token {name} already; berth token revoke makes room"
         );
         info!(token = name, id, "a token was added");
-        Ok(AccountOutcome::TokenAdded(listed(record)?))
+        Ok(AccountOutcome::TokenAdded(listed(record)))
     }
 
     pub(super) async fn revoke_token(&self, token: &str) -> anyhow::Result<AccountOutcome> {
@@ -56,13 +56,12 @@ impl Upkeep {
                 "there is no token {token:?} that is not revoked; berth token list shows those there are"
             )
         };
-        let mut record = found.with_context(unknown)?;
+        let RobotTokenRecord { id, name, .. } = found.with_context(unknown)?;
         let now = SystemTime::now();
-        let revoked = self.metadata.revoke_robot_token(&record.id, now).await?;
+        let revoked = self.metadata.revoke_robot_token(&id, now).await?;
         ensure!(revoked, unknown());
-        info!(token = record.name, id = record.id, "a token was revoked");
-        record.revoked_at = Some(now);
-        Ok(AccountOutcome::TokenRevoked(listed(record)?))
+        info!(token = name, id, "a token was revoked");
+        Ok(AccountOutcome::TokenRevoked { id, name })
     }
 
     pub(super) async fn list_tokens(&self) -> anyhow::Result<AccountOutcome> {
@@ -74,9 +73,7 @@ impl Upkeep {
                 break;
             };
             last = Some(newest.id.clone());
-            for record in page {
-                tokens.push(listed(record)?);
-            }
+            tokens.extend(page.into_iter().map(listed));
         }
         // Whoever reads that looks for a name; the last of a name may be in use.
         tokens.sort_by(|a, b| (&a.name, a.created_at).cmp(&(&b.name, b.created_at)));
@@ -84,12 +81,15 @@ impl Upkeep {
     }
 }
 
-fn listed(record: RobotTokenRecord) -> anyhow::Result<ListedToken> {
+fn listed(record: RobotTokenRecord) -> ListedToken {
     let expires_at = record.expires_at.map(Timestamp);
     let revoked_at = record.revoked_at.map(Timestamp);
-    let grants = grants(&record.scope)
-        .with_context(|| format!("what the token {} may do cannot be read", record.name))?;
-    Ok(ListedToken {
+    let grants = grants(&record.scope).unwrap_or_else(|error| {
+        // Such a token is good for nothing.
+        error!(token = record.name, id = record.id, %error, "what a token may do cannot be read");
+        Vec::new()
+    });
+    ListedToken {
         id: record.id,
         name: record.name,
         grants,
@@ -97,5 +97,5 @@ fn listed(record: RobotTokenRecord) -> anyhow::Result<ListedToken> {
         expires_at,
         revoked_at,
         state: State::of(expires_at, revoked_at),
-    })
+    }
 }
