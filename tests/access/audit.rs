@@ -64,6 +64,13 @@ fn what_was_done_and_what_was_refused_is_in_the_audit_log() {
     world
         .ask("GET", &token_path(&[]), Some(&basic("nobody", PASSWORD)))
         .is(401);
+    world.command(
+        &["user", "add", "alice", "--password-stdin"],
+        "correct horse",
+    );
+    world.robot("ci", "**", "pull");
+    world.command(&["token", "revoke", "ci"], "");
+    world.command(&["user", "list"], "");
     // The way that every client begins is nothing to record.
     world.ask("GET", "/v2/", None).is(401);
     world.berth.terminate();
@@ -94,6 +101,9 @@ fn what_was_done_and_what_was_refused_is_in_the_audit_log() {
             "refused refused stranger 404",
             "login_refused refused reader 401",
             "login_refused refused nobody 401",
+            "user_added done - -",
+            "robot_token_added done - -",
+            "robot_token_revoked done - -",
         ]
     );
     assert_eq!(lines[2]["repository"], "team/app");
@@ -104,4 +114,6 @@ fn what_was_done_and_what_was_refused_is_in_the_audit_log() {
     assert_eq!(lines[3]["from"], "team/app");
     assert_eq!(lines[9]["action"], "push");
     assert_eq!(lines[10]["repository"], "team/app");
+    assert_eq!(lines[13]["subject"], "alice");
+    assert_eq!(lines[15]["subject"], "ci");
 }

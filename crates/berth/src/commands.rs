@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tokio::runtime::Runtime;
 
+use crate::audit;
 use crate::config::Config;
 use crate::control;
 use crate::data_folder::DataFolder;
@@ -51,8 +52,10 @@ fn perform(config: &Config, task: &Task) -> anyhow::Result<Outcome> {
             if task.brings_news() {
                 folder.become_registry()?;
             }
+            // Closed when all is done.
+            let (audit, _thread) = audit::open(config)?;
             let runtime = Runtime::new().context("cannot start the runtime")?;
-            let upkeep = Upkeep::open(&folder, config)?;
+            let upkeep = Upkeep::open(&folder, config, audit)?;
             if is_first {
                 tracing::info!(data = %shown, "there was no registry: this is a new one");
             }

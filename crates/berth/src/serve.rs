@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use berth_audit::{AuditLog, AuditThread};
+use berth_audit::AuditLog;
 use berth_auth::Gate;
 use berth_http::Setup;
 use berth_tls::TlsAcceptor;
@@ -19,7 +19,7 @@ use crate::data_folder::DataFolder;
 use crate::reload::Reload;
 use crate::signals::StopSignals;
 use crate::upkeep::Upkeep;
-use crate::{authentication, exposure, file_handles, logs, schedule};
+use crate::{audit, authentication, exposure, file_handles, logs, schedule};
 
 /// How long work that nobody waits for any more may hold up the end of the process.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,9 +30,9 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let tls = config.tls()?.map(TlsAcceptor::load).transpose()?;
     file_handles::allow_all();
     // Before the data folder is touched, and closed after the last request has ended.
-    let (audit, _thread) = open_audit_log(&config)?.unzip();
+    let (audit, _thread) = audit::open(&config)?;
     let folder = DataFolder::claim(&config.data)?;
-    let upkeep = Upkeep::open(&folder, &config)?;
+    let upkeep = Upkeep::open(&folder, &config, audit.clone())?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
     let has_accounts = runtime.block_on(upkeep.has_accounts())?;
     exposure::check(&config, authentication::is_on(&config, has_accounts))?;
@@ -42,13 +42,6 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     // The lock goes with the process: a thread that still writes must not meet another process.
     std::mem::forget(folder);
     served
-}
-
-fn open_audit_log(config: &Config) -> anyhow::Result<Option<(AuditLog, AuditThread)>> {
-    let Some((path, settings)) = config.audit()? else {
-        return Ok(None);
-    };
-    Ok(Some(AuditLog::open(path, settings)?))
 }
 
 async fn listen(

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use anyhow::Context;
+use berth_audit::AuditLog;
 use berth_backup::{BackupReport, RestoreReport};
 use berth_blob::FilesystemBlobs;
 use berth_collector::Collector;
@@ -107,11 +108,16 @@ pub(crate) struct Upkeep {
     blobs: Arc<FilesystemBlobs>,
     collector: Collector,
     retention: Arc<Retention>,
+    audit: Option<AuditLog>,
 }
 
 impl Upkeep {
     /// Opens what is in a data folder.
-    pub(crate) fn open(folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        folder: &DataFolder,
+        config: &Config,
+        audit: Option<AuditLog>,
+    ) -> anyhow::Result<Self> {
         let shown = config.data.display();
         folder.refuse_orphaned_blobs()?;
         let metadata = SqliteMetadata::open(&folder.metadata())
@@ -131,6 +137,7 @@ impl Upkeep {
             metadata,
             blobs,
             retention: Arc::new(retention),
+            audit,
         })
     }
 

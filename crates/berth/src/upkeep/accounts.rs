@@ -1,5 +1,6 @@
 mod keys;
 mod outcome;
+mod record;
 mod robot_tokens;
 mod users;
 
@@ -81,11 +82,23 @@ impl Upkeep {
         }
     }
 
-    /// Does what is to be done to accounts.
+    /// Does what is to be done to accounts, and records it.
     pub(super) async fn change_accounts(
         &self,
         task: &AccountTask,
     ) -> anyhow::Result<AccountOutcome> {
+        let audit = self.audit.as_ref().filter(|_| !task.only_reads());
+        if let Some(audit) = audit {
+            audit.check()?;
+        }
+        let done = self.carry_out(task).await?;
+        if let (Some(audit), Some(record)) = (audit, record::record(&done)) {
+            audit.record(record).await;
+        }
+        Ok(done)
+    }
+
+    async fn carry_out(&self, task: &AccountTask) -> anyhow::Result<AccountOutcome> {
         match task {
             AccountTask::AddUser(user) => self.add_user(user).await,
             AccountTask::SetPassword {
