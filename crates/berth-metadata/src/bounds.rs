@@ -40,8 +40,11 @@ impl Bounds {
         self.0.as_ref().map_or(&[], |kept| &kept.quotas)
     }
 
-    /// Refuses to move or delete a tag that is there.
-    pub(crate) fn change_tag(&self, tag: &Tag) -> Result<(), MetadataError> {
+    /// Refuses to move or delete a tag that is there. For stores.
+    ///
+    /// # Errors
+    /// [`MetadataError::TagImmutable`] if it is.
+    pub fn change_tag(&self, tag: &Tag) -> Result<(), MetadataError> {
         match &self.0 {
             Some(kept) if (kept.is_immutable)(tag) => Err(MetadataError::TagImmutable(tag.clone())),
             _ => Ok(()),
@@ -49,17 +52,21 @@ impl Bounds {
     }
 
     /// Refuses a change that adds to a repository what does not fit. `used` tells how much each scope
-    /// holds before it.
-    pub(crate) fn add(
+    /// holds before it. For stores.
+    ///
+    /// # Errors
+    /// [`MetadataError::QuotaExceeded`] if it does not fit, and those of `used`.
+    pub fn add<E: From<MetadataError>>(
         &self,
         added: Usage,
-        mut used: impl FnMut(&Quota) -> Result<Usage, MetadataError>,
-    ) -> Result<(), MetadataError> {
+        mut used: impl FnMut(&Quota) -> Result<Usage, E>,
+    ) -> Result<(), E> {
         if added == Usage::default() {
             return Ok(());
         }
         for quota in self.quotas() {
-            quota.check(used(quota)?, added)?;
+            let fits = quota.check(used(quota)?, added);
+            fits.map_err(MetadataError::from)?;
         }
         Ok(())
     }

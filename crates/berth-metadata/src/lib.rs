@@ -43,6 +43,7 @@ mod inspection;
 mod memory;
 mod quota;
 mod retention;
+pub mod sql;
 mod sqlite;
 mod store;
 

@@ -309,7 +309,9 @@ impl MetadataStore for MemoryMetadata {
             },
             tags: new_tags.len() as u64,
         };
-        bounds.add(added, |quota| Ok(stored.usage(&quota.scope)))?;
+        bounds.add(added, |quota| {
+            Ok::<_, MetadataError>(stored.usage(&quota.scope))
+        })?;
         let repository = stored.repositories.entry(repository.clone()).or_default();
         let new = StoredManifest {
             manifest: manifest.clone(),
@@ -504,7 +506,7 @@ fn text_bytes(referrer: &Referrer) -> usize {
 /// The record as a database keeps it: times in whole milliseconds.
 fn rounded(upload: &UploadRecord) -> UploadRecord {
     UploadRecord {
-        expires_at: time_of(upload.expires_at_milliseconds()),
+        expires_at: time_of(milliseconds(upload.expires_at)),
         ..upload.clone()
     }
 }

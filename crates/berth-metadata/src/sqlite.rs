@@ -3,6 +3,7 @@ mod blobs;
 mod cache;
 mod collection;
 mod connection;
+mod failure;
 mod inspection;
 mod integrity;
 mod lists;
@@ -15,9 +16,7 @@ mod queue;
 mod readers;
 mod repositories;
 mod retention;
-mod schema;
 mod snapshot;
-mod stored;
 mod uploads;
 mod usage;
 mod users;
@@ -31,6 +30,7 @@ use async_trait::async_trait;
 use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
 use diesel::sqlite::SqliteConnection;
 
+use crate::sql::usage::CountedNamespaces;
 use crate::store::milliseconds;
 use crate::{
     Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
@@ -38,7 +38,6 @@ use crate::{
 };
 use cache::{ManifestCache, Stale};
 use readers::Readers;
-use usage::CountedNamespaces;
 use writer::Writer;
 
 /// Metadata in a SQLite file, in WAL mode.
@@ -122,10 +121,8 @@ impl SqliteMetadata {
     }
 
     async fn count_all(&self, bounds: &Bounds) -> Result<(), MetadataError> {
-        for quota in bounds.quotas() {
-            if let Scope::Namespace(namespace) = &quota.scope {
-                self.count(namespace).await?;
-            }
+        for namespace in self.namespaces.missing(bounds) {
+            self.count(&namespace).await?;
         }
         Ok(())
     }

@@ -346,20 +346,13 @@ pub struct UploadRecord {
     pub expires_at: SystemTime,
 }
 
-impl UploadRecord {
-    /// `expires_at` as milliseconds since the Unix epoch, as stores keep it.
-    pub(crate) fn expires_at_milliseconds(&self) -> i64 {
-        milliseconds(self.expires_at)
-    }
-}
-
 /// Milliseconds since the Unix epoch, as stores keep times.
-pub(crate) fn milliseconds(time: SystemTime) -> i64 {
+pub fn milliseconds(time: SystemTime) -> i64 {
     let elapsed = time.duration_since(SystemTime::UNIX_EPOCH);
     i64::try_from(elapsed.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The inverse of [`milliseconds`].
-pub(crate) fn time_of(milliseconds: i64) -> SystemTime {
+pub fn time_of(milliseconds: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
 }

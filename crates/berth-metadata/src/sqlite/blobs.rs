@@ -5,12 +5,11 @@ use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel::upsert::excluded;
 
-use super::schema::{blobs, manifest_blobs, manifests, repositories, repository_blobs};
-use super::stored::{to_integer, to_number};
 use super::{now, repositories as repository_rows, usage};
+use crate::sql::LIVE;
+use crate::sql::schema::{blobs, manifest_blobs, manifests, repositories, repository_blobs};
+use crate::sql::stored::{to_integer, to_number};
 use crate::{Blob, Bounds, MetadataError};
-
-pub(super) const LIVE: &str = "live";
 
 /// Records a blob and links it to a repository.
 pub(super) fn link(

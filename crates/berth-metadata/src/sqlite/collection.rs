@@ -3,18 +3,18 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use berth_spec::Digest;
-use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::blobs::{LIVE, make_live};
-use super::schema::{blobs, manifest_blobs, repository_blobs};
-use super::stored::{parse, to_number};
+use super::blobs::make_live;
 use super::{SqliteMetadata, now};
+use crate::sql::pages::{condemned_page, is_unused, unused_between};
+use crate::sql::rows;
+use crate::sql::schema::{blobs, repository_blobs};
+use crate::sql::stored::{parse, to_number};
+use crate::sql::{CONDEMNED, LIVE};
 use crate::store::milliseconds;
 use crate::{Blob, CollectionStore, MetadataError, UnusedBlobs};
-
-const CONDEMNED: &str = "condemned";
 
 #[async_trait]
 impl CollectionStore for SqliteMetadata {
@@ -93,19 +93,6 @@ fn text(digest: Option<&Digest>) -> &str {
     digest.map(Digest::as_str).unwrap_or_default()
 }
 
-/// Whether no manifest is linked to the blob of the outer query, and no repository newly.
-#[diesel::dsl::auto_type(no_type_alias)]
-fn is_unused(unused_since: i64) -> _ {
-    let manifest = manifest_blobs::table
-        .filter(manifest_blobs::blob_id.eq(blobs::id.nullable()))
-        .select(manifest_blobs::manifest_id);
-    let new_link = repository_blobs::table
-        .filter(repository_blobs::blob_id.eq(blobs::id))
-        .filter(repository_blobs::linked_at.gt(unused_since))
-        .select(repository_blobs::repository_id);
-    not(exists(manifest)).and(not(exists(new_link)))
-}
-
 fn unused(
     connection: &mut SqliteConnection,
     after: Option<&Digest>,
@@ -122,16 +109,9 @@ fn unused(
     let Some(last) = looked_at.last() else {
         return Ok(UnusedBlobs::default());
     };
-    let rows: Vec<(String, i64)> = blobs::table
-        .filter(blobs::digest.gt(text(after)))
-        .filter(blobs::digest.le(last))
-        .filter(blobs::state.eq(LIVE))
-        .filter(is_unused(unused_since))
-        .order(blobs::digest)
-        .select((blobs::digest, blobs::size))
-        .load(connection)?;
+    let rows = unused_between(text(after), last, unused_since).load(connection)?;
     Ok(UnusedBlobs {
-        blobs: all(rows)?,
+        blobs: rows::blobs(rows)?,
         last: Some(parse(last)?),
     })
 }
@@ -164,20 +144,8 @@ fn condemned(
     condemned_before: i64,
     limit: u32,
 ) -> Result<Vec<Blob>, MetadataError> {
-    let rows: Vec<(String, i64)> =
-        condemned_page(after, condemned_before, limit).load(connection)?;
-    all(rows)
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn condemned_page<'a>(after: &'a str, condemned_before: i64, limit: u32) -> _ {
-    let limit: i64 = limit.into();
-    blobs::table
-        .filter(blobs::condemned_at.le(condemned_before))
-        .filter(blobs::digest.gt(after))
-        .order(blobs::digest)
-        .limit(limit)
-        .select((blobs::digest, blobs::size))
+    let rows = condemned_page(after, condemned_before, limit).load(connection)?;
+    rows::blobs(rows)
 }
 
 fn forget(
@@ -212,13 +180,6 @@ fn take<T>(
         Ok(row) => row.and_then(|row| change(row).transpose()),
         Err(error) => Some(Err(error.into())),
     }
-}
-
-fn all(rows: Vec<(String, i64)>) -> Result<Vec<Blob>, MetadataError> {
-    let blobs = rows
-        .iter()
-        .map(|(digest, size)| blob(parse(digest)?, *size));
-    blobs.collect()
 }
 
 fn blob(digest: Digest, size: i64) -> Result<Blob, MetadataError> {

@@ -8,15 +8,16 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
-use super::schema::{blobs, manifests, repositories};
-use super::stored::{parse, to_number};
 use super::{
     SqliteMetadata, blobs as blob_rows, integrity, manifests as manifest_rows,
     repositories as repository_rows, users,
 };
+use crate::sql::pages::{blobs_page, repositories_after, rest_of_repository};
+use crate::sql::rows::{self, BlobRow, InspectedRow, ManifestPage};
+use crate::sql::schema::{blobs, manifests};
+use crate::sql::stored::to_number;
 use crate::{
-    Blob, InspectedManifest, InspectionStore, ManifestLimits, MetadataError, StoredManifest,
-    Totals, Users,
+    Blob, InspectedManifest, InspectionStore, ManifestLimits, MetadataError, Totals, Users,
 };
 
 #[async_trait]
@@ -27,11 +28,8 @@ impl InspectionStore for SqliteMetadata {
 
     async fn blobs(&self, after: Option<&Digest>, limit: u32) -> Result<Vec<Blob>, MetadataError> {
         let after = after.map(Digest::to_string).unwrap_or_default();
-        self.read(move |connection| {
-            let rows: Vec<BlobRow> = blobs_page(&after, limit).load(connection)?;
-            rows.into_iter().map(blob).collect()
-        })
-        .await
+        self.read(move |connection| rows::blobs(blobs_page(&after, limit).load(connection)?))
+            .await
     }
 
     async fn recorded_blob(&self, digest: &Digest) -> Result<Option<Blob>, MetadataError> {
@@ -42,7 +40,7 @@ impl InspectionStore for SqliteMetadata {
                 .select((blobs::digest, blobs::size))
                 .first(connection)
                 .optional()?;
-            row.map(blob).transpose()
+            row.map(rows::blob).transpose()
         })
         .await
     }
@@ -54,14 +52,13 @@ impl InspectionStore for SqliteMetadata {
     ) -> Result<Vec<InspectedManifest>, MetadataError> {
         let after = after.map(|(name, digest)| (name.clone(), digest.clone()));
         self.read(move |connection| {
-            let mut page = Page::new(limits);
-            let Some((name, digest)) = after else {
-                page.read_repositories(connection, "")?;
-                return Ok(page.manifests);
-            };
-            page.read_rest_of(connection, &name, &digest)?;
-            page.read_repositories(connection, name.as_str())?;
-            Ok(page.manifests)
+            let mut page = ManifestPage::new(limits);
+            if let Some((name, digest)) = &after {
+                read_rest_of(&mut page, connection, name, digest)?;
+            }
+            let last = after.as_ref().map_or("", |(name, _)| name.as_str());
+            read_repositories(&mut page, connection, last)?;
+            Ok(page.into_manifests())
         })
         .await
     }
@@ -130,16 +127,6 @@ impl InspectionStore for SqliteMetadata {
     }
 }
 
-/// Digest, size.
-type BlobRow = (String, i64);
-
-fn blob((digest, size): BlobRow) -> Result<Blob, MetadataError> {
-    Ok(Blob {
-        digest: parse(&digest)?,
-        size: to_number(size)?,
-    })
-}
-
 fn totals(connection: &mut SqliteConnection) -> Result<Totals, MetadataError> {
     let (blobs, blob_bytes): (i64, i64) = blobs::table
         .select((
@@ -178,129 +165,41 @@ fn missing(
     Ok(missing)
 }
 
-/// A page of manifests while it fills.
-struct Page {
-    limits: ManifestLimits,
-    manifests: Vec<InspectedManifest>,
-    bytes: usize,
-    is_full: bool,
+/// Adds the manifests of a repository after one of them.
+fn read_rest_of(
+    page: &mut ManifestPage,
+    connection: &mut SqliteConnection,
+    name: &RepositoryName,
+    after: &Digest,
+) -> Result<(), MetadataError> {
+    let Some(repository_id) = repository_rows::find(connection, name)? else {
+        return Ok(());
+    };
+    let rest = rest_of_repository(repository_id, after.as_str(), page.room());
+    for row in rest.load_iter::<InspectedRow, DefaultLoadingMode>(connection)? {
+        if !page.add(row?)? {
+            break;
+        }
+    }
+    Ok(())
 }
 
-/// Repository, digest, media type, content.
-type ManifestRow = (String, String, String, Vec<u8>);
-
-impl Page {
-    fn new(limits: ManifestLimits) -> Self {
-        Self {
-            limits,
-            manifests: Vec::new(),
-            bytes: 0,
-            is_full: false,
+/// Adds the manifests of the repositories after one.
+fn read_repositories(
+    page: &mut ManifestPage,
+    connection: &mut SqliteConnection,
+    after: &str,
+) -> Result<(), MetadataError> {
+    if page.is_full() {
+        return Ok(());
+    }
+    let rest = repositories_after(after, page.room());
+    for row in rest.load_iter::<InspectedRow, DefaultLoadingMode>(connection)? {
+        if !page.add(row?)? {
+            break;
         }
     }
-
-    /// Adds the manifests of a repository after one of them.
-    fn read_rest_of(
-        &mut self,
-        connection: &mut SqliteConnection,
-        name: &RepositoryName,
-        after: &Digest,
-    ) -> Result<(), MetadataError> {
-        let Some(repository_id) = repository_rows::find(connection, name)? else {
-            return Ok(());
-        };
-        let rest = rest_of_repository(repository_id, after.as_str(), self.room());
-        for row in rest.load_iter::<ManifestRow, DefaultLoadingMode>(connection)? {
-            if !self.add(row?)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds the manifests of the repositories after one.
-    fn read_repositories(
-        &mut self,
-        connection: &mut SqliteConnection,
-        after: &str,
-    ) -> Result<(), MetadataError> {
-        if self.is_full {
-            return Ok(());
-        }
-        let rest = repositories_after(after, self.room());
-        for row in rest.load_iter::<ManifestRow, DefaultLoadingMode>(connection)? {
-            if !self.add(row?)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn room(&self) -> i64 {
-        let taken = i64::try_from(self.manifests.len()).unwrap_or(i64::MAX);
-        i64::from(self.limits.count).saturating_sub(taken)
-    }
-
-    /// `false` if there was no room for it.
-    fn add(&mut self, row: ManifestRow) -> Result<bool, MetadataError> {
-        let (repository, digest, media_type, content) = row;
-        self.bytes = self.bytes.saturating_add(content.len());
-        self.is_full = self.bytes > self.limits.bytes && !self.manifests.is_empty();
-        if self.is_full {
-            return Ok(false);
-        }
-        self.manifests.push(InspectedManifest {
-            repository: parse(&repository)?,
-            manifest: StoredManifest {
-                digest: parse(&digest)?,
-                media_type: parse(&media_type)?,
-                content: content.into(),
-            },
-        });
-        Ok(true)
-    }
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn blobs_page<'a>(after: &'a str, limit: u32) -> _ {
-    let limit: i64 = limit as i64;
-    blobs::table
-        .filter(blobs::digest.gt(after))
-        .order(blobs::digest)
-        .select((blobs::digest, blobs::size))
-        .limit(limit)
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn rest_of_repository<'a>(repository_id: i64, after: &'a str, limit: i64) -> _ {
-    manifests::table
-        .inner_join(repositories::table)
-        .filter(repositories::id.eq(repository_id))
-        .filter(manifests::repository_id.eq(repository_id))
-        .filter(manifests::digest.gt(after))
-        .order(manifests::digest)
-        .select((
-            repositories::name,
-            manifests::digest,
-            manifests::media_type,
-            manifests::content,
-        ))
-        .limit(limit)
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn repositories_after<'a>(after: &'a str, limit: i64) -> _ {
-    manifests::table
-        .inner_join(repositories::table)
-        .filter(repositories::name.gt(after))
-        .order((repositories::name, manifests::digest))
-        .select((
-            repositories::name,
-            manifests::digest,
-            manifests::media_type,
-            manifests::content,
-        ))
-        .limit(limit)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use diesel::prelude::*;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::repositories as repository_rows;
-use super::schema::{manifests, repositories, tags};
-use super::stored::{parse, to_number};
+use crate::sql::pages::{repositories_page, tags_page};
+use crate::sql::rows::{ReferrerRow, parse_all, referrer, referrer_bytes};
+use crate::sql::schema::manifests;
 use crate::{MetadataError, Referrer, ReferrerLimits};
 
 /// Names of repositories after `last`.
@@ -15,7 +16,7 @@ pub(super) fn repositories(
     limit: u32,
 ) -> Result<Vec<RepositoryName>, MetadataError> {
     let names: Vec<String> = repositories_page(last, limit).load(connection)?;
-    names.iter().map(|name| parse(name)).collect()
+    parse_all(&names)
 }
 
 /// Tags of a repository after `last`; `None` if there is no such repository.
@@ -29,11 +30,7 @@ pub(super) fn tags(
         return Ok(None);
     };
     let names: Vec<String> = tags_page(repository_id, last, limit).load(connection)?;
-    names
-        .iter()
-        .map(|name| parse(name))
-        .collect::<Result<_, _>>()
-        .map(Some)
+    parse_all(&names).map(Some)
 }
 
 /// Manifests that name `subject`, after the digest `last`.
@@ -54,53 +51,13 @@ pub(super) fn referrers(
     // Row by row: together, the annotations of a page could fill the memory.
     for row in page.load_iter::<ReferrerRow, DefaultLoadingMode>(connection)? {
         let row = row?;
-        bytes += [&row.3, &row.4]
-            .map(|text| text.as_deref().map_or(0, str::len))
-            .iter()
-            .sum::<usize>();
+        bytes += referrer_bytes(&row);
         if bytes > limits.bytes && !referrers.is_empty() {
             break;
         }
         referrers.push(referrer(row)?);
     }
     Ok(referrers)
-}
-
-/// Digest, media type, size, artifact type, annotations.
-type ReferrerRow = (String, String, i64, Option<String>, Option<String>);
-
-fn referrer(row: ReferrerRow) -> Result<Referrer, MetadataError> {
-    let (digest, media_type, size, artifact_type, annotations) = row;
-    let annotations = annotations.as_deref().unwrap_or("{}");
-    Ok(Referrer {
-        digest: parse(&digest)?,
-        media_type: parse(&media_type)?,
-        size: to_number(size)?,
-        artifact_type,
-        annotations: serde_json::from_str(annotations)
-            .map_err(|error| MetadataError::Damaged(format!("annotations of {digest}: {error}")))?,
-    })
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn repositories_page<'a>(last: &'a str, limit: u32) -> _ {
-    let limit: i64 = limit as i64;
-    repositories::table
-        .filter(repositories::name.gt(last))
-        .order(repositories::name)
-        .select(repositories::name)
-        .limit(limit)
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn tags_page<'a>(repository_id: i64, last: &'a str, limit: u32) -> _ {
-    let limit: i64 = limit as i64;
-    tags::table
-        .filter(tags::repository_id.eq(repository_id))
-        .filter(tags::name.gt(last))
-        .order(tags::name)
-        .select(tags::name)
-        .limit(limit)
 }
 
 type ReferrerColumns = (

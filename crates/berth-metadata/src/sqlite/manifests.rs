@@ -5,9 +5,10 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use diesel::upsert::excluded;
 
-use super::schema::{manifest_blobs, manifest_manifests, manifests, repositories, tags};
-use super::stored::{parse, to_integer};
 use super::{blobs, now, repositories as repository_rows, usage};
+use crate::sql::rows::{self, ManifestRow};
+use crate::sql::schema::{manifest_blobs, manifest_manifests, manifests, repositories, tags};
+use crate::sql::stored::{parse, to_integer};
 use crate::{
     Bounds, Condition, DeleteTag, MetadataError, NewManifest, PutManifest, StoredManifest,
 };
@@ -123,10 +124,6 @@ fn store(
     repository_id: i64,
     manifest: &NewManifest,
 ) -> Result<i64, MetadataError> {
-    let annotations = match manifest.subject {
-        Some(_) => Some(annotations_text(manifest)?),
-        None => None,
-    };
     let id = diesel::insert_into(manifests::table)
         .values((
             manifests::repository_id.eq(repository_id),
@@ -134,7 +131,7 @@ fn store(
             manifests::media_type.eq(manifest.media_type.as_str()),
             manifests::artifact_type.eq(manifest.artifact_type.as_deref()),
             manifests::subject_digest.eq(manifest.subject.as_ref().map(Digest::as_str)),
-            manifests::annotations.eq(annotations),
+            manifests::annotations.eq(rows::annotations(manifest)?),
             manifests::size.eq(to_integer(manifest.content.len() as u64)?),
             manifests::used_at.eq(now()),
             manifests::content.eq(manifest.content.as_ref()),
@@ -154,11 +151,6 @@ fn store(
         .returning(manifests::id)
         .get_result(connection)?;
     Ok(id)
-}
-
-fn annotations_text(manifest: &NewManifest) -> Result<String, MetadataError> {
-    serde_json::to_string(&manifest.annotations)
-        .map_err(|error| MetadataError::Database(error.to_string()))
 }
 
 fn link_blobs(
@@ -290,7 +282,7 @@ pub(super) fn find(
     reference: &Reference,
 ) -> Result<Option<StoredManifest>, MetadataError> {
     let columns = (manifests::digest, manifests::media_type, manifests::content);
-    let found: Option<(String, String, Vec<u8>)> = match reference {
+    let found: Option<ManifestRow> = match reference {
         Reference::Digest(digest) => manifests::table
             .inner_join(repositories::table)
             .filter(repositories::name.eq(repository.as_str()))
@@ -307,14 +299,7 @@ pub(super) fn find(
             .first(connection)
             .optional()?,
     };
-    let Some((digest, media_type, content)) = found else {
-        return Ok(None);
-    };
-    Ok(Some(StoredManifest {
-        digest: parse(&digest)?,
-        media_type: parse(&media_type)?,
-        content: content.into(),
-    }))
+    found.map(rows::manifest).transpose()
 }
 
 /// The digest that a tag points to.
@@ -353,8 +338,7 @@ pub(super) fn delete(
         .order(tags::name)
         .select(tags::name)
         .load(connection)?;
-    let tags = names.iter().map(|name| parse(name));
-    let tags = tags.collect::<Result<Vec<Tag>, _>>()?;
+    let tags: Vec<Tag> = rows::parse_all(&names)?;
     tags.iter().try_for_each(|tag| bounds.change_tag(tag))?;
     loses_holder(connection, repository_id, manifest_id, digest)?;
     diesel::delete(manifests::table.find(manifest_id)).execute(connection)?;

@@ -3,7 +3,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::now;
-use super::schema::repositories;
+use crate::sql::schema::repositories;
 
 pub(super) fn find(
     connection: &mut SqliteConnection,

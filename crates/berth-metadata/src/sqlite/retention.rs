@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -8,10 +7,11 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::cache::Stale;
-use super::schema::{blobs, manifest_blobs, manifest_manifests, manifests, tags};
-use super::stored::{parse, to_number};
 use super::{SqliteMetadata, manifests as manifest_rows, repositories as repository_rows};
-use crate::store::{milliseconds, time_of};
+use crate::sql::rows::{self, BlobRow, ManifestEntryRow, TagRow};
+use crate::sql::schema::{blobs, manifest_blobs, manifest_manifests, manifests, tags};
+use crate::sql::stored::{parse, to_number};
+use crate::store::milliseconds;
 use crate::{Blob, ManifestEntry, MetadataError, RepositoryContents, RetentionStore, TagEntry};
 
 #[async_trait]
@@ -87,24 +87,15 @@ fn contents(
     connection: &mut SqliteConnection,
     repository_id: i64,
 ) -> Result<RepositoryContents, MetadataError> {
-    let tags: Vec<(String, String, i64)> = tags::table
+    let tags: Vec<TagRow> = tags::table
         .inner_join(manifests::table)
         .filter(tags::repository_id.eq(repository_id))
         .order(tags::name)
         .select((tags::name, manifests::digest, tags::updated_at))
         .load(connection)?;
-    let tag = |(name, digest, updated_at): (String, String, i64)| {
-        Ok(TagEntry {
-            tag: parse(&name)?,
-            digest: parse(&digest)?,
-            updated_at: time_of(updated_at),
-        })
-    };
+    let tags = tags.into_iter().map(rows::tag_entry);
     Ok(RepositoryContents {
-        tags: tags
-            .into_iter()
-            .map(tag)
-            .collect::<Result<_, MetadataError>>()?,
+        tags: tags.collect::<Result<_, _>>()?,
         manifests: manifest_entries(connection, repository_id)?,
     })
 }
@@ -122,11 +113,7 @@ fn manifest_entries(
             manifest_manifests::child_digest,
         ))
         .load(connection)?;
-    let mut children: HashMap<i64, Vec<Digest>> = HashMap::new();
-    for (parent_id, child) in edges {
-        children.entry(parent_id).or_default().push(parse(&child)?);
-    }
-    let rows: Vec<(i64, String, i64, i64, Option<String>)> = manifests::table
+    let rows: Vec<ManifestEntryRow> = manifests::table
         .filter(manifests::repository_id.eq(repository_id))
         .order(manifests::digest)
         .select((
@@ -137,16 +124,7 @@ fn manifest_entries(
             manifests::subject_digest,
         ))
         .load(connection)?;
-    let entry = |(id, digest, size, used_at, subject): (i64, String, i64, i64, Option<String>)| {
-        Ok(ManifestEntry {
-            digest: parse(&digest)?,
-            size: to_number(size)?,
-            used_at: time_of(used_at),
-            subject: subject.as_deref().map(parse).transpose()?,
-            children: children.remove(&id).unwrap_or_default(),
-        })
-    };
-    rows.into_iter().map(entry).collect()
+    rows::manifest_entries(rows, edges)
 }
 
 fn delete_tag(
@@ -233,18 +211,12 @@ fn linked_blobs(
     let Some(manifest_id) = manifest_rows::find_id(connection, repository_id, manifest)? else {
         return Ok(Vec::new());
     };
-    let linked: Vec<(String, i64)> = manifest_blobs::table
+    let linked: Vec<BlobRow> = manifest_blobs::table
         .inner_join(blobs::table)
         .filter(manifest_blobs::manifest_id.eq(manifest_id))
         .select((blobs::digest, blobs::size))
         .load(connection)?;
-    let blob = |(digest, size): (String, i64)| {
-        Ok(Blob {
-            digest: parse(&digest)?,
-            size: to_number(size)?,
-        })
-    };
-    linked.into_iter().map(blob).collect()
+    rows::blobs(linked)
 }
 
 fn references(connection: &mut SqliteConnection, blob: &Digest) -> Result<u64, MetadataError> {

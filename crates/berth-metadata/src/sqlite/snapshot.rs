@@ -8,8 +8,8 @@ use diesel::sqlite::SqliteConnection;
 use super::SqliteMetadata;
 use super::connection::{configure, sync_folder_of, unusable, url};
 use super::private;
-use super::schema::uploads;
 use crate::MetadataError;
+use crate::sql::schema::uploads;
 
 /// What a checkpoint did.
 #[derive(QueryableByName)]

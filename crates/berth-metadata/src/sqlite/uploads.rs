@@ -3,9 +3,10 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::now;
-use super::schema::uploads;
-use super::stored::{parse, to_integer, to_number};
-use crate::store::time_of;
+use crate::sql::pages::expired_uploads;
+use crate::sql::rows::{UploadRow, parse_all};
+use crate::sql::schema::uploads;
+use crate::sql::stored::{milliseconds, to_integer};
 use crate::{MetadataError, UploadRecord};
 
 pub(super) fn create(
@@ -21,22 +22,10 @@ pub(super) fn create(
             uploads::hash_state.eq(&upload.hash_state),
             uploads::revision.eq(to_integer(upload.revision)?),
             uploads::updated_at.eq(now()),
-            uploads::expires_at.eq(upload.expires_at_milliseconds()),
+            uploads::expires_at.eq(milliseconds(upload.expires_at)),
         ))
         .execute(connection)?;
     Ok(())
-}
-
-#[derive(Queryable)]
-struct UploadRow {
-    id: String,
-    repository: String,
-    algorithm: String,
-    offset: i64,
-    hash_state: Vec<u8>,
-    revision: i64,
-    _updated_at: i64,
-    expires_at: i64,
 }
 
 pub(super) fn find(
@@ -47,19 +36,7 @@ pub(super) fn find(
         .find(id.to_string())
         .first(connection)
         .optional()?;
-    row.map(record).transpose()
-}
-
-fn record(row: UploadRow) -> Result<UploadRecord, MetadataError> {
-    Ok(UploadRecord {
-        id: parse(&row.id)?,
-        repository: parse(&row.repository)?,
-        algorithm: parse(&row.algorithm)?,
-        offset: to_number(row.offset)?,
-        hash_state: row.hash_state,
-        revision: to_number(row.revision)?,
-        expires_at: time_of(row.expires_at),
-    })
+    row.map(UploadRow::record).transpose()
 }
 
 /// Replaces a record that still has the revision before.
@@ -79,7 +56,7 @@ pub(super) fn update(
             uploads::hash_state.eq(&upload.hash_state),
             uploads::revision.eq(to_integer(upload.revision)?),
             uploads::updated_at.eq(now()),
-            uploads::expires_at.eq(upload.expires_at_milliseconds()),
+            uploads::expires_at.eq(milliseconds(upload.expires_at)),
         ))
         .execute(connection)?;
     Ok(updated > 0)
@@ -99,11 +76,6 @@ pub(super) fn expired(
     now: i64,
     limit: u32,
 ) -> Result<Vec<SessionId>, MetadataError> {
-    let ids: Vec<String> = uploads::table
-        .filter(uploads::expires_at.le(now))
-        .order((uploads::expires_at, uploads::id))
-        .select(uploads::id)
-        .limit(i64::from(limit))
-        .load(connection)?;
-    ids.iter().map(|id| parse(id)).collect()
+    let ids: Vec<String> = expired_uploads(now, limit).load(connection)?;
+    parse_all(&ids)
 }

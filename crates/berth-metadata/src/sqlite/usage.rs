@@ -1,32 +1,11 @@
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use berth_spec::RepositoryName;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 
-use super::schema::{namespaces, repositories};
-use super::stored::to_number;
+use crate::sql;
+use crate::sql::schema::{namespaces, repositories};
 use crate::{Bounds, MetadataError, Scope, Usage};
-
-/// Namespaces that have a row: once they have one, they always will.
-#[derive(Debug, Default)]
-pub(super) struct CountedNamespaces(Mutex<HashSet<RepositoryName>>);
-
-impl CountedNamespaces {
-    pub(super) fn have(&self, namespace: &RepositoryName) -> bool {
-        self.lock().contains(namespace)
-    }
-
-    pub(super) fn add(&self, namespace: &RepositoryName) {
-        self.lock().insert(namespace.clone());
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<RepositoryName>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// How much a scope holds. A namespace must have been counted.
 pub(super) fn of(connection: &mut SqliteConnection, scope: &Scope) -> Result<Usage, MetadataError> {
@@ -42,11 +21,7 @@ pub(super) fn of(connection: &mut SqliteConnection, scope: &Scope) -> Result<Usa
             .first(connection)
             .optional()?,
     };
-    let (bytes, tags) = found.unwrap_or_default();
-    Ok(Usage {
-        bytes: to_number(bytes)?,
-        tags: to_number(tags)?,
-    })
+    sql::usage::usage(found)
 }
 
 /// Gives a namespace a row, if it has none, which triggers keep from then on.
@@ -70,33 +45,14 @@ pub(super) fn count(
     Ok(())
 }
 
-/// Makes a change of a repository that may add to it, and refuses it if that does not fit. A change
-/// that is refused has been made: it must be rolled back, as that of every error is.
+/// [`sql::usage::add_within`], for this database.
 pub(super) fn add_within<T>(
     connection: &mut SqliteConnection,
     repository: &RepositoryName,
     bounds: &Bounds,
     change: impl FnOnce(&mut SqliteConnection) -> Result<T, MetadataError>,
 ) -> Result<T, MetadataError> {
-    if bounds.quotas().is_empty() {
-        return change(connection);
-    }
-    let scope = Scope::Repository(repository.clone());
-    let before = of(connection, &scope)?;
-    let changed = change(connection)?;
-    let after = of(connection, &scope)?;
-    let added = Usage {
-        bytes: after.bytes.saturating_sub(before.bytes),
-        tags: after.tags.saturating_sub(before.tags),
-    };
-    bounds.add(added, |quota| {
-        let after = of(connection, &quota.scope)?;
-        Ok(Usage {
-            bytes: after.bytes.saturating_sub(added.bytes),
-            tags: after.tags.saturating_sub(added.tags),
-        })
-    })?;
-    Ok(changed)
+    sql::usage::add_within(connection, repository, bounds, of, change)
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
-use super::schema::{blobs, repositories, repository_blobs};
-use super::stored::{parse, to_number};
+use crate::sql::rows::parse_all;
+use crate::sql::schema::{blobs, repositories, repository_blobs};
+use crate::sql::stored::{parse, to_number};
 use crate::{Listed, ManifestUser, MetadataError, TagUser, Users};
 
 /// The manifests that are linked to a blob.
@@ -94,8 +95,7 @@ fn linked_repositories(
         .select(repositories::name)
         .limit(i64::from(limit))
         .load(connection)?;
-    let first = names.iter().map(|name| parse(name));
-    listed(first.collect::<Result<_, _>>()?, to_number(total)?)
+    listed(parse_all(&names)?, to_number(total)?)
 }
 
 fn listed<T>(first: Vec<T>, total: u64) -> Result<Listed<T>, MetadataError> {

@@ -2,20 +2,11 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use secrecy::ExposeSecret;
 
-use crate::sqlite::schema::robot_tokens;
-use crate::store::{milliseconds, time_of};
+use crate::sql::pages::{robot_token_named, robot_tokens_page};
+use crate::sql::rows::RobotTokenRow;
+use crate::sql::schema::robot_tokens;
+use crate::store::milliseconds;
 use crate::{MetadataError, RobotTokenRecord};
-
-#[derive(Queryable)]
-struct RobotTokenRow {
-    id: String,
-    name: String,
-    secret_hash: String,
-    scope: String,
-    created_at: i64,
-    expires_at: Option<i64>,
-    revoked_at: Option<i64>,
-}
 
 pub(super) fn add(
     connection: &mut SqliteConnection,
@@ -45,22 +36,15 @@ pub(super) fn find(
         .filter(robot_tokens::revoked_at.is_null())
         .first(connection)
         .optional()?;
-    Ok(row.map(record))
+    Ok(row.map(RobotTokenRow::record))
 }
 
 pub(super) fn find_named(
     connection: &mut SqliteConnection,
     name: &str,
 ) -> Result<Option<RobotTokenRecord>, MetadataError> {
-    let row: Option<RobotTokenRow> = in_use(name).first(connection).optional()?;
-    Ok(row.map(record))
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn in_use<'a>(name: &'a str) -> _ {
-    robot_tokens::table
-        .filter(robot_tokens::name.eq(name))
-        .filter(robot_tokens::revoked_at.is_null())
+    let row: Option<RobotTokenRow> = robot_token_named(name).first(connection).optional()?;
+    Ok(row.map(RobotTokenRow::record))
 }
 
 pub(super) fn revoke(
@@ -81,24 +65,8 @@ pub(super) fn list(
     last: &str,
     limit: u32,
 ) -> Result<Vec<RobotTokenRecord>, MetadataError> {
-    let rows: Vec<RobotTokenRow> = robot_tokens::table
-        .filter(robot_tokens::id.gt(last))
-        .order(robot_tokens::id)
-        .limit(i64::from(limit))
-        .load(connection)?;
-    Ok(rows.into_iter().map(record).collect())
-}
-
-fn record(row: RobotTokenRow) -> RobotTokenRecord {
-    RobotTokenRecord {
-        id: row.id,
-        name: row.name,
-        secret_hash: row.secret_hash.into(),
-        scope: row.scope,
-        created_at: time_of(row.created_at),
-        expires_at: row.expires_at.map(time_of),
-        revoked_at: row.revoked_at.map(time_of),
-    }
+    let rows: Vec<RobotTokenRow> = robot_tokens_page(last, limit).load(connection)?;
+    Ok(rows.into_iter().map(RobotTokenRow::record).collect())
 }
 
 #[cfg(test)]
@@ -108,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_name_is_found_by_its_index() {
-        let plan = plan(&in_use("ci"));
+        let plan = plan(&robot_token_named("ci"));
         assert!(
             plan.starts_with("SEARCH robot_tokens USING INDEX robot_tokens_by_name"),
             "{plan}"

@@ -3,23 +3,19 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use secrecy::ExposeSecret;
 
-use crate::sqlite::schema::signing_keys;
-use crate::store::{milliseconds, time_of};
+use crate::sql::rows::{self, SigningKeyRow};
+use crate::sql::schema::signing_keys;
+use crate::store::milliseconds;
 use crate::{MetadataError, SigningKeyRecord};
 
 /// All of them, the newest first. They are few.
 pub(super) fn list(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<SigningKeyRecord>, MetadataError> {
-    let rows: Vec<(String, String, i64)> = signing_keys::table
+    let rows: Vec<SigningKeyRow> = signing_keys::table
         .order((signing_keys::created_at.desc(), signing_keys::id.desc()))
         .load(connection)?;
-    let record = |(id, private_key, created_at): (String, String, i64)| SigningKeyRecord {
-        id,
-        private_key: private_key.into(),
-        created_at: time_of(created_at),
-    };
-    Ok(rows.into_iter().map(record).collect())
+    Ok(rows.into_iter().map(rows::signing_key).collect())
 }
 
 pub(super) fn add(

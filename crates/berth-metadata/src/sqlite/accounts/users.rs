@@ -2,30 +2,21 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::sqlite::schema::users;
-use crate::store::{milliseconds, time_of};
+use crate::sql::pages::users_page;
+use crate::sql::rows::{self, UserRow};
+use crate::sql::schema::users;
+use crate::store::milliseconds;
 use crate::{MetadataError, UserRecord};
-
-#[derive(Queryable)]
-struct UserRow {
-    name: String,
-    password_hash: String,
-    groups: String,
-    created_at: i64,
-    expires_at: Option<i64>,
-}
 
 pub(super) fn add(
     connection: &mut SqliteConnection,
     user: &UserRecord,
 ) -> Result<bool, MetadataError> {
-    let groups = serde_json::to_string(&user.groups)
-        .map_err(|error| MetadataError::Database(format!("groups cannot be written: {error}")))?;
     let added = diesel::insert_into(users::table)
         .values((
             users::name.eq(&user.name),
             users::password_hash.eq(user.password_hash.expose_secret()),
-            users::groups.eq(groups),
+            users::groups.eq(rows::groups(user)?),
             users::created_at.eq(milliseconds(user.created_at)),
             users::expires_at.eq(user.expires_at.map(milliseconds)),
         ))
@@ -39,7 +30,7 @@ pub(super) fn find(
     name: &str,
 ) -> Result<Option<UserRecord>, MetadataError> {
     let row: Option<UserRow> = users::table.find(name).first(connection).optional()?;
-    row.map(record).transpose()
+    row.map(UserRow::record).transpose()
 }
 
 pub(super) fn set_password_hash(
@@ -63,23 +54,6 @@ pub(super) fn list(
     last: &str,
     limit: u32,
 ) -> Result<Vec<UserRecord>, MetadataError> {
-    let rows: Vec<UserRow> = users::table
-        .filter(users::name.gt(last))
-        .order(users::name)
-        .limit(i64::from(limit))
-        .load(connection)?;
-    rows.into_iter().map(record).collect()
-}
-
-fn record(row: UserRow) -> Result<UserRecord, MetadataError> {
-    let groups = serde_json::from_str(&row.groups).map_err(|error| {
-        MetadataError::Damaged(format!("groups of the user {:?}: {error}", row.name))
-    })?;
-    Ok(UserRecord {
-        name: row.name,
-        password_hash: row.password_hash.into(),
-        groups,
-        created_at: time_of(row.created_at),
-        expires_at: row.expires_at.map(time_of),
-    })
+    let rows: Vec<UserRow> = users_page(last, limit).load(connection)?;
+    rows.into_iter().map(UserRow::record).collect()
 }

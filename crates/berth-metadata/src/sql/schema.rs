@@ -1,4 +1,5 @@
-//! The tables, as the migrations make them.
+//! The tables, as the migrations of each database make them.
+#![allow(missing_docs, reason = "the migrations explain tables and columns")]
 
 diesel::table! {
     repositories (id) {
@@ -123,6 +124,7 @@ diesel::joinable!(repository_blobs -> repositories (repository_id));
 diesel::joinable!(repository_blobs -> blobs (blob_id));
 diesel::joinable!(manifests -> repositories (repository_id));
 diesel::joinable!(manifest_blobs -> blobs (blob_id));
+diesel::joinable!(manifest_blobs -> manifests (manifest_id));
 diesel::joinable!(manifest_manifests -> manifests (parent_id));
 diesel::joinable!(tags -> manifests (manifest_id));
 

@@ -1,0 +1,162 @@
+//! Queries that read a page of a list, by an index in its order, and what they ask of a row.
+
+use diesel::prelude::*;
+
+pub use unused::is_unused;
+
+use super::schema::{blobs, manifests, repositories, robot_tokens, tags, uploads, users};
+
+/// Names of repositories after `last`.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn repositories_page<'a>(last: &'a str, limit: u32) -> _ {
+    let limit: i64 = limit as i64;
+    repositories::table
+        .filter(repositories::name.gt(last))
+        .order(repositories::name)
+        .select(repositories::name)
+        .limit(limit)
+}
+
+/// Names of tags of a repository after `last`.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn tags_page<'a>(repository_id: i64, last: &'a str, limit: u32) -> _ {
+    let limit: i64 = limit as i64;
+    tags::table
+        .filter(tags::repository_id.eq(repository_id))
+        .filter(tags::name.gt(last))
+        .order(tags::name)
+        .select(tags::name)
+        .limit(limit)
+}
+
+/// Blobs after the digest `after`: [`BlobRow`](super::rows::BlobRow)s.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn blobs_page<'a>(after: &'a str, limit: u32) -> _ {
+    let limit: i64 = limit as i64;
+    blobs::table
+        .filter(blobs::digest.gt(after))
+        .order(blobs::digest)
+        .select((blobs::digest, blobs::size))
+        .limit(limit)
+}
+
+/// Condemned blobs after the digest `after`: [`BlobRow`](super::rows::BlobRow)s.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn condemned_page<'a>(after: &'a str, condemned_before: i64, limit: u32) -> _ {
+    let limit: i64 = limit as i64;
+    blobs::table
+        .filter(blobs::condemned_at.le(condemned_before))
+        .filter(blobs::digest.gt(after))
+        .order(blobs::digest)
+        .limit(limit)
+        .select((blobs::digest, blobs::size))
+}
+
+/// Live blobs after one digest, up to another, that are unused: [`BlobRow`](super::rows::BlobRow)s.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn unused_between<'a>(after: &'a str, last: &'a str, unused_since: i64) -> _ {
+    let live: &'static str = super::LIVE;
+    let unused: is_unused = is_unused(unused_since);
+    blobs::table
+        .filter(blobs::digest.gt(after))
+        .filter(blobs::digest.le(last))
+        .filter(blobs::state.eq(live))
+        .filter(unused)
+        .order(blobs::digest)
+        .select((blobs::digest, blobs::size))
+}
+
+/// The manifests of a repository after one of them: [`InspectedRow`](super::rows::InspectedRow)s.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn rest_of_repository<'a>(repository_id: i64, after: &'a str, limit: i64) -> _ {
+    manifests::table
+        .inner_join(repositories::table)
+        .filter(repositories::id.eq(repository_id))
+        .filter(manifests::repository_id.eq(repository_id))
+        .filter(manifests::digest.gt(after))
+        .order(manifests::digest)
+        .select((
+            repositories::name,
+            manifests::digest,
+            manifests::media_type,
+            manifests::content,
+        ))
+        .limit(limit)
+}
+
+/// The manifests of the repositories after one: [`InspectedRow`](super::rows::InspectedRow)s.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn repositories_after<'a>(after: &'a str, limit: i64) -> _ {
+    manifests::table
+        .inner_join(repositories::table)
+        .filter(repositories::name.gt(after))
+        .order((repositories::name, manifests::digest))
+        .select((
+            repositories::name,
+            manifests::digest,
+            manifests::media_type,
+            manifests::content,
+        ))
+        .limit(limit)
+}
+
+/// Sessions that expired by `now`, in milliseconds, the longest expired first.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn expired_uploads(now: i64, limit: u32) -> _ {
+    let limit: i64 = limit as i64;
+    uploads::table
+        .filter(uploads::expires_at.le(now))
+        .order((uploads::expires_at, uploads::id))
+        .select(uploads::id)
+        .limit(limit)
+}
+
+/// Users after the name `last`: [`UserRow`](super::rows::UserRow)s.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn users_page<'a>(last: &'a str, limit: u32) -> _ {
+    let limit: i64 = limit as i64;
+    users::table
+        .filter(users::name.gt(last))
+        .order(users::name)
+        .limit(limit)
+}
+
+/// Tokens of robots after the id `last`: [`RobotTokenRow`](super::rows::RobotTokenRow)s.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn robot_tokens_page<'a>(last: &'a str, limit: u32) -> _ {
+    let limit: i64 = limit as i64;
+    robot_tokens::table
+        .filter(robot_tokens::id.gt(last))
+        .order(robot_tokens::id)
+        .limit(limit)
+}
+
+/// The token of this name that is not revoked.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn robot_token_named<'a>(name: &'a str) -> _ {
+    robot_tokens::table
+        .filter(robot_tokens::name.eq(name))
+        .filter(robot_tokens::revoked_at.is_null())
+}
+
+mod unused {
+    #![allow(missing_docs, reason = "the type of the condition, which has its name")]
+
+    use diesel::dsl::{exists, not};
+    use diesel::prelude::*;
+
+    use crate::sql::schema::{blobs, manifest_blobs, repository_blobs};
+
+    /// Whether no manifest is linked to the blob of the outer query, and no repository newly.
+    #[diesel::dsl::auto_type]
+    pub fn is_unused(unused_since: i64) -> _ {
+        let manifest = manifest_blobs::table
+            .filter(manifest_blobs::blob_id.eq(blobs::id.nullable()))
+            .select(manifest_blobs::manifest_id);
+        let new_link = repository_blobs::table
+            .filter(repository_blobs::blob_id.eq(blobs::id))
+            .filter(repository_blobs::linked_at.gt(unused_since))
+            .select(repository_blobs::repository_id);
+        not(exists(manifest)).and(not(exists(new_link)))
+    }
+}

@@ -1,0 +1,276 @@
+//! What rows mean.
+
+use std::collections::HashMap;
+
+use berth_spec::{Digest, MediaType};
+use diesel::prelude::*;
+
+use super::stored::{parse, time_of, to_number};
+use crate::{
+    Blob, InspectedManifest, ManifestEntry, ManifestLimits, MetadataError, NewManifest, Referrer,
+    RobotTokenRecord, SigningKeyRecord, StoredManifest, TagEntry, UploadRecord, UserRecord,
+};
+
+/// Digest, size.
+pub type BlobRow = (String, i64);
+
+/// A blob.
+pub fn blob((digest, size): BlobRow) -> Result<Blob, MetadataError> {
+    Ok(Blob {
+        digest: parse(&digest)?,
+        size: to_number(size)?,
+    })
+}
+
+/// Blobs, in the order of their rows.
+pub fn blobs(rows: Vec<BlobRow>) -> Result<Vec<Blob>, MetadataError> {
+    rows.into_iter().map(blob).collect()
+}
+
+/// Texts that were valid when they were stored.
+pub fn parse_all<T>(texts: &[String]) -> Result<Vec<T>, MetadataError>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    texts.iter().map(|text| parse(text)).collect()
+}
+
+/// Digest, media type, content.
+pub type ManifestRow = (String, String, Vec<u8>);
+
+/// A manifest, with its bytes.
+pub fn manifest(
+    (digest, media_type, content): ManifestRow,
+) -> Result<StoredManifest, MetadataError> {
+    Ok(StoredManifest {
+        digest: parse(&digest)?,
+        media_type: parse::<MediaType>(&media_type)?,
+        content: content.into(),
+    })
+}
+
+/// Digest, media type, size, artifact type, annotations.
+pub type ReferrerRow = (String, String, i64, Option<String>, Option<String>);
+
+/// An entry of a list of referrers.
+pub fn referrer(row: ReferrerRow) -> Result<Referrer, MetadataError> {
+    let (digest, media_type, size, artifact_type, annotations) = row;
+    let annotations = annotations.as_deref().unwrap_or("{}");
+    Ok(Referrer {
+        digest: parse(&digest)?,
+        media_type: parse(&media_type)?,
+        size: to_number(size)?,
+        artifact_type,
+        annotations: serde_json::from_str(annotations)
+            .map_err(|error| MetadataError::Damaged(format!("annotations of {digest}: {error}")))?,
+    })
+}
+
+/// How many bytes a [`ReferrerRow`] counts for against
+/// [`ReferrerLimits::bytes`](crate::ReferrerLimits::bytes).
+pub fn referrer_bytes(row: &ReferrerRow) -> usize {
+    let texts = [&row.3, &row.4];
+    texts
+        .map(|text| text.as_deref().map_or(0, str::len))
+        .iter()
+        .sum()
+}
+
+/// What is stored of the annotations of a manifest: nothing, if it has no subject.
+pub fn annotations(manifest: &NewManifest) -> Result<Option<String>, MetadataError> {
+    if manifest.subject.is_none() {
+        return Ok(None);
+    }
+    serde_json::to_string(&manifest.annotations)
+        .map(Some)
+        .map_err(|error| MetadataError::Database(error.to_string()))
+}
+
+/// Repository, digest, media type, content.
+pub type InspectedRow = (String, String, String, Vec<u8>);
+
+/// A page of manifests while it fills.
+pub struct ManifestPage {
+    limits: ManifestLimits,
+    manifests: Vec<InspectedManifest>,
+    bytes: usize,
+    is_full: bool,
+}
+
+impl ManifestPage {
+    /// An empty page.
+    pub fn new(limits: ManifestLimits) -> Self {
+        Self {
+            limits,
+            manifests: Vec::new(),
+            bytes: 0,
+            is_full: false,
+        }
+    }
+
+    /// For how many more manifests there may be room.
+    pub fn room(&self) -> i64 {
+        let taken = i64::try_from(self.manifests.len()).unwrap_or(i64::MAX);
+        i64::from(self.limits.count).saturating_sub(taken)
+    }
+
+    /// Whether a manifest did not fit.
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Adds a manifest. `false` if there was no room for it.
+    pub fn add(&mut self, row: InspectedRow) -> Result<bool, MetadataError> {
+        let (repository, digest, media_type, content) = row;
+        self.bytes = self.bytes.saturating_add(content.len());
+        self.is_full = self.bytes > self.limits.bytes && !self.manifests.is_empty();
+        if self.is_full {
+            return Ok(false);
+        }
+        self.manifests.push(InspectedManifest {
+            repository: parse(&repository)?,
+            manifest: manifest((digest, media_type, content))?,
+        });
+        Ok(true)
+    }
+
+    /// What is on the page.
+    pub fn into_manifests(self) -> Vec<InspectedManifest> {
+        self.manifests
+    }
+}
+
+/// Name, digest of the manifest, time of the last change.
+pub type TagRow = (String, String, i64);
+
+/// A tag, as retention sees it.
+pub fn tag_entry((name, digest, updated_at): TagRow) -> Result<TagEntry, MetadataError> {
+    Ok(TagEntry {
+        tag: parse(&name)?,
+        digest: parse(&digest)?,
+        updated_at: time_of(updated_at),
+    })
+}
+
+/// Id, digest, size, time of the last use, subject.
+pub type ManifestEntryRow = (i64, String, i64, i64, Option<String>);
+
+/// Manifests, as retention sees them. `edges` are ids of parents with the digests of their children, in the order of those.
+pub fn manifest_entries(
+    rows: Vec<ManifestEntryRow>,
+    edges: Vec<(i64, String)>,
+) -> Result<Vec<ManifestEntry>, MetadataError> {
+    let mut children: HashMap<i64, Vec<Digest>> = HashMap::new();
+    for (parent_id, child) in edges {
+        children.entry(parent_id).or_default().push(parse(&child)?);
+    }
+    let entry = |(id, digest, size, used_at, subject): ManifestEntryRow| {
+        Ok(ManifestEntry {
+            digest: parse(&digest)?,
+            size: to_number(size)?,
+            used_at: time_of(used_at),
+            subject: subject.as_deref().map(parse).transpose()?,
+            children: children.remove(&id).unwrap_or_default(),
+        })
+    };
+    rows.into_iter().map(entry).collect()
+}
+
+/// A row of `uploads`.
+#[derive(Queryable)]
+pub struct UploadRow {
+    id: String,
+    repository: String,
+    algorithm: String,
+    offset: i64,
+    hash_state: Vec<u8>,
+    revision: i64,
+    _updated_at: i64,
+    expires_at: i64,
+}
+
+impl UploadRow {
+    /// The record of the session.
+    pub fn record(self) -> Result<UploadRecord, MetadataError> {
+        Ok(UploadRecord {
+            id: parse(&self.id)?,
+            repository: parse(&self.repository)?,
+            algorithm: parse(&self.algorithm)?,
+            offset: to_number(self.offset)?,
+            hash_state: self.hash_state,
+            revision: to_number(self.revision)?,
+            expires_at: time_of(self.expires_at),
+        })
+    }
+}
+
+/// A row of `users`.
+#[derive(Queryable)]
+pub struct UserRow {
+    name: String,
+    password_hash: String,
+    groups: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+}
+
+impl UserRow {
+    /// The record of the user.
+    pub fn record(self) -> Result<UserRecord, MetadataError> {
+        let groups = serde_json::from_str(&self.groups).map_err(|error| {
+            MetadataError::Damaged(format!("groups of the user {:?}: {error}", self.name))
+        })?;
+        Ok(UserRecord {
+            name: self.name,
+            password_hash: self.password_hash.into(),
+            groups,
+            created_at: time_of(self.created_at),
+            expires_at: self.expires_at.map(time_of),
+        })
+    }
+}
+
+/// What is stored of the groups of a user.
+pub fn groups(user: &UserRecord) -> Result<String, MetadataError> {
+    serde_json::to_string(&user.groups)
+        .map_err(|error| MetadataError::Database(format!("groups cannot be written: {error}")))
+}
+
+/// A row of `robot_tokens`.
+#[derive(Queryable)]
+pub struct RobotTokenRow {
+    id: String,
+    name: String,
+    secret_hash: String,
+    scope: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+    revoked_at: Option<i64>,
+}
+
+impl RobotTokenRow {
+    /// The record of the token.
+    pub fn record(self) -> RobotTokenRecord {
+        RobotTokenRecord {
+            id: self.id,
+            name: self.name,
+            secret_hash: self.secret_hash.into(),
+            scope: self.scope,
+            created_at: time_of(self.created_at),
+            expires_at: self.expires_at.map(time_of),
+            revoked_at: self.revoked_at.map(time_of),
+        }
+    }
+}
+
+/// Id, private key, time of its making.
+pub type SigningKeyRow = (String, String, i64);
+
+/// A signing key.
+pub fn signing_key((id, private_key, created_at): SigningKeyRow) -> SigningKeyRecord {
+    SigningKeyRecord {
+        id,
+        private_key: private_key.into(),
+        created_at: time_of(created_at),
+    }
+}
