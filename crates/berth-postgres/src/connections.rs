@@ -1,0 +1,136 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_metadata::MetadataError;
+use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::r2d2::{ManageConnection, NopErrorHandler, Pool, PooledConnection};
+use tokio::sync::Semaphore;
+
+use crate::PostgresOptions;
+use crate::address::Address;
+
+/// How long somebody waits for a connection while the server cannot be reached.
+const WAIT: Duration = Duration::from_secs(15);
+
+/// A pool of connections, and who may use one.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    pool: Pool<Manager>,
+    address: Address,
+    /// Lets waiting happen here, and not on blocking threads.
+    permits: Arc<Semaphore>,
+}
+
+/// A connection of the pool.
+pub(crate) struct Pooled {
+    pub(crate) database: PgConnection,
+    /// It goes instead of back into the pool.
+    pub(crate) is_lost: bool,
+}
+
+impl Connections {
+    /// A pool that connects when somebody needs it.
+    pub(crate) fn new(address: Address, options: &PostgresOptions) -> Self {
+        let connections = options.connections.max(1);
+        let manager = Manager {
+            address: address.clone(),
+            session: session(options),
+        };
+        let pool = Pool::builder()
+            .max_size(connections)
+            .min_idle(Some(0))
+            // It would cost a round trip each time. Whoever finds that a connection is lost takes another.
+            .test_on_check_out(false)
+            .connection_timeout(WAIT)
+            // The last error is in the answer to whoever waits.
+            .error_handler(Box::new(NopErrorHandler))
+            .build_unchecked(manager);
+        Self {
+            pool,
+            address,
+            permits: Arc::new(Semaphore::new(connections as usize)),
+        }
+    }
+
+    /// Does work that blocks, on a blocking thread, when there is a connection for it.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, MetadataError> + Send + 'static,
+    ) -> Result<T, MetadataError> {
+        let stopped = |error: &dyn std::fmt::Display| MetadataError::Database(error.to_string());
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|error| stopped(&error))?;
+        let connections = self.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work(&connections)
+        });
+        work.await.map_err(|error| stopped(&error))?
+    }
+
+    /// A connection. Blocks.
+    pub(crate) fn get(&self) -> Result<PooledConnection<Manager>, MetadataError> {
+        self.pool.get().map_err(|error| self.address.failed(&error))
+    }
+
+    /// How many connections there may be.
+    pub(crate) fn most(&self) -> u32 {
+        self.pool.max_size()
+    }
+}
+
+/// What every session is told. Durability: what is committed is in the log on disk. A stricter or laxer way to wait for
+/// standbys is for the owner of the database to choose, but not to wait for nothing at all.
+fn session(options: &PostgresOptions) -> String {
+    let milliseconds = |duration: Duration| duration.as_millis().clamp(1, i32::MAX as u128);
+    format!(
+        "SET application_name = 'berth';
+        SET statement_timeout = {statement};
+        SET lock_timeout = {lock};
+        SET idle_in_transaction_session_timeout = {idle};
+        SELECT set_config('synchronous_commit', 'on', false)
+            WHERE current_setting('synchronous_commit') = 'off';",
+        statement = milliseconds(options.statement_timeout),
+        lock = milliseconds(options.lock_timeout),
+        idle = milliseconds(options.statement_timeout.saturating_mul(2)),
+    )
+}
+
+/// Makes connections.
+pub(crate) struct Manager {
+    address: Address,
+    session: String,
+}
+
+/// Connects without any settings of a session.
+pub(crate) fn connect(address: &Address) -> Result<PgConnection, MetadataError> {
+    PgConnection::establish(address.url()).map_err(|error| address.failed(&error))
+}
+
+impl ManageConnection for Manager {
+    type Connection = Pooled;
+    type Error = MetadataError;
+
+    fn connect(&self) -> Result<Pooled, MetadataError> {
+        let mut database = connect(&self.address)?;
+        database
+            .batch_execute(&self.session)
+            .map_err(|error| self.address.failed(&error))?;
+        Ok(Pooled {
+            database,
+            is_lost: false,
+        })
+    }
+
+    fn is_valid(&self, connection: &mut Pooled) -> Result<(), MetadataError> {
+        let answered = connection.database.batch_execute("SELECT 1");
+        answered.map_err(|error| self.address.failed(&error))
+    }
+
+    fn has_broken(&self, connection: &mut Pooled) -> bool {
+        // A panic may have left a transaction open.
+        connection.is_lost || std::thread::panicking()
+    }
+}

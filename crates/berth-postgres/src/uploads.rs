@@ -1,0 +1,77 @@
+use berth_metadata::UploadRecord;
+use berth_metadata::sql::pages::expired_uploads;
+use berth_metadata::sql::rows::{UploadRow, parse_all};
+use berth_metadata::sql::schema::uploads;
+use berth_metadata::sql::stored::{milliseconds, to_integer};
+use berth_spec::SessionId;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+
+use crate::failure::Failure;
+use crate::now;
+
+pub(crate) fn create(connection: &mut PgConnection, upload: &UploadRecord) -> Result<(), Failure> {
+    diesel::insert_into(uploads::table)
+        .values((
+            uploads::id.eq(upload.id.to_string()),
+            uploads::repository.eq(upload.repository.as_str()),
+            uploads::algorithm.eq(upload.algorithm.as_str()),
+            uploads::offset.eq(to_integer(upload.offset)?),
+            uploads::hash_state.eq(&upload.hash_state),
+            uploads::revision.eq(to_integer(upload.revision)?),
+            uploads::updated_at.eq(now()),
+            uploads::expires_at.eq(milliseconds(upload.expires_at)),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(crate) fn find(
+    connection: &mut PgConnection,
+    id: SessionId,
+) -> Result<Option<UploadRecord>, Failure> {
+    let row: Option<UploadRow> = uploads::table
+        .find(id.to_string())
+        .first(connection)
+        .optional()?;
+    Ok(row.map(UploadRow::record).transpose()?)
+}
+
+/// Replaces a record that still has the revision before. Of two replicas that do so at once, the second waits for the row, and
+/// finds another revision.
+pub(crate) fn update(
+    connection: &mut PgConnection,
+    upload: &UploadRecord,
+) -> Result<bool, Failure> {
+    let Some(before) = upload.revision.checked_sub(1) else {
+        return Ok(false);
+    };
+    let updated = diesel::update(uploads::table.find(upload.id.to_string()))
+        .filter(uploads::revision.eq(to_integer(before)?))
+        .set((
+            uploads::repository.eq(upload.repository.as_str()),
+            uploads::algorithm.eq(upload.algorithm.as_str()),
+            uploads::offset.eq(to_integer(upload.offset)?),
+            uploads::hash_state.eq(&upload.hash_state),
+            uploads::revision.eq(to_integer(upload.revision)?),
+            uploads::updated_at.eq(now()),
+            uploads::expires_at.eq(milliseconds(upload.expires_at)),
+        ))
+        .execute(connection)?;
+    Ok(updated > 0)
+}
+
+pub(crate) fn delete(connection: &mut PgConnection, id: SessionId) -> Result<bool, Failure> {
+    let deleted = diesel::delete(uploads::table.find(id.to_string())).execute(connection)?;
+    Ok(deleted > 0)
+}
+
+/// Sessions that expired by `now`, in milliseconds.
+pub(crate) fn expired(
+    connection: &mut PgConnection,
+    now: i64,
+    limit: u32,
+) -> Result<Vec<SessionId>, Failure> {
+    let ids: Vec<String> = expired_uploads(now, limit).load(connection)?;
+    Ok(parse_all(&ids)?)
+}
