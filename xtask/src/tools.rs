@@ -44,6 +44,7 @@ const PEERS: [GoProgram; 1] = [GoProgram {
 
 /// Installs what the tests need and is missing.
 pub(crate) fn install() -> Result<()> {
+    install_postgres()?;
     install_all(&["faketime", "skopeo", "strace"], &GO_PROGRAMS)
 }
 
@@ -115,11 +116,24 @@ fn install_go_program(program: &GoProgram) -> Result<()> {
     fs::write(&stamp, version).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
-/// Installs a package of Debian if the program of its name is missing.
-pub(crate) fn install_package(name: &str) -> Result<()> {
-    if works(name, &["--version"]) {
+/// Installs the server that the tests of metadata on PostgreSQL start, if there is none. Debian keeps its programs apart.
+fn install_postgres() -> Result<()> {
+    let debian = "ls /usr/lib/postgresql/*/bin/initdb";
+    if works("initdb", &["--version"]) || works("sh", &["-c", debian]) {
         return Ok(());
     }
+    install_missing("postgresql")
+}
+
+/// Installs a package of Debian if the program of its name is missing.
+pub(crate) fn install_package(name: &str) -> Result<()> {
+    match works(name, &["--version"]) {
+        true => Ok(()),
+        false => install_missing(name),
+    }
+}
+
+fn install_missing(name: &str) -> Result<()> {
     let install = ["install", "-y", "--no-install-recommends", name];
     let installed = apt_get(&install).or_else(|_| {
         apt_get(&["update"])?;

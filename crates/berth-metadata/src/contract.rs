@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod accounts;
+pub mod agreement;
 mod blobs;
 mod bounds;
 mod collection;
+pub mod concurrency;
 mod inspection;
 mod lists;
 mod manifests;

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use berth_metadata::contract::concurrency;
 use berth_metadata::{
     AccountStore, MemoryMetadata, RobotTokenRecord, SigningKeyRecord, SqliteMetadata, UserRecord,
 };
@@ -125,42 +126,9 @@ async fn debug_shows_no_secret() {
     );
 }
 
-/// Many add the same at once, as replicas and impatient people do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_at_once_one_is_first() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteMetadata::open(&folder.path().join(NAME)).unwrap();
-    let store = std::sync::Arc::new(store);
-    let adding: Vec<_> = (0..20)
-        .map(|number| {
-            let store = std::sync::Arc::clone(&store);
-            tokio::spawn(async move {
-                let key = SigningKeyRecord {
-                    id: number.to_string(),
-                    ..key()
-                };
-                let token = RobotTokenRecord {
-                    id: number.to_string(),
-                    ..token()
-                };
-                [
-                    store.add_user(&user()).await.unwrap(),
-                    store.add_robot_token(&token).await.unwrap(),
-                    store
-                        .add_signing_key(&key, SystemTime::UNIX_EPOCH)
-                        .await
-                        .unwrap(),
-                ]
-            })
-        })
-        .collect();
-    let mut first = [0; 3];
-    for added in adding {
-        let added = added.await.unwrap();
-        for (count, was_added) in first.iter_mut().zip(added) {
-            *count += usize::from(was_added);
-        }
-    }
-    assert_eq!(first, [1, 1, 1]);
-    assert_eq!(store.signing_keys().await.unwrap().len(), 1);
+    concurrency::one_who_adds_is_first(&[std::sync::Arc::new(store)]).await;
 }

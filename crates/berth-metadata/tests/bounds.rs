@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use berth_metadata::contract::concurrency;
 use berth_metadata::{
-    Blob, Bounds, MemoryMetadata, MetadataError, MetadataStore, NewManifest, PutManifest, Quota,
-    Scope, SqliteMetadata, Usage,
+    Blob, Bounds, MemoryMetadata, MetadataError, MetadataStore, NewManifest, Quota, Scope,
+    SqliteMetadata, Usage,
 };
-use berth_spec::{Digest, Reference, RepositoryName, Tag, media_types};
+use berth_spec::{Digest, RepositoryName, media_types};
 use bytes::Bytes;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 use tempfile::TempDir;
-use tokio::task::JoinSet;
 
 fn sqlite() -> (Arc<SqliteMetadata>, PathBuf, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -45,78 +45,12 @@ fn manifest(content: &str, tags: &[&str]) -> NewManifest {
     }
 }
 
-/// Many push different manifests under one immutable tag at the same time.
-async fn one_wins(store: Arc<dyn MetadataStore>) {
-    let (here, tag): (_, Tag) = (repository("here"), "v1".parse().unwrap());
-    let bounds = Bounds::new(|_| true, Vec::new());
-    let mut pushes = JoinSet::new();
-    for number in 0..200 {
-        let (store, here, bounds) = (Arc::clone(&store), here.clone(), bounds.clone());
-        pushes.spawn(async move {
-            // Each also has a tag of its own, which goes with the push.
-            let own = format!("own-{number}");
-            let image = manifest(&format!("image {number}"), &[&own, "v1"]);
-            match store.put_manifest_within(&here, &image, &bounds).await {
-                Ok(PutManifest::Stored) => Some(image),
-                Err(MetadataError::TagImmutable(_)) => None,
-                other => panic!("{other:?}"),
-            }
-        });
-    }
-    let won: Vec<NewManifest> = pushes.join_all().await.into_iter().flatten().collect();
-    let [winner] = &won[..] else {
-        panic!("{} have won", won.len());
-    };
-    let found = store.manifest(&here, &Reference::Tag(tag.clone())).await;
-    assert_eq!(found.unwrap().unwrap().digest, winner.digest);
-    let tags = store.tags(&here, None, 1000).await.unwrap();
-    assert_eq!(tags, Some(vec![winner.tags[0].clone(), tag]));
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_pushes_of_one_immutable_tag_one_wins() {
     let (store, _, _folder) = sqlite();
-    one_wins(store).await;
-    one_wins(Arc::new(MemoryMetadata::default())).await;
-}
-
-/// Many push blobs and tags into two repositories with one quota at the same time.
-async fn none_exceeds(store: Arc<dyn MetadataStore>) {
-    const LAYER: u64 = 100;
-    let scope = Scope::Namespace(repository("team"));
-    let quota = Quota {
-        scope: scope.clone(),
-        bytes: Some(20 * LAYER),
-        tags: Some(7),
-    };
-    let bounds = Bounds::new(|_| false, vec![quota]);
-    let mut pushes = JoinSet::new();
-    for number in 0..150_u64 {
-        let (store, bounds) = (Arc::clone(&store), bounds.clone());
-        let here = repository(["team", "team/app"][number as usize % 2]);
-        pushes.spawn(async move {
-            let digest = Digest::sha256(&number.to_le_bytes());
-            let layer = Blob {
-                digest,
-                size: LAYER,
-            };
-            let linked = store.link_blob_within(&here, &layer, None, &bounds).await;
-            // It takes no bytes.
-            let tagged = manifest("", &[&format!("t{number}")]);
-            let put = store.put_manifest_within(&here, &tagged, &bounds).await;
-            (is_let_in(linked), is_let_in(put))
-        });
-    }
-    let answers = pushes.join_all().await;
-    let let_in = |answers: &mut dyn Iterator<Item = bool>| answers.filter(|is_in| *is_in).count();
-    let linked = let_in(&mut answers.iter().map(|(linked, _)| *linked));
-    let tagged = let_in(&mut answers.iter().map(|(_, tagged)| *tagged));
-    assert_eq!((linked, tagged), (20, 7));
-    let full = Usage {
-        bytes: 20 * LAYER,
-        tags: 7,
-    };
-    assert_eq!(store.usage(&scope).await.unwrap(), full);
+    concurrency::one_push_of_an_immutable_tag_wins(&[store]).await;
+    let memory = Arc::new(MemoryMetadata::default());
+    concurrency::one_push_of_an_immutable_tag_wins(&[memory]).await;
 }
 
 fn is_let_in<T: std::fmt::Debug>(answer: Result<T, MetadataError>) -> bool {
@@ -130,8 +64,9 @@ fn is_let_in<T: std::fmt::Debug>(answer: Result<T, MetadataError>) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn pushes_at_the_same_time_exceed_no_quota() {
     let (store, _, _folder) = sqlite();
-    none_exceeds(store).await;
-    none_exceeds(Arc::new(MemoryMetadata::default())).await;
+    concurrency::no_pushes_exceed_a_quota_together(&[store]).await;
+    let memory = Arc::new(MemoryMetadata::default());
+    concurrency::no_pushes_exceed_a_quota_together(&[memory]).await;
 }
 
 #[tokio::test]

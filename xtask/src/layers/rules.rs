@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -17,6 +17,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("berth-audit", &["berth-spec"]),
     ("berth-route", &["berth-spec"]),
     ("berth-metadata", &["berth-spec"]),
+    ("berth-postgres", &["berth-spec", "berth-metadata"]),
     ("berth-blob", &["berth-spec"]),
     ("berth-upload", &["berth-spec", "berth-blob"]),
     (
@@ -113,9 +114,10 @@ const XTASK: &str = "xtask";
 const OUTSIDE: [&str; 2] = [XTASK, "berth-fuzz"];
 
 /// Packages that only some crates may use.
-const CONFINED: [(&str, &[&str]); 7] = [
-    ("diesel", &["berth-metadata"]),
-    ("diesel_migrations", &["berth-metadata"]),
+const CONFINED: [(&str, &[&str]); 8] = [
+    ("diesel", &["berth-metadata", "berth-postgres"]),
+    ("diesel_migrations", &["berth-metadata", "berth-postgres"]),
+    ("pq-sys", &["berth-postgres"]),
     ("libsqlite3-sys", &["berth-metadata"]),
     // For tests, which lock the database as other programs do.
     ("rusqlite", &["berth"]),
@@ -205,6 +207,7 @@ mod tests {
     fn the_table_allows_what_it_lists() {
         assert_eq!(violations(&workspace()), Vec::<String>::new());
         assert!(violations(&with("berth-metadata", "diesel")).is_empty());
+        assert!(violations(&with("berth-postgres", "diesel")).is_empty());
         assert!(violations(&with("berth-spec", "serde")).is_empty());
     }
 
@@ -217,6 +220,7 @@ mod tests {
             ("berth-registry", "berth-http"),
             ("berth-http", "berth"),
             ("berth-http", "berth-metadata"),
+            ("berth-metadata", "berth-postgres"),
             ("berth-registry", "diesel"),
             ("berth-registry", "hyper"),
             ("berth-blob", "anyhow"),
