@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use secrecy::SecretString;
 use tempfile::TempDir;
 
@@ -150,6 +151,27 @@ impl TestServer {
         connection.batch_execute(statements).unwrap();
     }
 
+    /// Begins a transaction and leaves it open, with the locks of its statements, until the answer is dropped.
+    ///
+    /// # Panics
+    /// When a statement fails.
+    pub fn hold(&self, database: &str, statements: &str) -> impl Sized + use<> {
+        let mut connection = PgConnection::establish(&self.url(database)).unwrap();
+        let statements = format!("BEGIN; {statements}");
+        connection.batch_execute(&statements).unwrap();
+        connection
+    }
+
+    /// The column `text` of the rows of a query.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn texts(&self, database: &str, query: &str) -> Vec<String> {
+        let mut connection = PgConnection::establish(&self.url(database)).unwrap();
+        let rows: Vec<Row> = diesel::sql_query(query).load(&mut connection).unwrap();
+        rows.into_iter().map(|row| row.text).collect()
+    }
+
     /// The URL of a database of this server.
     pub fn url(&self, database: &str) -> String {
         let place = self.place();
@@ -213,6 +235,12 @@ impl TestServer {
         ]);
         output(&mut command);
     }
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    text: String,
 }
 
 impl Drop for TestServer {

@@ -2,16 +2,17 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_metadata::InspectionStore;
 use berth_metadata::contract::concurrency;
 use berth_postgres::test_server::TestServer;
 use berth_postgres::{PostgresMetadata, PostgresOptions};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 struct Replicas {
     url: SecretString,
-    _server: Arc<TestServer>,
+    server: Arc<TestServer>,
 }
 
 impl Replicas {
@@ -19,7 +20,7 @@ impl Replicas {
         let server = TestServer::shared();
         Self {
             url: server.database(),
-            _server: server,
+            server,
         }
     }
 
@@ -32,10 +33,23 @@ impl Replicas {
         (0..3).map(|_| as_kind(self.open_one())).collect()
     }
 
-    /// Finds nothing wrong with what is stored.
+    /// Finds nothing wrong with what is stored, and that nobody has waited in a circle: locks are asked for in one order. The
+    /// sessions that took part must have ended: only then is it certain what they tell.
     async fn assert_sound(&self) {
         let damages = self.open_one().damages().await.unwrap();
         assert_eq!(damages, Vec::<String>::new());
+        let (start, _) = self.url.expose_secret().split_once('?').unwrap();
+        let name = start.rsplit('/').next().unwrap();
+        let sessions = format!(
+            "SELECT pid::text AS text FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+        );
+        while !self.server.texts(name, &sessions).is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let deadlocks = format!(
+            "SELECT deadlocks::text AS text FROM pg_stat_database WHERE datname = '{name}'"
+        );
+        assert_eq!(self.server.texts(name, &deadlocks), ["0"]);
     }
 }
 
@@ -44,6 +58,8 @@ async fn one_push_of_an_immutable_tag_wins() {
     let replicas = Replicas::new();
     let stores = replicas.open(|store| Arc::new(store) as _);
     concurrency::one_push_of_an_immutable_tag_wins(&stores).await;
+    drop(stores);
+    replicas.assert_sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,6 +67,8 @@ async fn no_pushes_exceed_a_quota_together() {
     let replicas = Replicas::new();
     let stores = replicas.open(|store| Arc::new(store) as _);
     concurrency::no_pushes_exceed_a_quota_together(&stores).await;
+    drop(stores);
+    replicas.assert_sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,6 +76,7 @@ async fn nothing_that_is_pushed_is_collected() {
     let replicas = Replicas::new();
     let stores = replicas.open(|store| Arc::new(store) as _);
     concurrency::nothing_that_is_pushed_is_collected(&stores).await;
+    drop(stores);
     replicas.assert_sound().await;
 }
 
@@ -66,6 +85,7 @@ async fn what_is_counted_is_true() {
     let replicas = Replicas::new();
     let stores = replicas.open(|store| Arc::new(store) as _);
     concurrency::what_is_counted_is_true(&stores).await;
+    drop(stores);
     replicas.assert_sound().await;
 }
 
@@ -74,6 +94,8 @@ async fn no_change_of_a_tag_is_lost() {
     let replicas = Replicas::new();
     let stores = replicas.open(|store| Arc::new(store) as _);
     concurrency::no_change_of_a_tag_is_lost(&stores).await;
+    drop(stores);
+    replicas.assert_sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,6 +103,8 @@ async fn one_change_of_an_upload_wins() {
     let replicas = Replicas::new();
     let stores = replicas.open(|store| Arc::new(store) as _);
     concurrency::one_change_of_an_upload_wins(&stores).await;
+    drop(stores);
+    replicas.assert_sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,4 +112,6 @@ async fn one_who_adds_is_first() {
     let replicas = Replicas::new();
     let stores = replicas.open(|store| Arc::new(store) as _);
     concurrency::one_who_adds_is_first(&stores).await;
+    drop(stores);
+    replicas.assert_sound().await;
 }

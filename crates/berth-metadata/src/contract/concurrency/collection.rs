@@ -10,7 +10,7 @@ use crate::contract::{Collected, blob, manifest, repository};
 use crate::{NewManifest, PutManifest, Scope, Usage};
 
 /// How many blobs everybody pushes.
-const BLOBS: usize = 5;
+const BLOBS: usize = 12;
 
 /// How many push, each into one repository.
 const PUSHERS: usize = 8;
@@ -82,10 +82,12 @@ async fn push_all(store: &dyn Collected, other: &dyn Collected, pusher: usize) -
         let layers = layers.map(|layer| blob(&format!("layer {}", layer % BLOBS)));
         for layer in &layers {
             bring(store, here, &layer.digest, push).await;
+            yield_now().await;
             if !push.is_multiple_of(3) {
                 store.link_blob(here, layer, None).await.unwrap();
             }
         }
+        yield_now().await;
         let image = NewManifest {
             required_blobs: layers.iter().map(|layer| layer.digest.clone()).collect(),
             ..manifest(&format!("image {pusher} {push}"))
@@ -97,7 +99,8 @@ async fn push_all(store: &dyn Collected, other: &dyn Collected, pusher: usize) -
             PutManifest::Refused => panic!("there was no condition"),
         }
         assert_whole(other, here, &image).await;
-        if !push.is_multiple_of(5) {
+        // Only the last is kept, or nothing would ever be unused again.
+        if push + 1 < PUSHES {
             let deleted = store.delete_manifest(here, &image.digest).await;
             assert!(deleted.unwrap());
         }
