@@ -44,9 +44,14 @@ async fn it_goes_on_when_the_server_was_started_again() {
     let server = TestServer::start();
     let url = server.database();
     let store = open(&url).unwrap();
-    // Several connections, of which each will be found to be lost.
-    let linked = link_many(&store, 0..40).await;
-    assert_eq!(linked, 40);
+    let store = Arc::new(store);
+    // At the same time, on several connections: each will be found to be lost.
+    let mut links = JoinSet::new();
+    for number in 0..40 {
+        let store = Arc::clone(&store);
+        links.spawn(async move { store.link_blob(&here(), &blob(number), None).await });
+    }
+    links.join_all().await.into_iter().for_each(Result::unwrap);
     server.stop();
     server.start_again();
     for number in 0..40 {
@@ -54,20 +59,6 @@ async fn it_goes_on_when_the_server_was_started_again() {
         assert_eq!(found.unwrap(), Some(blob(number)));
     }
     store.link_blob(&here(), &blob(40), None).await.unwrap();
-}
-
-/// Links blobs at the same time. Answers how many.
-async fn link_many(store: &PostgresMetadata, numbers: std::ops::Range<usize>) -> usize {
-    let repository = here();
-    let blobs: Vec<Blob> = numbers.map(blob).collect();
-    let links = blobs
-        .iter()
-        .map(|blob| store.link_blob(&repository, blob, None));
-    let mut linked = 0;
-    for link in links {
-        linked += usize::from(link.await.is_ok());
-    }
-    linked
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
