@@ -114,10 +114,13 @@ pub(crate) fn lock_linked(
     repository_id: i64,
     digests: &[&str],
 ) -> QueryResult<Vec<LockedBlob>> {
-    repository_blobs::table
-        .inner_join(blobs::table)
-        .filter(repository_blobs::repository_id.eq(repository_id))
+    // In a subquery: the link itself must not be locked, since whoever forgets the blob takes it away, blob first.
+    let link = repository_blobs::table
+        .filter(repository_blobs::blob_id.eq(blobs::id))
+        .filter(repository_blobs::repository_id.eq(repository_id));
+    blobs::table
         .filter(blobs::digest.eq_any(digests))
+        .filter(exists(link))
         .order(blobs::digest)
         .select((blobs::id, blobs::digest, blobs::size, blobs::condemned_at))
         .for_key_share()

@@ -111,8 +111,7 @@ impl TestServer {
         while let Err(error) = PgConnection::establish(&self.url("postgres")) {
             let has_ended = process.try_wait().unwrap().is_some();
             if has_ended || begun.elapsed() > PATIENCE {
-                let log = fs::read_to_string(self.path("log")).unwrap_or_default();
-                panic!("PostgreSQL does not start: {error}\n{log}");
+                panic!("PostgreSQL does not start: {error}\n{}", self.log());
             }
             sleep(Duration::from_millis(50));
         }
@@ -176,6 +175,11 @@ impl TestServer {
     pub fn url(&self, database: &str) -> String {
         let place = self.place();
         format!("postgresql://berth:{PASSWORD_IN_URL}@/{database}?host={place}")
+    }
+
+    /// What the server has logged since it was started.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
     fn process(&self) -> std::sync::MutexGuard<'_, Option<Child>> {

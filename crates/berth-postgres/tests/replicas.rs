@@ -49,7 +49,12 @@ impl Replicas {
         let deadlocks = format!(
             "SELECT deadlocks::text AS text FROM pg_stat_database WHERE datname = '{name}'"
         );
-        assert_eq!(self.server.texts(name, &deadlocks), ["0"]);
+        assert_eq!(
+            self.server.texts(name, &deadlocks),
+            ["0"],
+            "{}",
+            self.server.log()
+        );
     }
 }
 
