@@ -1,4 +1,98 @@
-//! Transactional metadata of an OCI registry on PostgreSQL.
+//! Transactional metadata of an OCI registry on PostgreSQL, for any number of replicas at once.
+//!
+//! [`PostgresMetadata`] implements the traits of [`berth_metadata`] and passes the same contract suites as SQLite. The binary does
+//! not use it yet: what replicas must agree on besides metadata (who continues an upload session, and who removes the bytes
+//! of a blob) comes with it.
+//!
+//! ```no_run
+//! use berth_metadata::{Blob, MetadataStore};
+//! use berth_postgres::{PostgresMetadata, PostgresOptions};
+//! use berth_spec::{Digest, RepositoryName};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let url = std::env::var("DATABASE_URL")?.into();
+//! let metadata = PostgresMetadata::open(&url, &PostgresOptions::default())?;
+//!
+//! let alpine: RepositoryName = "library/alpine".parse()?;
+//! let blob = Blob { digest: Digest::sha256(b"layer"), size: 5 };
+//! metadata.link_blob(&alpine, &blob, None).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Changes at the same time
+//!
+//! SQLite has one writer, so its changes come one after another without asking. Here they do so where they must, by locks of rows, in
+//! transactions that are READ COMMITTED: each statement sees what was committed before it began, so what is looked at after a
+//! lock was got is as new as the lock. (SERIALIZABLE would need no locks. But every change of a repository changes how much
+//! that holds, so of those that come together all but one would be rolled back and done again; whoever waits for a lock does
+//! it once.)
+//!
+//! Locks are asked for in one order, so nobody waits in a circle:
+//!
+//! 1. **The repository** that is changed (`FOR NO KEY UPDATE` of its row). So two pushes into one repository, deletions
+//!    against pushes, conditions, immutable tags and quotas are decided one after another. Different repositories do not wait for
+//!    each other.
+//! 2. **Blobs**, in the order of their digests. Whoever needs a blob (the end of an upload, a mount, a `HEAD`, the push of a manifest)
+//!    holds `FOR KEY SHARE`, as many may at once, until its link is committed. Whoever wants to condemn or forget it
+//!    asks for it alone (`FOR UPDATE`), and only then, by another statement, looks who uses it. So one of the two sees what
+//!    the other did. Who finds a blob condemned takes it back while it holds it.
+//! 3. **Namespaces** with a quota, in the order of their names, by the trigger that counts. What they hold does not change from then on until the
+//!    end of the transaction, so what is compared with the quota is true. Pushes into such a namespace wait for each other.
+//!
+//! | operation | locks |
+//! |---|---|
+//! | end of an upload, mount, push of a manifest, deletion of a blob from a repository | repository, blobs |
+//! | deletions of manifests and tags, by clients and by retention | repository |
+//! | `HEAD` that renews a promise | blob |
+//! | condemn | blobs, alone |
+//! | forget | one at a time (advisory lock); all repositories that are linked to them, by id; blobs, alone |
+//! | first count of a namespace | the table of namespaces, against all that counts |
+//! | upload sessions, users, tokens | none: each is one statement |
+//! | signing keys | their table |
+//!
+//! Between looking for what to lock and locking it, another change may come: then the transaction is done again. It is as well after a
+//! deadlock (40P01) or a serialization failure (40001), a few times with waits between; the tests see to it that the order
+//! above leaves none. Diesel tells a deadlock by its text alone, so with a server whose messages are not English it is an error instead.
+//!
+//! Reads take no locks. One that takes several statements sees one state (REPEATABLE READ).
+//!
+//! # No cache
+//!
+//! `SqliteMetadata` keeps manifests and tags in memory, since its one writer can say what has changed. A replica cannot know what another has
+//! changed, so here every read asks the database: a `GET` of a manifest, by tag or by digest, is one statement, and never older
+//! than the last answered write of any replica. Only one thing is remembered: which namespaces have been counted, which stays true.
+//!
+//! # Time
+//!
+//! Times are those of the replica that writes. A link that is renewed never gets an older time, so a clock that is behind
+//! shortens no promise that another replica gave. Clocks may differ by as much as is small beside the grace period of collection.
+//!
+//! # Durability
+//!
+//! An answer comes after the commit, and a commit after the write-ahead log is on the server's disk: sessions that would have
+//! `synchronous_commit = off` set it to `on`. `local`, `remote_write` and `remote_apply` are left as the database's owner has chosen. A server with
+//! `fsync = off` is warned about in the log.
+//!
+//! # Connections
+//!
+//! A pool of [`PostgresOptions::connections`] serves work on tokio's blocking threads; whoever finds all taken waits on the
+//! async side. Each session has a `statement_timeout`, a `lock_timeout` and an `idle_in_transaction_session_timeout`. When a connection turns out to
+//! be lost, the work is done again on another one, unless it was being committed: then nobody knows, and the error says so.
+//! While the server cannot be reached, work waits up to 15 seconds for it. A proxy that gives each
+//! transaction another session (PgBouncer's transaction mode) is not supported: settings and prepared statements belong to sessions.
+//!
+//! libpq is compiled in, so nothing is to be installed. It has no TLS (OpenSSL would take as long to build as all else together): reach the
+//! server over a Unix socket, a private network or a tunnel. `sslmode=require` is refused.
+//!
+//! # Upgrades
+//!
+//! `migrations/postgres` is compiled in. [`PostgresMetadata::open`] runs what is missing under an advisory lock: of replicas that
+//! start together, one does so. A database that a newer version has changed is refused, as with SQLite. Replicas that are
+//! running already go on, since their statements name the columns that they use: a migration that only adds (tables, columns
+//! that are nullable or have a default, indexes) may run beside them. One that changes or removes something must be split into
+//! two versions, of which the first no longer needs it.
 #![forbid(unsafe_code)]
 
 mod accounts;

@@ -1,5 +1,5 @@
 //! What becomes of the store when its server, its schema or its URL is not as usual.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
