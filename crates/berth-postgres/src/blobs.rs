@@ -1,4 +1,5 @@
 use berth_metadata::sql::LIVE;
+use berth_metadata::sql::pages::linked_blob;
 use berth_metadata::sql::schema::{
     blobs, manifest_blobs, manifests, repositories, repository_blobs,
 };
@@ -78,14 +79,10 @@ pub(crate) fn find(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Option<Blob>, Failure> {
-    let size: Option<i64> = repository_blobs::table
-        .inner_join(blobs::table)
-        .inner_join(repositories::table)
-        .filter(repositories::name.eq(repository.as_str()))
-        .filter(blobs::digest.eq(digest.as_str()))
-        .select(blobs::size)
+    let found: Option<(i64, Option<i64>, i64)> = linked_blob(repository.as_str(), digest.as_str())
         .first(connection)
         .optional()?;
+    let size = found.map(|(size, _, _)| size);
     let Some(size) = size else {
         return Ok(None);
     };
@@ -159,16 +156,7 @@ pub(crate) fn find_promised(
     digest: &Digest,
     renew_before: i64,
 ) -> Result<Option<(Blob, bool)>, Failure> {
-    let found: Option<(i64, Option<i64>, i64)> = repository_blobs::table
-        .inner_join(blobs::table)
-        .inner_join(repositories::table)
-        .filter(repositories::name.eq(repository.as_str()))
-        .filter(blobs::digest.eq(digest.as_str()))
-        .select((
-            blobs::size,
-            blobs::condemned_at,
-            repository_blobs::linked_at,
-        ))
+    let found: Option<(i64, Option<i64>, i64)> = linked_blob(repository.as_str(), digest.as_str())
         .first(connection)
         .optional()?;
     let Some((size, condemned_at, linked_at)) = found else {

@@ -1,9 +1,8 @@
 use std::collections::{HashMap, HashSet};
 
+use berth_metadata::sql::pages::{manifest_by_digest, manifest_by_tag};
 use berth_metadata::sql::rows::{self, ManifestRow};
-use berth_metadata::sql::schema::{
-    manifest_blobs, manifest_manifests, manifests, repositories, tags,
-};
+use berth_metadata::sql::schema::{manifest_blobs, manifest_manifests, manifests, tags};
 use berth_metadata::sql::stored::{parse, to_integer};
 use berth_metadata::{Bounds, Condition, DeleteTag, NewManifest, PutManifest, StoredManifest};
 use berth_spec::{Digest, Reference, RepositoryName, Tag};
@@ -313,21 +312,11 @@ pub(crate) fn find(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<Option<StoredManifest>, Failure> {
-    let columns = (manifests::digest, manifests::media_type, manifests::content);
     let found: Option<ManifestRow> = match reference {
-        Reference::Digest(digest) => manifests::table
-            .inner_join(repositories::table)
-            .filter(repositories::name.eq(repository.as_str()))
-            .filter(manifests::digest.eq(digest.as_str()))
-            .select(columns)
+        Reference::Digest(digest) => manifest_by_digest(repository.as_str(), digest.as_str())
             .first(connection)
             .optional()?,
-        Reference::Tag(tag) => tags::table
-            .inner_join(manifests::table.inner_join(repositories::table))
-            .filter(repositories::name.eq(repository.as_str()))
-            .filter(tags::repository_id.eq(repositories::id))
-            .filter(tags::name.eq(tag.as_str()))
-            .select(columns)
+        Reference::Tag(tag) => manifest_by_tag(repository.as_str(), tag.as_str())
             .first(connection)
             .optional()?,
     };

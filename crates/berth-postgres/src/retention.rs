@@ -1,14 +1,15 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use berth_metadata::sql::rows::{self, BlobRow, ManifestEntryRow, TagRow};
-use berth_metadata::sql::schema::{
-    blobs, manifest_blobs, manifest_manifests, manifests, repositories, tags,
+use berth_metadata::sql::pages::{
+    edges_of_repository, manifests_of_repository, parents, tags_of_repository, untagged_manifest,
 };
+use berth_metadata::sql::rows::{self, BlobRow, TagRow};
+use berth_metadata::sql::schema::{blobs, manifest_blobs, manifests, repositories, tags};
 use berth_metadata::sql::stored::{milliseconds, parse, to_number};
 use berth_metadata::{Blob, MetadataError, RepositoryContents, RetentionStore, TagEntry};
 use berth_spec::{Digest, RepositoryName};
-use diesel::dsl::{count_star, exists, not};
+use diesel::dsl::{count_star, exists};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
@@ -90,32 +91,9 @@ fn contents(
     connection: &mut PgConnection,
     repository_id: i64,
 ) -> Result<RepositoryContents, Failure> {
-    let tags: Vec<TagRow> = tags::table
-        .inner_join(manifests::table)
-        .filter(tags::repository_id.eq(repository_id))
-        .order(tags::name)
-        .select((tags::name, manifests::digest, tags::updated_at))
-        .load(connection)?;
-    let edges: Vec<(i64, String)> = manifest_manifests::table
-        .inner_join(manifests::table)
-        .filter(manifests::repository_id.eq(repository_id))
-        .order(manifest_manifests::child_digest)
-        .select((
-            manifest_manifests::parent_id,
-            manifest_manifests::child_digest,
-        ))
-        .load(connection)?;
-    let entries: Vec<ManifestEntryRow> = manifests::table
-        .filter(manifests::repository_id.eq(repository_id))
-        .order(manifests::digest)
-        .select((
-            manifests::id,
-            manifests::digest,
-            manifests::size,
-            manifests::used_at,
-            manifests::subject_digest,
-        ))
-        .load(connection)?;
+    let tags: Vec<TagRow> = tags_of_repository(repository_id).load(connection)?;
+    let edges = edges_of_repository(repository_id).load(connection)?;
+    let entries = manifests_of_repository(repository_id).load(connection)?;
     let tags = tags.into_iter().map(rows::tag_entry);
     Ok(RepositoryContents {
         tags: tags.collect::<Result<_, _>>()?,
@@ -150,14 +128,10 @@ fn delete_manifest(
     let Some(repository_id) = repository_rows::lock(connection, repository)? else {
         return Ok(false);
     };
-    let unused: Option<(i64, Option<String>)> = manifests::table
-        .filter(manifests::repository_id.eq(repository_id))
-        .filter(manifests::digest.eq(digest.as_str()))
-        .filter(manifests::used_at.eq(seen_used_at))
-        .filter(not(exists(tag_of_manifest())))
-        .select((manifests::id, manifests::subject_digest))
-        .first(connection)
-        .optional()?;
+    let unused: Option<(i64, Option<String>)> =
+        untagged_manifest(repository_id, digest.as_str(), seen_used_at)
+            .first(connection)
+            .optional()?;
     let Some((id, subject)) = unused else {
         return Ok(false);
     };
@@ -167,31 +141,11 @@ fn delete_manifest(
         }
         None => false,
     };
-    if has_subject || has_parent(connection, repository_id, id, digest)? {
+    let parents = parents(repository_id, id, digest.as_str());
+    let has_parent: bool = diesel::select(exists(parents)).get_result(connection)?;
+    if has_subject || has_parent {
         return Ok(false);
     }
     diesel::delete(manifests::table.find(id)).execute(connection)?;
     Ok(true)
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn tag_of_manifest() -> _ {
-    tags::table
-        .filter(tags::manifest_id.eq(manifests::id))
-        .select(tags::name)
-}
-
-/// Whether another manifest of the repository needs this one.
-fn has_parent(
-    connection: &mut PgConnection,
-    repository_id: i64,
-    id: i64,
-    digest: &Digest,
-) -> QueryResult<bool> {
-    let parent = manifest_manifests::table
-        .inner_join(manifests::table)
-        .filter(manifest_manifests::child_digest.eq(digest.as_str()))
-        .filter(manifest_manifests::parent_id.ne(id))
-        .filter(manifests::repository_id.eq(repository_id));
-    diesel::select(exists(parent)).get_result(connection)
 }

@@ -2,26 +2,16 @@ use berth_metadata::UploadRecord;
 use berth_metadata::sql::pages::expired_uploads;
 use berth_metadata::sql::rows::{UploadRow, parse_all};
 use berth_metadata::sql::schema::uploads;
-use berth_metadata::sql::stored::{milliseconds, to_integer};
+use berth_metadata::sql::stored::to_integer;
 use berth_spec::SessionId;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
 use crate::failure::Failure;
-use crate::now;
 
 pub(crate) fn create(connection: &mut PgConnection, upload: &UploadRecord) -> Result<(), Failure> {
     diesel::insert_into(uploads::table)
-        .values((
-            uploads::id.eq(upload.id.to_string()),
-            uploads::repository.eq(upload.repository.as_str()),
-            uploads::algorithm.eq(upload.algorithm.as_str()),
-            uploads::offset.eq(to_integer(upload.offset)?),
-            uploads::hash_state.eq(&upload.hash_state),
-            uploads::revision.eq(to_integer(upload.revision)?),
-            uploads::updated_at.eq(now()),
-            uploads::expires_at.eq(milliseconds(upload.expires_at)),
-        ))
+        .values(UploadRow::of(upload)?)
         .execute(connection)?;
     Ok(())
 }
@@ -48,15 +38,7 @@ pub(crate) fn update(
     };
     let updated = diesel::update(uploads::table.find(upload.id.to_string()))
         .filter(uploads::revision.eq(to_integer(before)?))
-        .set((
-            uploads::repository.eq(upload.repository.as_str()),
-            uploads::algorithm.eq(upload.algorithm.as_str()),
-            uploads::offset.eq(to_integer(upload.offset)?),
-            uploads::hash_state.eq(&upload.hash_state),
-            uploads::revision.eq(to_integer(upload.revision)?),
-            uploads::updated_at.eq(now()),
-            uploads::expires_at.eq(milliseconds(upload.expires_at)),
-        ))
+        .set(UploadRow::of(upload)?)
         .execute(connection)?;
     Ok(updated > 0)
 }

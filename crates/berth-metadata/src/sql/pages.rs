@@ -1,10 +1,14 @@
-//! Queries that read a page of a list, by an index in its order, and what they ask of a row.
+//! Queries that are the same in every database: pages of lists, by an index in their order, and what is asked of rows.
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
 pub use unused::is_unused;
 
-use super::schema::{blobs, manifests, repositories, robot_tokens, tags, uploads, users};
+use super::schema::{
+    blobs, manifest_manifests, manifests, repositories, repository_blobs, robot_tokens, tags,
+    uploads, users,
+};
 
 /// Names of repositories after `last`.
 #[diesel::dsl::auto_type(no_type_alias)]
@@ -137,6 +141,104 @@ pub fn robot_token_named<'a>(name: &'a str) -> _ {
     robot_tokens::table
         .filter(robot_tokens::name.eq(name))
         .filter(robot_tokens::revoked_at.is_null())
+}
+
+/// The tags of a repository, in order: [`TagRow`](super::rows::TagRow)s.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn tags_of_repository(repository_id: i64) -> _ {
+    tags::table
+        .inner_join(manifests::table)
+        .filter(tags::repository_id.eq(repository_id))
+        .order(tags::name)
+        .select((tags::name, manifests::digest, tags::updated_at))
+}
+
+/// The ids of the manifests of a repository with the digests of those that they need, in the order of these.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn edges_of_repository(repository_id: i64) -> _ {
+    manifest_manifests::table
+        .inner_join(manifests::table)
+        .filter(manifests::repository_id.eq(repository_id))
+        .order(manifest_manifests::child_digest)
+        .select((
+            manifest_manifests::parent_id,
+            manifest_manifests::child_digest,
+        ))
+}
+
+/// The manifests of a repository, in order: [`ManifestEntryRow`](super::rows::ManifestEntryRow)s.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn manifests_of_repository(repository_id: i64) -> _ {
+    manifests::table
+        .filter(manifests::repository_id.eq(repository_id))
+        .order(manifests::digest)
+        .select((
+            manifests::id,
+            manifests::digest,
+            manifests::size,
+            manifests::used_at,
+            manifests::subject_digest,
+        ))
+}
+
+/// The id and the subject of a manifest that has no tag and was not used since `seen_used_at`.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn untagged_manifest<'a>(repository_id: i64, digest: &'a str, seen_used_at: i64) -> _ {
+    let tag = tags::table
+        .filter(tags::manifest_id.eq(manifests::id))
+        .select(tags::name);
+    manifests::table
+        .filter(manifests::repository_id.eq(repository_id))
+        .filter(manifests::digest.eq(digest))
+        .filter(manifests::used_at.eq(seen_used_at))
+        .filter(not(exists(tag)))
+        .select((manifests::id, manifests::subject_digest))
+}
+
+/// The other manifests of a repository that need one of this id and digest.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn parents<'a>(repository_id: i64, id: i64, digest: &'a str) -> _ {
+    manifest_manifests::table
+        .inner_join(manifests::table)
+        .filter(manifest_manifests::child_digest.eq(digest))
+        .filter(manifest_manifests::parent_id.ne(id))
+        .filter(manifests::repository_id.eq(repository_id))
+}
+
+/// A blob that a repository is linked to: its size, when it was condemned, when it was linked.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn linked_blob<'a>(repository: &'a str, digest: &'a str) -> _ {
+    repository_blobs::table
+        .inner_join(blobs::table)
+        .inner_join(repositories::table)
+        .filter(repositories::name.eq(repository))
+        .filter(blobs::digest.eq(digest))
+        .select((
+            blobs::size,
+            blobs::condemned_at,
+            repository_blobs::linked_at,
+        ))
+}
+
+/// The manifest of a digest: a [`ManifestRow`](super::rows::ManifestRow).
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn manifest_by_digest<'a>(repository: &'a str, digest: &'a str) -> _ {
+    manifests::table
+        .inner_join(repositories::table)
+        .filter(repositories::name.eq(repository))
+        .filter(manifests::digest.eq(digest))
+        .select((manifests::digest, manifests::media_type, manifests::content))
+}
+
+/// The manifest that a tag points to: a [`ManifestRow`](super::rows::ManifestRow).
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn manifest_by_tag<'a>(repository: &'a str, tag: &'a str) -> _ {
+    tags::table
+        .inner_join(manifests::table.inner_join(repositories::table))
+        .filter(repositories::name.eq(repository))
+        .filter(tags::repository_id.eq(repositories::id))
+        .filter(tags::name.eq(tag))
+        .select((manifests::digest, manifests::media_type, manifests::content))
 }
 
 mod unused {

@@ -1,11 +1,14 @@
 //! What rows mean.
 
 use std::collections::HashMap;
+use std::time::SystemTime;
 
 use berth_spec::{Digest, MediaType};
 use diesel::prelude::*;
+use secrecy::ExposeSecret;
 
-use super::stored::{parse, time_of, to_number};
+use super::schema::{robot_tokens, uploads, users};
+use super::stored::{milliseconds, parse, time_of, to_integer, to_number};
 use crate::{
     Blob, InspectedManifest, ManifestEntry, ManifestLimits, MetadataError, NewManifest, Referrer,
     RobotTokenRecord, SigningKeyRecord, StoredManifest, TagEntry, UploadRecord, UserRecord,
@@ -177,7 +180,8 @@ pub fn manifest_entries(
 }
 
 /// A row of `uploads`.
-#[derive(Queryable)]
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = uploads)]
 pub struct UploadRow {
     id: String,
     repository: String,
@@ -185,11 +189,25 @@ pub struct UploadRow {
     offset: i64,
     hash_state: Vec<u8>,
     revision: i64,
-    _updated_at: i64,
+    updated_at: i64,
     expires_at: i64,
 }
 
 impl UploadRow {
+    /// What is stored of a session that changes now.
+    pub fn of(upload: &UploadRecord) -> Result<Self, MetadataError> {
+        Ok(Self {
+            id: upload.id.to_string(),
+            repository: upload.repository.to_string(),
+            algorithm: upload.algorithm.to_string(),
+            offset: to_integer(upload.offset)?,
+            hash_state: upload.hash_state.clone(),
+            revision: to_integer(upload.revision)?,
+            updated_at: milliseconds(SystemTime::now()),
+            expires_at: milliseconds(upload.expires_at),
+        })
+    }
+
     /// The record of the session.
     pub fn record(self) -> Result<UploadRecord, MetadataError> {
         Ok(UploadRecord {
@@ -205,7 +223,8 @@ impl UploadRow {
 }
 
 /// A row of `users`.
-#[derive(Queryable)]
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = users)]
 pub struct UserRow {
     name: String,
     password_hash: String,
@@ -215,6 +234,20 @@ pub struct UserRow {
 }
 
 impl UserRow {
+    /// What is stored of a user.
+    pub fn of(user: &UserRecord) -> Result<Self, MetadataError> {
+        let groups = serde_json::to_string(&user.groups).map_err(|error| {
+            MetadataError::Database(format!("groups cannot be written: {error}"))
+        })?;
+        Ok(Self {
+            name: user.name.clone(),
+            password_hash: user.password_hash.expose_secret().to_owned(),
+            groups,
+            created_at: milliseconds(user.created_at),
+            expires_at: user.expires_at.map(milliseconds),
+        })
+    }
+
     /// The record of the user.
     pub fn record(self) -> Result<UserRecord, MetadataError> {
         let groups = serde_json::from_str(&self.groups).map_err(|error| {
@@ -230,14 +263,9 @@ impl UserRow {
     }
 }
 
-/// What is stored of the groups of a user.
-pub fn groups(user: &UserRecord) -> Result<String, MetadataError> {
-    serde_json::to_string(&user.groups)
-        .map_err(|error| MetadataError::Database(format!("groups cannot be written: {error}")))
-}
-
 /// A row of `robot_tokens`.
-#[derive(Queryable)]
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = robot_tokens)]
 pub struct RobotTokenRow {
     id: String,
     name: String,
@@ -249,6 +277,19 @@ pub struct RobotTokenRow {
 }
 
 impl RobotTokenRow {
+    /// What is stored of a token.
+    pub fn of(token: &RobotTokenRecord) -> Self {
+        Self {
+            id: token.id.clone(),
+            name: token.name.clone(),
+            secret_hash: token.secret_hash.expose_secret().to_owned(),
+            scope: token.scope.clone(),
+            created_at: milliseconds(token.created_at),
+            expires_at: token.expires_at.map(milliseconds),
+            revoked_at: token.revoked_at.map(milliseconds),
+        }
+    }
+
     /// The record of the token.
     pub fn record(self) -> RobotTokenRecord {
         RobotTokenRecord {

@@ -7,6 +7,7 @@ use diesel::upsert::excluded;
 
 use super::{now, repositories as repository_rows, usage};
 use crate::sql::LIVE;
+use crate::sql::pages::linked_blob;
 use crate::sql::schema::{blobs, manifest_blobs, manifests, repositories, repository_blobs};
 use crate::sql::stored::{to_integer, to_number};
 use crate::{Blob, Bounds, MetadataError};
@@ -63,14 +64,10 @@ pub(super) fn find(
     repository: &RepositoryName,
     digest: Digest,
 ) -> Result<Option<Blob>, MetadataError> {
-    let size: Option<i64> = repository_blobs::table
-        .inner_join(blobs::table)
-        .inner_join(repositories::table)
-        .filter(repositories::name.eq(repository.as_str()))
-        .filter(blobs::digest.eq(digest.as_str()))
-        .select(blobs::size)
+    let found: Option<(i64, Option<i64>, i64)> = linked_blob(repository.as_str(), digest.as_str())
         .first(connection)
         .optional()?;
+    let size = found.map(|(size, _, _)| size);
     let size = size.map(to_number).transpose()?;
     Ok(size.map(|size| Blob { digest, size }))
 }
@@ -114,16 +111,7 @@ pub(super) fn find_promised(
     digest: Digest,
     renew_before: i64,
 ) -> Result<Option<(Blob, bool)>, MetadataError> {
-    let found: Option<(i64, Option<i64>, i64)> = repository_blobs::table
-        .inner_join(blobs::table)
-        .inner_join(repositories::table)
-        .filter(repositories::name.eq(repository.as_str()))
-        .filter(blobs::digest.eq(digest.as_str()))
-        .select((
-            blobs::size,
-            blobs::condemned_at,
-            repository_blobs::linked_at,
-        ))
+    let found: Option<(i64, Option<i64>, i64)> = linked_blob(repository.as_str(), digest.as_str())
         .first(connection)
         .optional()?;
     let Some((size, condemned_at, linked_at)) = found else {

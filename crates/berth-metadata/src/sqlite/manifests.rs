@@ -6,6 +6,7 @@ use diesel::sqlite::SqliteConnection;
 use diesel::upsert::excluded;
 
 use super::{blobs, now, repositories as repository_rows, usage};
+use crate::sql::pages::{manifest_by_digest, manifest_by_tag};
 use crate::sql::rows::{self, ManifestRow};
 use crate::sql::schema::{manifest_blobs, manifest_manifests, manifests, repositories, tags};
 use crate::sql::stored::{parse, to_integer};
@@ -281,21 +282,11 @@ pub(super) fn find(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<Option<StoredManifest>, MetadataError> {
-    let columns = (manifests::digest, manifests::media_type, manifests::content);
     let found: Option<ManifestRow> = match reference {
-        Reference::Digest(digest) => manifests::table
-            .inner_join(repositories::table)
-            .filter(repositories::name.eq(repository.as_str()))
-            .filter(manifests::digest.eq(digest.as_str()))
-            .select(columns)
+        Reference::Digest(digest) => manifest_by_digest(repository.as_str(), digest.as_str())
             .first(connection)
             .optional()?,
-        Reference::Tag(tag) => tags::table
-            .inner_join(manifests::table.inner_join(repositories::table))
-            .filter(repositories::name.eq(repository.as_str()))
-            .filter(tags::repository_id.eq(repositories::id))
-            .filter(tags::name.eq(tag.as_str()))
-            .select(columns)
+        Reference::Tag(tag) => manifest_by_tag(repository.as_str(), tag.as_str())
             .first(connection)
             .optional()?,
     };

@@ -2,14 +2,17 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use berth_spec::{Digest, RepositoryName};
-use diesel::dsl::{count_star, exists, not};
+use diesel::dsl::{count_star, exists};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::cache::Stale;
 use super::{SqliteMetadata, manifests as manifest_rows, repositories as repository_rows};
-use crate::sql::rows::{self, BlobRow, ManifestEntryRow, TagRow};
-use crate::sql::schema::{blobs, manifest_blobs, manifest_manifests, manifests, tags};
+use crate::sql::pages::{
+    edges_of_repository, manifests_of_repository, parents, tags_of_repository, untagged_manifest,
+};
+use crate::sql::rows::{self, BlobRow, TagRow};
+use crate::sql::schema::{blobs, manifest_blobs, manifests, tags};
 use crate::sql::stored::{parse, to_number};
 use crate::store::milliseconds;
 use crate::{Blob, ManifestEntry, MetadataError, RepositoryContents, RetentionStore, TagEntry};
@@ -87,12 +90,7 @@ fn contents(
     connection: &mut SqliteConnection,
     repository_id: i64,
 ) -> Result<RepositoryContents, MetadataError> {
-    let tags: Vec<TagRow> = tags::table
-        .inner_join(manifests::table)
-        .filter(tags::repository_id.eq(repository_id))
-        .order(tags::name)
-        .select((tags::name, manifests::digest, tags::updated_at))
-        .load(connection)?;
+    let tags: Vec<TagRow> = tags_of_repository(repository_id).load(connection)?;
     let tags = tags.into_iter().map(rows::tag_entry);
     Ok(RepositoryContents {
         tags: tags.collect::<Result<_, _>>()?,
@@ -104,26 +102,8 @@ fn manifest_entries(
     connection: &mut SqliteConnection,
     repository_id: i64,
 ) -> Result<Vec<ManifestEntry>, MetadataError> {
-    let edges: Vec<(i64, String)> = manifest_manifests::table
-        .inner_join(manifests::table)
-        .filter(manifests::repository_id.eq(repository_id))
-        .order(manifest_manifests::child_digest)
-        .select((
-            manifest_manifests::parent_id,
-            manifest_manifests::child_digest,
-        ))
-        .load(connection)?;
-    let rows: Vec<ManifestEntryRow> = manifests::table
-        .filter(manifests::repository_id.eq(repository_id))
-        .order(manifests::digest)
-        .select((
-            manifests::id,
-            manifests::digest,
-            manifests::size,
-            manifests::used_at,
-            manifests::subject_digest,
-        ))
-        .load(connection)?;
+    let edges = edges_of_repository(repository_id).load(connection)?;
+    let rows = manifests_of_repository(repository_id).load(connection)?;
     rows::manifest_entries(rows, edges)
 }
 
@@ -154,14 +134,10 @@ fn delete_manifest(
     let Some(repository_id) = repository_rows::find(connection, repository)? else {
         return Ok(false);
     };
-    let unused: Option<(i64, Option<String>)> = manifests::table
-        .filter(manifests::repository_id.eq(repository_id))
-        .filter(manifests::digest.eq(digest.as_str()))
-        .filter(manifests::used_at.eq(seen_used_at))
-        .filter(not(exists(tag_of_manifest())))
-        .select((manifests::id, manifests::subject_digest))
-        .first(connection)
-        .optional()?;
+    let unused: Option<(i64, Option<String>)> =
+        untagged_manifest(repository_id, digest.as_str(), seen_used_at)
+            .first(connection)
+            .optional()?;
     let Some((id, subject)) = unused else {
         return Ok(false);
     };
@@ -171,33 +147,13 @@ fn delete_manifest(
         }
         None => false,
     };
-    if has_subject || has_parent(connection, repository_id, id, digest)? {
+    let parents = parents(repository_id, id, digest.as_str());
+    let has_parent: bool = diesel::select(exists(parents)).get_result(connection)?;
+    if has_subject || has_parent {
         return Ok(false);
     }
     diesel::delete(manifests::table.find(id)).execute(connection)?;
     Ok(true)
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn tag_of_manifest() -> _ {
-    tags::table
-        .filter(tags::manifest_id.eq(manifests::id))
-        .select(tags::name)
-}
-
-/// Whether another manifest of the repository needs this one.
-fn has_parent(
-    connection: &mut SqliteConnection,
-    repository_id: i64,
-    id: i64,
-    digest: &Digest,
-) -> QueryResult<bool> {
-    let parent = manifest_manifests::table
-        .inner_join(manifests::table)
-        .filter(manifest_manifests::child_digest.eq(digest.as_str()))
-        .filter(manifest_manifests::parent_id.ne(id))
-        .filter(manifests::repository_id.eq(repository_id));
-    diesel::select(exists(parent)).get_result(connection)
 }
 
 fn linked_blobs(

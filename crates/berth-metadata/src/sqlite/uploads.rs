@@ -2,11 +2,10 @@ use berth_spec::SessionId;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::now;
 use crate::sql::pages::expired_uploads;
 use crate::sql::rows::{UploadRow, parse_all};
 use crate::sql::schema::uploads;
-use crate::sql::stored::{milliseconds, to_integer};
+use crate::sql::stored::to_integer;
 use crate::{MetadataError, UploadRecord};
 
 pub(super) fn create(
@@ -14,16 +13,7 @@ pub(super) fn create(
     upload: &UploadRecord,
 ) -> Result<(), MetadataError> {
     diesel::insert_into(uploads::table)
-        .values((
-            uploads::id.eq(upload.id.to_string()),
-            uploads::repository.eq(upload.repository.as_str()),
-            uploads::algorithm.eq(upload.algorithm.as_str()),
-            uploads::offset.eq(to_integer(upload.offset)?),
-            uploads::hash_state.eq(&upload.hash_state),
-            uploads::revision.eq(to_integer(upload.revision)?),
-            uploads::updated_at.eq(now()),
-            uploads::expires_at.eq(milliseconds(upload.expires_at)),
-        ))
+        .values(UploadRow::of(upload)?)
         .execute(connection)?;
     Ok(())
 }
@@ -49,15 +39,7 @@ pub(super) fn update(
     };
     let updated = diesel::update(uploads::table.find(upload.id.to_string()))
         .filter(uploads::revision.eq(to_integer(before)?))
-        .set((
-            uploads::repository.eq(upload.repository.as_str()),
-            uploads::algorithm.eq(upload.algorithm.as_str()),
-            uploads::offset.eq(to_integer(upload.offset)?),
-            uploads::hash_state.eq(&upload.hash_state),
-            uploads::revision.eq(to_integer(upload.revision)?),
-            uploads::updated_at.eq(now()),
-            uploads::expires_at.eq(milliseconds(upload.expires_at)),
-        ))
+        .set(UploadRow::of(upload)?)
         .execute(connection)?;
     Ok(updated > 0)
 }

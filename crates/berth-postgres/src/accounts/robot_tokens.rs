@@ -2,10 +2,8 @@ use berth_metadata::RobotTokenRecord;
 use berth_metadata::sql::pages::{robot_token_named, robot_tokens_page};
 use berth_metadata::sql::rows::RobotTokenRow;
 use berth_metadata::sql::schema::robot_tokens;
-use berth_metadata::sql::stored::milliseconds;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use secrecy::ExposeSecret;
 
 use crate::failure::Failure;
 
@@ -14,15 +12,7 @@ pub(crate) fn add(
     token: &RobotTokenRecord,
 ) -> Result<bool, Failure> {
     let added = diesel::insert_into(robot_tokens::table)
-        .values((
-            robot_tokens::id.eq(&token.id),
-            robot_tokens::name.eq(&token.name),
-            robot_tokens::secret_hash.eq(token.secret_hash.expose_secret()),
-            robot_tokens::scope.eq(&token.scope),
-            robot_tokens::created_at.eq(milliseconds(token.created_at)),
-            robot_tokens::expires_at.eq(token.expires_at.map(milliseconds)),
-            robot_tokens::revoked_at.eq(token.revoked_at.map(milliseconds)),
-        ))
+        .values(RobotTokenRow::of(token))
         .on_conflict_do_nothing()
         .execute(connection)?;
     Ok(added > 0)

@@ -1,8 +1,7 @@
 use berth_metadata::UserRecord;
 use berth_metadata::sql::pages::users_page;
-use berth_metadata::sql::rows::{self, UserRow};
+use berth_metadata::sql::rows::UserRow;
 use berth_metadata::sql::schema::users;
-use berth_metadata::sql::stored::milliseconds;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,13 +10,7 @@ use crate::failure::Failure;
 
 pub(crate) fn add(connection: &mut PgConnection, user: &UserRecord) -> Result<bool, Failure> {
     let added = diesel::insert_into(users::table)
-        .values((
-            users::name.eq(&user.name),
-            users::password_hash.eq(user.password_hash.expose_secret()),
-            users::groups.eq(rows::groups(user)?),
-            users::created_at.eq(milliseconds(user.created_at)),
-            users::expires_at.eq(user.expires_at.map(milliseconds)),
-        ))
+        .values(UserRow::of(user)?)
         .on_conflict_do_nothing()
         .execute(connection)?;
     Ok(added > 0)

@@ -1,11 +1,9 @@
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
-use secrecy::ExposeSecret;
 
 use crate::sql::pages::{robot_token_named, robot_tokens_page};
 use crate::sql::rows::RobotTokenRow;
 use crate::sql::schema::robot_tokens;
-use crate::store::milliseconds;
 use crate::{MetadataError, RobotTokenRecord};
 
 pub(super) fn add(
@@ -13,15 +11,7 @@ pub(super) fn add(
     token: &RobotTokenRecord,
 ) -> Result<bool, MetadataError> {
     let added = diesel::insert_into(robot_tokens::table)
-        .values((
-            robot_tokens::id.eq(&token.id),
-            robot_tokens::name.eq(&token.name),
-            robot_tokens::secret_hash.eq(token.secret_hash.expose_secret()),
-            robot_tokens::scope.eq(&token.scope),
-            robot_tokens::created_at.eq(milliseconds(token.created_at)),
-            robot_tokens::expires_at.eq(token.expires_at.map(milliseconds)),
-            robot_tokens::revoked_at.eq(token.revoked_at.map(milliseconds)),
-        ))
+        .values(RobotTokenRow::of(token))
         .on_conflict_do_nothing()
         .execute(connection)?;
     Ok(added > 0)

@@ -3,9 +3,8 @@ use diesel::sqlite::SqliteConnection;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::sql::pages::users_page;
-use crate::sql::rows::{self, UserRow};
+use crate::sql::rows::UserRow;
 use crate::sql::schema::users;
-use crate::store::milliseconds;
 use crate::{MetadataError, UserRecord};
 
 pub(super) fn add(
@@ -13,13 +12,7 @@ pub(super) fn add(
     user: &UserRecord,
 ) -> Result<bool, MetadataError> {
     let added = diesel::insert_into(users::table)
-        .values((
-            users::name.eq(&user.name),
-            users::password_hash.eq(user.password_hash.expose_secret()),
-            users::groups.eq(rows::groups(user)?),
-            users::created_at.eq(milliseconds(user.created_at)),
-            users::expires_at.eq(user.expires_at.map(milliseconds)),
-        ))
+        .values(UserRow::of(user)?)
         .on_conflict_do_nothing()
         .execute(connection)?;
     Ok(added > 0)
