@@ -107,6 +107,8 @@ mod lists;
 mod manifests;
 mod metadata;
 mod migrations;
+#[cfg(test)]
+mod plan;
 mod repositories;
 mod retention;
 #[cfg(feature = "test-server")]

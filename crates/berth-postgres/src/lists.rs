@@ -104,3 +104,65 @@ fn referrers_page<'a>(
     page.filter(start)
         .filter(manifests::artifact_type.eq(artifact_type))
 }
+
+#[cfg(test)]
+mod tests {
+    use berth_metadata::sql::pages::{
+        blobs_page, condemned_page, is_unused, repositories_after, rest_of_repository,
+    };
+    use berth_metadata::sql::schema::blobs;
+
+    use super::*;
+    use crate::plan::Planner;
+    use crate::test_server::TestServer;
+
+    #[test]
+    fn every_page_is_found_by_an_index_in_its_order() {
+        let server = TestServer::shared();
+        let mut planner = Planner::new(&server);
+        let subject = Digest::sha256(b"");
+        for (plan, index) in [
+            (
+                planner.plan(&repositories_page("a", 10)),
+                "repositories_name_key",
+            ),
+            (planner.plan(&tags_page(1, "a", 10)), "tags_pkey"),
+            (
+                planner.plan(&referrers_page(1, &subject, None, "a", 10)),
+                "manifests_of_subject ",
+            ),
+            (
+                planner.plan(&referrers_page(1, &subject, Some("a/b"), "a", 10)),
+                "manifests_of_subject_and_type ",
+            ),
+            (planner.plan(&blobs_page("a", 10)), "blobs_digest_key"),
+            (planner.plan(&condemned_page("a", 1, 10)), "blobs_condemned"),
+            (
+                planner.plan(&rest_of_repository(1, "a", 10)),
+                "manifests_repository_id_digest_key",
+            ),
+            (
+                planner.plan(&repositories_after("a", 10)),
+                "manifests_repository_id_digest_key",
+            ),
+        ] {
+            assert!(plan.contains(&format!(" using {index}")), "{plan}");
+            for dear in ["Seq Scan", "Bitmap", "Sort"] {
+                assert!(!plan.contains(dear), "{plan}");
+            }
+        }
+    }
+
+    #[test]
+    fn whether_a_blob_is_unused_is_found_by_indexes() {
+        let server = TestServer::shared();
+        let unused = blobs::table
+            .filter(blobs::digest.gt("a"))
+            .filter(is_unused(1))
+            .select(blobs::id);
+        let plan = Planner::new(&server).plan(&unused);
+        for index in ["manifest_blobs_of_blob", "repository_blobs_of_blob"] {
+            assert!(plan.contains(&format!(" using {index}")), "{plan}");
+        }
+    }
+}
