@@ -346,7 +346,10 @@ async fn listed(store: &dyn BlobStore) -> HashSet<Digest> {
 }
 
 #[allow(clippy::unwrap_used)]
-async fn what_is_quarantined_is_gone_until_published_again(store: &dyn BlobStore, open_blobs: OpenBlobs) {
+async fn what_is_quarantined_is_gone_until_published_again(
+    store: &dyn BlobStore,
+    open_blobs: OpenBlobs,
+) {
     let content = content(7, 1000);
     // Twice: the second time, there are bytes of this digest in quarantine.
     for _ in 0..2 {

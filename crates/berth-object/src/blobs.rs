@@ -18,7 +18,7 @@ use tracing::warn;
 use crate::error::failed;
 use crate::layout::Layout;
 use crate::shared::{Bucket, Shared};
-use crate::{Settings, publish, reading, removal, staging};
+use crate::{Settings, probe, publish, reading, removal, staging};
 
 /// How many blobs a batch of a list has at most: as many as S3 tells at once.
 const BATCH: usize = 1_000;
@@ -60,6 +60,15 @@ impl ObjectBlobs {
         }
     }
 
+    /// Tries in the bucket what is needed of it, with an object of its own: to write, to read, to delete, and
+    /// to write only in the place of a version that is known. Call it before serving.
+    ///
+    /// # Errors
+    /// If the bucket cannot be used, or does not keep apart those who write at the same time.
+    pub async fn try_out(&self) -> Result<(), BlobError> {
+        probe::try_out(&self.shared).await
+    }
+
     /// A URL from which whoever has it can `GET` the blob, ranges too, for so long (S3 allows a week).
     /// `None` if this bucket has no such URLs. Whether the blob is there is not asked.
     ///
@@ -84,7 +93,11 @@ impl ObjectBlobs {
 impl fmt::Debug for ObjectBlobs {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shared { bucket, layout, .. } = &*self.shared;
-        write!(formatter, "ObjectBlobs({bucket}, {:?})", layout.prefix().as_ref())
+        write!(
+            formatter,
+            "ObjectBlobs({bucket}, {:?})",
+            layout.prefix().as_ref()
+        )
     }
 }
 

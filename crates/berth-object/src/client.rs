@@ -60,10 +60,12 @@ impl Connector {
 
 impl HttpConnector for Connector {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let client = self.client().map_err(|source| object_store::Error::Generic {
-            store: "HTTP client",
-            source,
-        })?;
+        let client = self
+            .client()
+            .map_err(|source| object_store::Error::Generic {
+                store: "HTTP client",
+                source,
+            })?;
         Ok(HttpClient::new(Timed {
             client,
             requests: self.requests.clone(),
@@ -141,7 +143,9 @@ impl Body for TimedBody {
             return Poll::Ready(frame);
         }
         let patience = *this.patience;
-        let waiting = this.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let waiting = this
+            .waiting
+            .get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(waiting.as_mut().poll(context));
         Poll::Ready(Some(Err(too_late())))
     }

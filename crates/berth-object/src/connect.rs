@@ -52,7 +52,10 @@ impl ObjectBlobs {
     ) -> Result<Self, ConnectError> {
         let refused = || ConnectError::Url(without_credentials(url));
         let parsed = Url::parse(url).map_err(|_| refused())?;
-        let bucket = parsed.host_str().filter(|host| !host.is_empty()).ok_or_else(refused)?;
+        let bucket = parsed
+            .host_str()
+            .filter(|host| !host.is_empty())
+            .ok_or_else(refused)?;
         let prefix = Path::from_url_path(parsed.path()).map_err(|_| refused())?;
         let is_plain = parsed.username().is_empty()
             && parsed.password().is_none()
@@ -96,13 +99,17 @@ fn s3(
 ) -> object_store::Result<Opened> {
     let mut builder = AmazonS3Builder::new();
     for (name, value) in variables {
-        let key = name.starts_with("AWS_").then(|| name.to_ascii_lowercase().parse());
+        let key = name
+            .starts_with("AWS_")
+            .then(|| name.to_ascii_lowercase().parse());
         if let Some(Ok(key)) = key {
             builder = builder.with_config(key, value);
         }
     }
     let endpoints = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint];
-    let endpoint = endpoints.iter().find_map(|key| builder.get_config_value(key));
+    let endpoint = endpoints
+        .iter()
+        .find_map(|key| builder.get_config_value(key));
     let is_secure = endpoint.is_none_or(|endpoint| !endpoint.starts_with("http://"));
     let bucket = builder
         .with_bucket_name(bucket)
@@ -122,7 +129,9 @@ fn google(
 ) -> object_store::Result<Opened> {
     let mut builder = GoogleCloudStorageBuilder::new();
     for (name, value) in variables {
-        let key = name.starts_with("GOOGLE_").then(|| name.to_ascii_lowercase().parse::<GoogleConfigKey>());
+        let key = name
+            .starts_with("GOOGLE_")
+            .then(|| name.to_ascii_lowercase().parse::<GoogleConfigKey>());
         if let Some(Ok(key)) = key {
             builder = builder.with_config(key, value);
         }
@@ -142,7 +151,9 @@ fn azure(
 ) -> object_store::Result<Opened> {
     let mut builder = MicrosoftAzureBuilder::new();
     for (name, value) in variables {
-        let key = name.starts_with("AZURE_").then(|| name.to_ascii_lowercase().parse::<AzureConfigKey>());
+        let key = name
+            .starts_with("AZURE_")
+            .then(|| name.to_ascii_lowercase().parse::<AzureConfigKey>());
         if let Some(Ok(key)) = key {
             builder = builder.with_config(key, value);
         }

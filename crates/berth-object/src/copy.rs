@@ -79,7 +79,14 @@ async fn fill(
         parts.send(gathered.freeze()).await?;
     }
     let ids = parts.finish().await?.into_iter();
-    let ids = ids.map(|part| PartId { content_id: part.id }).collect();
-    let completed = shared.bucket.complete_multipart(to, &upload.to_owned(), ids).await;
+    let ids = ids
+        .map(|part| PartId {
+            content_id: part.id,
+        })
+        .collect();
+    let completed = shared
+        .bucket
+        .complete_multipart(to, &upload.to_owned(), ids)
+        .await;
     completed.map(drop).map_err(|error| failed(&error))
 }

@@ -37,9 +37,14 @@ fn other(kind: io::ErrorKind, text: String) -> BlobError {
 }
 
 fn is_full(text: &str) -> bool {
-    ["QuotaExceeded", "StorageFull", "InsufficientStorage", "507 "]
-        .iter()
-        .any(|sign| text.contains(sign))
+    [
+        "QuotaExceeded",
+        "StorageFull",
+        "InsufficientStorage",
+        "507 ",
+    ]
+    .iter()
+    .any(|sign| text.contains(sign))
 }
 
 /// The words of an error and of what caused it, without the bodies of answers.
@@ -90,14 +95,26 @@ mod tests {
     fn what_a_bucket_repeats_of_a_request_is_not_told() {
         let error = failed(&generic(format!("status 403: {BODY}")));
         let (words, details) = (error.to_string(), format!("{error:?}"));
-        assert!(words.contains("SignatureDoesNotMatch: The request signature"), "{words}");
-        assert!(!words.contains("hidden") && !details.contains("hidden"), "{details}");
+        assert!(
+            words.contains("SignatureDoesNotMatch: The request signature"),
+            "{words}"
+        );
+        assert!(
+            !words.contains("hidden") && !details.contains("hidden"),
+            "{details}"
+        );
     }
 
     #[test]
     fn a_full_bucket_is_known() {
         let full = "status 400: <Error><Code>QuotaExceeded</Code></Error>";
-        assert!(matches!(failed(&generic(full.to_owned())), BlobError::StorageFull));
-        assert!(matches!(failed(&generic("status 500".to_owned())), BlobError::Io(_)));
+        assert!(matches!(
+            failed(&generic(full.to_owned())),
+            BlobError::StorageFull
+        ));
+        assert!(matches!(
+            failed(&generic("status 500".to_owned())),
+            BlobError::Io(_)
+        ));
     }
 }

@@ -63,6 +63,13 @@ impl Layout {
         (self.record(session) == *object).then_some(session)
     }
 
+    /// An object that nobody else has.
+    pub(crate) fn probe(&self) -> Path {
+        self.prefix
+            .clone()
+            .join(format!("probe.{}", Uuid::new_v4()))
+    }
+
     /// A place for bytes that are not what their digest says, where nothing is yet.
     pub(crate) fn quarantine(&self, digest: &Digest) -> Path {
         let (algorithm, hex) = (digest.algorithm(), digest.hex());
@@ -102,7 +109,11 @@ mod tests {
             "registry/blobs/sha256/README".to_owned(),
             "registry/blobs".to_owned(),
         ] {
-            assert_eq!(layout.digest_of(&Path::parse(&name).unwrap()), None, "{name}");
+            assert_eq!(
+                layout.digest_of(&Path::parse(&name).unwrap()),
+                None,
+                "{name}"
+            );
         }
     }
 }

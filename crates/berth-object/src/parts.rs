@@ -7,7 +7,7 @@ use object_store::Result as StoreResult;
 use object_store::multipart::PartId;
 use object_store::path::Path;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::error::{failed, refused};
 use crate::record::Part;
@@ -75,10 +75,15 @@ impl Parts {
                 return Err(error);
             }
         };
-        let (shared, object, upload) =
-            (Arc::clone(&self.shared), self.object.clone(), self.upload.clone());
+        let (shared, object, upload) = (
+            Arc::clone(&self.shared),
+            self.object.clone(),
+            self.upload.clone(),
+        );
         self.under_way.spawn(async move {
-            let sending = shared.bucket.put_part(&object, &upload, index, content.clone().into());
+            let sending = shared
+                .bucket
+                .put_part(&object, &upload, index, content.clone().into());
             Sent {
                 index,
                 outcome: sending.await,
@@ -92,6 +97,9 @@ impl Parts {
     /// Each upload may always send one part, and more only while few do.
     async fn wait_for_room(&mut self) -> Result<Option<OwnedSemaphorePermit>, BlobError> {
         loop {
+            while let Some(done) = self.under_way.try_join_next() {
+                self.note(done)?;
+            }
             if self.under_way.is_empty() {
                 return Ok(None);
             }
@@ -100,22 +108,17 @@ impl Parts {
             {
                 return Ok(Some(room));
             }
-            self.await_one().await?;
-        }
-    }
-
-    async fn await_one(&mut self) -> Result<(), BlobError> {
-        match self.under_way.join_next().await {
-            None => Ok(()),
-            Some(Ok(sent)) => self.note(sent),
-            Some(Err(_)) => {
-                self.is_broken = true;
-                Err(BlobError::Interrupted)
+            if let Some(done) = self.under_way.join_next().await {
+                self.note(done)?;
             }
         }
     }
 
-    fn note(&mut self, sent: Sent) -> Result<(), BlobError> {
+    fn note(&mut self, done: Result<Sent, JoinError>) -> Result<(), BlobError> {
+        let Ok(sent) = done else {
+            self.is_broken = true;
+            return Err(BlobError::Interrupted);
+        };
         let size = sent.content.len() as u64;
         match sent.outcome {
             Ok(PartId { content_id: id }) => {
@@ -135,9 +138,9 @@ impl Parts {
     /// # Errors
     /// If a part cannot be stored even so. Then this can be tried again.
     pub(crate) async fn finish(&mut self) -> Result<Vec<Part>, BlobError> {
-        while !self.under_way.is_empty() {
+        while let Some(done) = self.under_way.join_next().await {
             // What failed is kept, and comes next.
-            let _failed = self.await_one().await;
+            let _failed = self.note(done);
         }
         if self.is_broken {
             return Err(BlobError::Interrupted);

@@ -5,13 +5,13 @@ use berth_spec::{Digest, SessionId};
 use futures_util::TryStreamExt;
 use object_store::multipart::PartId;
 use object_store::path::Path;
-use object_store::{Error as StoreError, ObjectStoreExt, PutPayload};
+use object_store::{Error as StoreError, ObjectStoreExt, PutPayload, UpdateVersion};
 
 use crate::copy::copy;
 use crate::error::failed;
-use crate::record::{Staged, Upload, mismatch};
+use crate::record::{Record, Staged, Upload, mismatch};
 use crate::shared::Shared;
-use crate::staging::missing;
+use crate::staging::{self, missing};
 
 /// Makes a staging area the object of a blob.
 pub(crate) async fn publish(
@@ -30,7 +30,10 @@ pub(crate) async fn publish(
         return Err(missing(session, length, staged.record.length));
     }
     if staged.record.is_small() {
-        let put = shared.bucket.put(&blob, PutPayload::from(staged.tail)).await;
+        let put = shared
+            .bucket
+            .put(&blob, PutPayload::from(staged.tail))
+            .await;
         return put.map(drop).map_err(|error| failed(&error));
     }
     let data = complete(shared, session, &mut staged).await?;
@@ -91,33 +94,58 @@ async fn assemble(
     tail: PutPayload,
 ) -> Result<(), StoreError> {
     let Upload { id, parts, .. } = upload;
-    let mut ids: Vec<PartId> = parts.into_iter().map(|part| PartId { content_id: part.id }).collect();
+    let mut ids: Vec<PartId> = parts
+        .into_iter()
+        .map(|part| PartId {
+            content_id: part.id,
+        })
+        .collect();
     if tail.content_length() > 0 {
         ids.push(shared.bucket.put_part(data, &id, ids.len(), tail).await?);
     }
-    shared.bucket.complete_multipart(data, &id, ids).await.map(drop)
+    shared
+        .bucket
+        .complete_multipart(data, &id, ids)
+        .await
+        .map(drop)
 }
 
 /// Removes the objects of a session; its record last, so that it is found as long as there is anything.
 pub(crate) async fn discard(shared: &Shared, session: SessionId) -> Result<(), BlobError> {
     let closed = shared.closed().remove(&session);
+    let record = shared.layout.record(session);
     let staged = match closed {
-        Some(closed) => Some(closed),
-        None => shared.load(session).await?,
+        Some(closed) if is_there(shared, &record, &closed).await? => Some(closed),
+        _ => shared.load(session).await?,
     };
     let Some(staged) = staged else {
         return Ok(());
     };
-    let record = shared.layout.record(session);
-    if let Some(upload) = &staged.record.upload {
-        crate::staging::abort(shared, session, upload).await?;
+    let Record {
+        upload, unfinished, ..
+    } = &staged.record;
+    for upload in upload.iter().chain(unfinished) {
+        staging::abort(shared, session, upload).await?;
     }
     if staged.record.begun > 0 {
         let objects = shared.bucket.list(Some(&shared.layout.staging(session)));
-        let objects: Vec<_> = objects.try_collect().await.map_err(|error| failed(&error))?;
+        let objects: Vec<_> = objects
+            .try_collect()
+            .await
+            .map_err(|error| failed(&error))?;
         for object in objects.iter().filter(|object| object.location != record) {
             shared.remove(&object.location).await?;
         }
     }
     shared.remove(&record).await
+}
+
+/// Whether the record is still the one that this was made from.
+async fn is_there(shared: &Shared, record: &Path, closed: &Staged) -> Result<bool, BlobError> {
+    let found = shared.find(record).await?;
+    let version = found.map(|found| UpdateVersion {
+        e_tag: found.e_tag,
+        version: found.version,
+    });
+    Ok(version.is_some() && closed.is_of(version.as_ref()))
 }

@@ -138,7 +138,9 @@ impl Reading {
     async fn take_in(&mut self) -> Result<(), Broken> {
         let answer = match &mut self.answer {
             Some(answer) => answer,
-            None => self.answer.insert(ask(&*self.shared.bucket, &self.object, &self.e_tag, &self.rest).await?),
+            None => self
+                .answer
+                .insert(ask(&*self.shared.bucket, &self.object, &self.e_tag, &self.rest).await?),
         };
         let piece = match answer.next().await {
             Some(piece) => piece?,
@@ -173,7 +175,9 @@ impl Reading {
             Broken::Early => debug!("a read goes on after its connection ended early"),
         }
         let waits = &self.shared.settings.requests;
-        let wait = waits.first_wait.saturating_mul(2u32.saturating_pow(self.failures - 1));
+        let wait = waits
+            .first_wait
+            .saturating_mul(2u32.saturating_pow(self.failures - 1));
         tokio::time::sleep(wait.min(waits.longest_wait).max(Duration::from_millis(1))).await;
         Ok(())
     }
@@ -195,7 +199,9 @@ impl From<StoreError> for Broken {
 fn is_final(error: &StoreError) -> bool {
     matches!(
         error,
-        StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } | StoreError::NotSupported { .. }
+        StoreError::PermissionDenied { .. }
+            | StoreError::Unauthenticated { .. }
+            | StoreError::NotSupported { .. }
     )
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Record {
     /// How many multipart uploads were begun for it.
     pub(crate) begun: u64,
     pub(crate) upload: Option<Upload>,
+    /// Uploads that were begun to take the place of that one, and are to be given up if they did not.
+    pub(crate) unfinished: Vec<Upload>,
 }
 
 /// A multipart upload of a session.
@@ -72,6 +74,13 @@ pub(crate) struct Staged {
     pub(crate) is_unsaved: bool,
 }
 
+impl Staged {
+    /// Whether this was made from that version of the record object.
+    pub(crate) fn is_of(&self, version: Option<&UpdateVersion>) -> bool {
+        e_tag(self.version.as_ref()) == e_tag(version)
+    }
+}
+
 impl Shared {
     /// Reads what a session holds; `None` if it has no staging area.
     pub(crate) async fn load(&self, session: SessionId) -> Result<Option<Staged>, BlobError> {
@@ -98,17 +107,27 @@ impl Shared {
     ///
     /// # Errors
     /// If another writer has written meanwhile: this one must not go on.
-    pub(crate) async fn save(&self, session: SessionId, staged: &mut Staged) -> Result<(), BlobError> {
+    pub(crate) async fn save(
+        &self,
+        session: SessionId,
+        staged: &mut Staged,
+    ) -> Result<(), BlobError> {
         staged.record.format = FORMAT;
         staged.record.written = Uuid::new_v4().to_string();
-        let mut head = serde_json::to_vec(&staged.record).map_err(|error| refused(error.to_string()))?;
+        let mut head =
+            serde_json::to_vec(&staged.record).map_err(|error| refused(error.to_string()))?;
         head.push(b'\n');
         let payload = PutPayload::from_iter([Bytes::from(head), staged.tail.clone()]);
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let mode = staged.version.clone().map_or(PutMode::Create, PutMode::Update);
+            let mode = staged
+                .version
+                .clone()
+                .map_or(PutMode::Create, PutMode::Update);
             let place = self.layout.record(session);
-            let put = self.bucket.put_opts(&place, payload.clone(), PutOptions::from(mode));
+            let put = self
+                .bucket
+                .put_opts(&place, payload.clone(), PutOptions::from(mode));
             let error = match put.await {
                 Ok(put) => {
                     staged.version = Some(put.into());
@@ -127,7 +146,7 @@ impl Shared {
                 }
                 found => {
                     let found = found.and_then(|found| found.version);
-                    if e_tag(found.as_ref()) != e_tag(staged.version.as_ref()) {
+                    if !staged.is_of(found.as_ref()) {
                         return Err(superseded(session));
                     }
                 }
@@ -165,10 +184,22 @@ fn decode(session: SessionId, content: &Bytes) -> Result<(Record, Bytes), BlobEr
 }
 
 /// The words for a part or an object that is not as it must be.
-pub(crate) fn mismatch(what: &str, expected: u64, found: Option<u64>, error: Option<&StoreError>) -> BlobError {
-    let found = found.map_or_else(|| "is not there".to_owned(), |found| format!("has {found} bytes"));
-    let error = error.map(|error| format!(": {}", text_of(error))).unwrap_or_default();
-    refused(format!("{what} should have {expected} bytes, but {found}{error}"))
+pub(crate) fn mismatch(
+    what: &str,
+    expected: u64,
+    found: Option<u64>,
+    error: Option<&StoreError>,
+) -> BlobError {
+    let found = found.map_or_else(
+        || "is not there".to_owned(),
+        |found| format!("has {found} bytes"),
+    );
+    let error = error
+        .map(|error| format!(": {}", text_of(error)))
+        .unwrap_or_default();
+    refused(format!(
+        "{what} should have {expected} bytes, but {found}{error}"
+    ))
 }
 
 #[cfg(test)]

@@ -22,8 +22,10 @@ pub(crate) async fn delete(shared: &Shared, digests: &[Digest]) -> Result<u64, B
     let lookups = objects
         .into_iter()
         .map(async |object| Ok(shared.find(&object).await?.map(|_| object)));
-    let lookups: Vec<Result<_, BlobError>> =
-        stream::iter(lookups).buffer_unordered(AT_ONCE).collect().await;
+    let lookups: Vec<Result<_, BlobError>> = stream::iter(lookups)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
     let mut found = Vec::new();
     for lookup in lookups {
         match lookup {

@@ -20,9 +20,11 @@ pub(crate) async fn open(
     offset: u64,
 ) -> Result<ObjectWriter, BlobError> {
     let closed = shared.closed().remove(&session);
-    let found = match closed {
-        Some(closed) => Some(closed),
-        None => shared.load(session).await?,
+    let loaded = shared.load(session).await?;
+    let found = match (closed, loaded) {
+        // Nobody else has written since.
+        (Some(closed), Some(loaded)) if closed.is_of(loaded.version.as_ref()) => Some(closed),
+        (_, loaded) => loaded,
     };
     let found = match found {
         None if offset == 0 => create(shared, session).await?,
@@ -186,12 +188,14 @@ impl ObjectWriter {
             parts: Vec::new(),
             sealed: false,
         };
-        if self.saved.record.is_small() {
-            // Before the first part, so that whoever removes the staging area after a crash knows of it.
-            self.saved.record.upload = Some(upload.clone());
-            self.saved.record.begun = self.begun;
-            self.shared.save(self.session, &mut self.saved).await?;
+        // Before the first part, so that whoever removes the staging area after a crash knows of it.
+        let record = &mut self.saved.record;
+        match record.is_small() {
+            true => record.upload = Some(upload.clone()),
+            false => record.unfinished.push(upload.clone()),
         }
+        record.begun = self.begun;
+        self.shared.save(self.session, &mut self.saved).await?;
         self.upload = Some(upload);
         Ok((number, id, 0))
     }
@@ -222,6 +226,9 @@ impl ObjectWriter {
         staged.record.length = self.length();
         staged.record.begun = self.begun;
         staged.record.upload = self.upload.clone();
+        let number = self.upload.as_ref().map(|upload| upload.number);
+        let unfinished = &mut staged.record.unfinished;
+        unfinished.retain(|upload| Some(upload.number) != number);
         staged.tail = Bytes::copy_from_slice(&self.gathered);
         staged.is_unsaved = true;
         staged

@@ -1,9 +1,12 @@
 //! The contract of a blob store, over buckets in memory and on a real S3 server.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use berth_blob::contract::{self, OpenBlobs};
-use support::server::Server;
+use berth_object::ObjectBlobs;
+use support::server::{Server, variables};
 use support::{blobs_at, in_memory, settings};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -26,4 +29,50 @@ async fn on_a_server() {
     let server = Server::start().await;
     let blobs = blobs_at(&server.endpoint(), settings());
     contract::blob_store_where(&blobs, OpenBlobs::MayBeGone).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_is_tried_out() {
+    let server = Server::start().await;
+    let at = |url: &str| ObjectBlobs::connect(url, variables(&server.endpoint()), settings());
+    at("s3://blobs/some").unwrap().try_out().await.unwrap();
+    at("s3://blobs").unwrap().try_out().await.unwrap();
+    assert!(server.objects().is_empty());
+    let error = at("s3://not-there").unwrap().try_out().await.unwrap_err();
+    assert!(error.to_string().contains("NoSuchBucket"), "{error}");
+    drop(server);
+}
+
+#[tokio::test]
+async fn what_is_no_bucket_is_refused_without_telling_secrets() {
+    for url in [
+        "",
+        "blobs",
+        "s3://",
+        "s3:///prefix",
+        "http://host/bucket",
+        "s3://key:hidden@bucket/prefix",
+        "s3://bucket/prefix?secret=hidden",
+        "s3://bucket:80/prefix",
+    ] {
+        let error = ObjectBlobs::connect(url, [], settings()).unwrap_err();
+        assert!(
+            error.to_string().contains("s3://BUCKET/PREFIX"),
+            "{url}: {error}"
+        );
+        assert!(!format!("{error:?}").contains("hidden"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn other_providers_are_known() {
+    let account = (
+        "AZURE_STORAGE_ACCOUNT_NAME".to_owned(),
+        "account".to_owned(),
+    );
+    let azure = ObjectBlobs::connect("az://container/prefix", [account], settings()).unwrap();
+    assert!(format!("{azure:?}").contains("container"), "{azure:?}");
+    let unsigned = ("GOOGLE_SKIP_SIGNATURE".to_owned(), "true".to_owned());
+    let google = ObjectBlobs::connect("gs://bucket/prefix", [unsigned], settings()).unwrap();
+    assert!(format!("{google:?}").contains("bucket"), "{google:?}");
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod proxy;
 pub(crate) mod server;
+pub(crate) mod strict;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,10 +69,15 @@ pub(crate) async fn append(
 }
 
 /// Publishes in a session of its own, which stays.
-pub(crate) async fn push(blobs: &dyn BlobStore, content: &Bytes) -> Result<(SessionId, Digest), BlobError> {
+pub(crate) async fn push(
+    blobs: &dyn BlobStore,
+    content: &Bytes,
+) -> Result<(SessionId, Digest), BlobError> {
     let (session, digest) = (SessionId::random(), Digest::sha256(content));
     append(blobs, session, 0, content).await?;
-    blobs.publish(session, content.len() as u64, &digest).await?;
+    blobs
+        .publish(session, content.len() as u64, &digest)
+        .await?;
     Ok((session, digest))
 }
 

@@ -15,15 +15,16 @@ pub(crate) enum Fault {
     DropAnswer,
     /// The answer is 503, and the server hears nothing.
     SlowDown,
-    /// Nothing happens for so long, and then the connection ends.
-    Hang(Duration),
+    /// Nothing comes for so long after so many bytes of the answer, and then the connection ends.
+    Stall(usize, Duration),
 }
 
-/// Which requests go wrong: those that begin like this, the next so many times.
+/// Which requests go wrong: of those that begin like this, the next so many after the first ones.
 #[derive(Clone, Debug)]
 struct Rule {
     method: &'static str,
     part_of_target: String,
+    after: usize,
     fault: Fault,
     times: usize,
 }
@@ -59,12 +60,30 @@ impl Proxy {
     }
 
     /// Has requests with this method and this in their target go wrong, the next `times` times.
-    pub(crate) fn fail(&self, method: &'static str, part_of_target: &str, fault: Fault, times: usize) {
+    pub(crate) fn fail(
+        &self,
+        method: &'static str,
+        part_of_target: &str,
+        fault: Fault,
+        times: usize,
+    ) {
         self.rules.lock().unwrap().push(Rule {
             method,
             part_of_target: part_of_target.to_owned(),
+            after: 0,
             fault,
             times,
+        });
+    }
+
+    /// Has one request go wrong, whatever it is: the one after so many others.
+    pub(crate) fn fail_one(&self, after: usize, fault: Fault) {
+        self.rules.lock().unwrap().push(Rule {
+            method: "",
+            part_of_target: String::new(),
+            after,
+            fault,
+            times: 1,
         });
     }
 
@@ -83,10 +102,12 @@ impl Proxy {
         self.seen.lock().unwrap().push(line.to_owned());
         let mut rules = self.rules.lock().unwrap();
         let rule = rules.iter_mut().find(|rule| {
-            rule.times > 0
-                && line.starts_with(rule.method)
-                && line.contains(&rule.part_of_target)
+            rule.times > 0 && line.starts_with(rule.method) && line.contains(&rule.part_of_target)
         })?;
+        if rule.after > 0 {
+            rule.after -= 1;
+            return None;
+        }
         rule.times -= 1;
         Some(rule.fault)
     }
@@ -97,7 +118,8 @@ impl Proxy {
         while let Some(request) = Request::read(&mut client).await {
             let fault = self.fault_of(&request.line());
             if let Some(Fault::SlowDown) = fault {
-                let body = "<Error><Code>SlowDown</Code><Message>Reduce your rate</Message></Error>";
+                let body =
+                    "<Error><Code>SlowDown</Code><Message>Reduce your rate</Message></Error>";
                 let answer = format!(
                     "HTTP/1.1 503 Slow Down\r\nContent-Length: {}\r\n\r\n{body}",
                     body.len()
@@ -105,14 +127,13 @@ impl Proxy {
                 client.write_all(answer.as_bytes()).await.ok()?;
                 continue;
             }
-            if let Some(Fault::Hang(time)) = fault {
-                tokio::time::sleep(time).await;
-                return None;
-            }
             let mut upstream = TcpStream::connect(server).await.ok()?;
             let whole = request.closing();
             if let Some(Fault::CutRequest(bytes)) = fault {
-                upstream.write_all(&whole[..bytes.min(whole.len())]).await.ok()?;
+                upstream
+                    .write_all(&whole[..bytes.min(whole.len())])
+                    .await
+                    .ok()?;
                 return None;
             }
             upstream.write_all(&whole).await.ok()?;
@@ -121,7 +142,18 @@ impl Proxy {
             match fault {
                 Some(Fault::DropAnswer) => return None,
                 Some(Fault::CutAnswer(bytes)) => {
-                    client.write_all(&answer[..bytes.min(answer.len())]).await.ok()?;
+                    client
+                        .write_all(&answer[..bytes.min(answer.len())])
+                        .await
+                        .ok()?;
+                    return None;
+                }
+                Some(Fault::Stall(bytes, time)) => {
+                    client
+                        .write_all(&answer[..bytes.min(answer.len())])
+                        .await
+                        .ok()?;
+                    tokio::time::sleep(time).await;
                     return None;
                 }
                 _ => client.write_all(&answer).await.ok()?,

@@ -39,7 +39,9 @@ impl Server {
         std::fs::create_dir(&sidecar).unwrap();
         let address = format!("127.0.0.1:{port}");
         let process = Command::new(program)
-            .args(["--port", &address, "--access", KEY, "--secret", SECRET, "--quiet"])
+            .args([
+                "--port", &address, "--access", KEY, "--secret", SECRET, "--quiet",
+            ])
             .args(["--keep-alive", "posix", "--sidecar"])
             .args([&sidecar, &data])
             .stdout(Stdio::null())
@@ -56,7 +58,10 @@ impl Server {
             if server.process.try_wait().unwrap().is_some() {
                 return None;
             }
-            if tokio::net::TcpStream::connect(&server.address).await.is_ok() {
+            if tokio::net::TcpStream::connect(&server.address)
+                .await
+                .is_ok()
+            {
                 return Some(server);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
