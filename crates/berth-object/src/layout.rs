@@ -31,11 +31,11 @@ impl Layout {
     /// The blob that an object under [`Layout::blobs`] is.
     pub(crate) fn digest_of(&self, object: &Path) -> Option<Digest> {
         let hex = object.filename()?;
-        let digests = Algorithm::ALL.into_iter().filter_map(|algorithm| {
+        let mut digests = Algorithm::ALL.into_iter().filter_map(|algorithm| {
             let digest: Digest = format!("{algorithm}:{hex}").parse().ok()?;
             (self.blob(&digest) == *object).then_some(digest)
         });
-        digests.last()
+        digests.next()
     }
 
     /// What all staging areas are under.

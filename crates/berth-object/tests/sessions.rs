@@ -44,7 +44,10 @@ async fn another_process_goes_on_with_a_session() {
     replica().publish(session, length, &digest).await.unwrap();
     assert!(read(&replica(), &digest).await.unwrap() == whole);
     // Done again, by a process that knows nothing of it.
-    replica().delete(&[digest.clone()]).await.unwrap();
+    replica()
+        .delete(std::slice::from_ref(&digest))
+        .await
+        .unwrap();
     replica().publish(session, length, &digest).await.unwrap();
     assert!(read(&replica(), &digest).await.unwrap() == whole);
     replica().discard(session).await.unwrap();
