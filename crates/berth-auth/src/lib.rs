@@ -1,19 +1,30 @@
-//! Who may do what in a registry.
+//! Who may do what in a registry: a [`Gate`] tells who a request comes from, and what becomes of it.
 //!
 //! ```
-//! use berth_auth::{Action, Groups, Identity, Patterns, Rule, Rules};
+//! use berth_auth::{Action, Decision, Gate, GateSettings, Groups, Patterns, Presented, Rule, Rules};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let rule = Rule {
 //!     repositories: Patterns::new(["team/*"])?,
-//!     who: vec!["alice".to_owned().try_into()?],
+//!     who: vec!["certificate:build-*".to_owned().try_into()?],
 //!     actions: [Action::Pull, Action::Push].into_iter().collect(),
 //! };
-//! let rules = Rules::new(vec![rule], Groups::default());
+//! let gate = Gate::new(GateSettings {
+//!     rules: Rules::new(vec![rule], Groups::default()),
+//!     ..GateSettings::default()
+//! })?;
 //!
-//! let alice = Identity::named("alice");
-//! assert!(rules.actions(&alice, &"team/app".parse()?).contains(Action::Push));
-//! assert!(rules.actions(&alice, &"other/app".parse()?).is_empty());
+//! let presented = Presented { authorization: None, certificate: Some("build-1") };
+//! let caller = gate.authenticate(&presented).await?;
+//! assert_eq!(caller.identity.to_string(), "certificate:build-1");
+//! assert!(gate.may(&caller, &"team/app".parse()?, Action::Push));
+//! let elsewhere = gate.decide(&caller, &"other/app".parse()?, Action::Pull);
+//! assert_eq!(elsewhere, Decision::Hidden);
+//!
+//! let nobody = gate.authenticate(&Presented::default()).await?;
+//! let pull = gate.decide(&nobody, &"team/app".parse()?, Action::Pull);
+//! assert_eq!(pull, Decision::Authenticate);
 //! # Ok(())
 //! # }
 //! ```
@@ -22,13 +33,40 @@
 mod access;
 mod accounts;
 mod action;
+mod authentication_error;
+mod caller;
+mod challenge;
+mod credentials;
+mod decision;
+mod gate;
 mod identity;
+mod logins;
+#[cfg(test)]
+mod memory_accounts;
+mod password_hash;
+mod passwords;
 mod patterns;
+mod robot_secret;
 mod rules;
+mod tokens;
 
 pub use access::Access;
 pub use accounts::{Accounts, RobotToken, SigningKeyStore, StoreError, StoredKey, User};
 pub use action::{Action, ActionError, Actions};
+pub use authentication_error::AuthenticationError;
+pub use caller::{Caller, Presented};
+pub use challenge::Challenge;
+pub use decision::Decision;
+pub use gate::{Gate, GateSettings};
 pub use identity::{Grant, Identity, Named};
+pub use password_hash::{PasswordHashError, hash_password};
+pub use passwords::{Htpasswd, HtpasswdError};
 pub use patterns::{PatternError, Patterns};
+pub use robot_secret::{RandomError, RobotSecret};
 pub use rules::{Groups, Rule, Rules, Subject};
+pub use tokens::{
+    BearerTokens, Fingerprint, MAX_REQUEST_LENGTH, MAX_SCOPES, MAX_TOKEN_LENGTH, OidcIssuer,
+    OidcRole, OidcSettings, Reason, Refresh, RefreshSubject, Rejection, TokenAnswer, TokenError,
+    TokenGrant, TokenRequest, TokenServer, TokenServerSettings, TokenService, TokenSettings,
+    TrustError, Unavailable, granted,
+};

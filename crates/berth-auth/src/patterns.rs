@@ -4,8 +4,9 @@ use berth_spec::RepositoryName;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 
-/// Globs of names: of repositories, identities or tags. In them, `?` is one character, `*` any number, `[ab]` one of these and
-/// `{a,b}` either; they do not cross a `/`, but `**` does: `library/**` is all that is below `library`.
+/// Globs of names. In them, `?` is one character, `*` any number, `[ab]` one of these and `{a,b}` either. In names of repositories,
+/// tags and the like they do not cross a `/`, but `**` does: `library/**` is all that is below `library`. In names of
+/// identities ([`Patterns::of_identities`]) a `/` is a character like others.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct Patterns {
@@ -19,16 +20,35 @@ pub struct Patterns {
 pub struct PatternError(String);
 
 impl Patterns {
-    /// These globs.
+    /// These globs, which cross no `/` but by `**`.
+    ///
+    /// # Errors
+    /// When one cannot be read, or has a `**` that is not alone between two `/`: it would be no more than a `*`.
+    pub fn new(texts: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, PatternError> {
+        let texts: Vec<String> = texts.into_iter().map(Into::into).collect();
+        match texts.iter().find(|text| !are_stars_alone(text)) {
+            Some(text) => Err(PatternError(format!(
+                "in {text}, ** is not alone between two /"
+            ))),
+            None => Self::read(texts, true),
+        }
+    }
+
+    /// These globs of names of identities. Those have a `/` anywhere, so `oidc:ci:repo:team/*` is all that begins so.
     ///
     /// # Errors
     /// When one cannot be read.
-    pub fn new(texts: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, PatternError> {
-        let texts: Vec<String> = texts.into_iter().map(Into::into).collect();
+    pub fn of_identities(
+        texts: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, PatternError> {
+        Self::read(texts.into_iter().map(Into::into).collect(), false)
+    }
+
+    fn read(texts: Vec<String>, is_path: bool) -> Result<Self, PatternError> {
         let wrong = |error: globset::Error| PatternError(error.to_string());
         let mut globs = GlobSetBuilder::new();
         for text in &texts {
-            let glob = GlobBuilder::new(text).literal_separator(true).build();
+            let glob = GlobBuilder::new(text).literal_separator(is_path).build();
             globs.add(glob.map_err(wrong)?);
         }
         let globs = globs.build().map_err(wrong)?;
@@ -70,6 +90,16 @@ impl Patterns {
     }
 }
 
+/// Whether each `**` is all that is between two `/`. It may also end one of several things: `{a/**,b}`.
+fn are_stars_alone(text: &str) -> bool {
+    let mut positions = text.match_indices("**");
+    positions.all(|(position, stars)| {
+        let before = text[..position].chars().next_back();
+        let after = text[position + stars.len()..].chars().next();
+        matches!(before, None | Some('/')) && matches!(after, None | Some('/' | '}' | ','))
+    })
+}
+
 impl TryFrom<Vec<String>> for Patterns {
     type Error = PatternError;
 
@@ -95,5 +125,90 @@ impl Eq for Patterns {}
 impl fmt::Debug for Patterns {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.texts.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_matched_component_by_component() {
+        for (glob, name, expected) in [
+            ("team/*", "team/app", true),
+            ("team/*", "team/app/part", false),
+            ("team/*", "team", false),
+            ("team/**", "team/app/part", true),
+            ("team/**", "teams/app", false),
+            ("**", "team/app", true),
+            ("*", "team/app", false),
+            ("**/app", "team/part/app", true),
+            ("team/{a/**,b}", "team/a/b", true),
+            ("team/{a/**,b}", "team/b/a", false),
+            ("team/[ab]?", "team/a1", true),
+            ("team/[ab]?", "team/c1", false),
+            ("team.app", "team-app", false),
+        ] {
+            let patterns = Patterns::new([glob]).expect("a glob");
+            assert_eq!(patterns.matches(name), expected, "{glob} {name}");
+        }
+    }
+
+    #[test]
+    fn in_names_of_identities_a_slash_is_a_character() {
+        for (glob, name, expected) in [
+            ("*", "oidc:ci:repo:team/app:ref:refs/heads/main", true),
+            (
+                "oidc:ci:*",
+                "oidc:ci:repo:team/app:ref:refs/heads/main",
+                true,
+            ),
+            ("oidc:ci:**", "oidc:ci:repo:team/app", true),
+            (
+                "oidc:ci:repo:team/app:*",
+                "oidc:ci:repo:team/app:ref:refs/heads/main",
+                true,
+            ),
+            (
+                "oidc:ci:repo:team/app:*",
+                "oidc:ci:repo:team/apple:x",
+                false,
+            ),
+            ("alice", "alice/x", false),
+            ("alice", "malice", false),
+        ] {
+            let patterns = Patterns::of_identities([glob]).expect("a glob");
+            assert_eq!(patterns.matches(name), expected, "{glob} {name}");
+        }
+    }
+
+    #[test]
+    fn what_would_mean_something_else_is_refused() {
+        for glob in [
+            "team**",
+            "team/{a,**}",
+            "**team",
+            "team/a**",
+            "***",
+            "[",
+            "{a",
+        ] {
+            assert!(Patterns::new([glob]).is_err(), "{glob}");
+        }
+        let error = Patterns::new(["a/**", "team**"])
+            .expect_err("an error")
+            .to_string();
+        let expected =
+            "in team**, ** is not alone between two /; a glob such as team/* or ** would do";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn everything_and_nothing_are_what_they_say() {
+        for name in ["", "a", "a/b"] {
+            assert!(Patterns::all().matches(name));
+            assert!(!Patterns::none().matches(name));
+        }
+        assert!(Patterns::all().are_everything() && !Patterns::none().are_everything());
     }
 }

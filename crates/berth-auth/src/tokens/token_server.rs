@@ -1,0 +1,110 @@
+use serde::Deserialize;
+
+use super::claims::AccessEntry;
+use super::jwt::Expected;
+use super::rejection::Rejection;
+use super::remote::{IssuerKeys, Place, TrustError};
+use super::verified::Verified;
+use crate::{Action, Actions, Caller, Grant, Identity, Named, Patterns};
+
+/// The name of whoever an external token server gives a token without a subject.
+const NAMELESS: &str = "anonymous";
+
+/// An external token server: the table `[token_server]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenServerSettings {
+    /// The URL at which clients get tokens, for challenges.
+    pub realm: String,
+    /// What the server calls this registry: `service` in challenges, and `aud` in tokens.
+    pub service: String,
+    /// What it calls itself: `iss` in tokens.
+    pub issuer: String,
+    /// Its keys: the URL or the file of a JWK set (RFC 7517).
+    pub jwks: String,
+    /// A file of certificate authorities in PEM that are trusted beside the system's when keys are fetched.
+    pub certificate_authorities: Option<std::path::PathBuf>,
+}
+
+/// Verifies the tokens of an external token server.
+///
+/// What such a token lists may be done with it, and nothing else: the server has decided, and no rule of the registry's own
+/// is asked. So the identity is granted everything, and the [scope](Caller::scope) bounds it to the list; a request for more is
+/// answered with a challenge, since only the server knows whether it would give that.
+pub struct TokenServer {
+    settings: TokenServerSettings,
+    keys: IssuerKeys,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    exp: u64,
+    sub: Option<String>,
+    #[serde(default)]
+    access: Vec<AccessEntry>,
+}
+
+impl TokenServer {
+    /// A server as it is configured. Its keys are read when the first token comes.
+    ///
+    /// # Errors
+    /// When the place of its keys cannot be trusted, or the authorities cannot be read.
+    pub fn new(settings: TokenServerSettings) -> Result<Self, TrustError> {
+        let place = Place::of(&settings.jwks)?;
+        let authorities = settings.certificate_authorities.as_deref();
+        let keys = IssuerKeys::new("the external token server", place, authorities)?;
+        Ok(Self { settings, keys })
+    }
+
+    /// As it is configured.
+    pub fn settings(&self) -> &TokenServerSettings {
+        &self.settings
+    }
+
+    /// Tells whom a token stands for.
+    ///
+    /// # Errors
+    /// When it is not good, or keys cannot be had now.
+    pub async fn verify(&self, token: &str) -> Result<Caller, Rejection> {
+        Ok(self.verify_access(token).await?.caller)
+    }
+
+    pub(super) async fn verify_access(&self, token: &str) -> Result<Verified, Rejection> {
+        let expected = Expected {
+            issuer: &self.settings.issuer,
+            audience: &self.settings.service,
+            requires: &[],
+        };
+        let claims: Claims = self.keys.verify(token, &expected).await?;
+        let scope = claims.access.iter().filter_map(AccessEntry::foreign_access);
+        let scope = Some(scope.collect());
+        let identity = Identity::Named(Named {
+            name: name(claims.sub)?,
+            groups: Default::default(),
+            grants: Some(vec![Grant {
+                repositories: Patterns::all(),
+                actions: Actions::from(Action::Admin),
+            }]),
+        });
+        Ok(Verified {
+            caller: Caller {
+                identity,
+                scope,
+                is_proven: true,
+            },
+            expires_at: claims.exp,
+        })
+    }
+}
+
+/// A name without `:`: it would look like the name of a robot or of an issuer's subject.
+fn name(subject: Option<String>) -> Result<String, Rejection> {
+    let Some(name) = subject.filter(|name| !name.is_empty()) else {
+        return Ok(NAMELESS.to_owned());
+    };
+    let is_wrong = |character: char| character == ':' || character.is_control();
+    match name.contains(is_wrong) {
+        true => Err(Rejection::Name("sub".to_owned())),
+        false => Ok(name),
+    }
+}
