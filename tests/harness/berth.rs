@@ -28,6 +28,8 @@ struct Place {
     /// A command that runs the one behind it in its own process.
     wrapper: Vec<String>,
     options: Vec<String>,
+    /// What its environment has beside that of the tests.
+    variables: Vec<(String, String)>,
 }
 
 impl Place {
@@ -37,6 +39,7 @@ impl Place {
             disk: None,
             wrapper: Vec::new(),
             options: Vec::new(),
+            variables: Vec::new(),
         }
     }
 
@@ -53,7 +56,8 @@ impl Place {
             .args(&words[1..])
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(self.data())
-            .args(&self.options);
+            .args(&self.options)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }
@@ -74,6 +78,15 @@ impl Berth {
     pub(crate) fn start_under(wrapper: &[&str], options: &[&str]) -> Self {
         Self::serve(Place {
             wrapper: wrapper.iter().map(ToString::to_string).collect(),
+            options: options.iter().map(ToString::to_string).collect(),
+            ..Place::new()
+        })
+    }
+
+    /// Serves a new folder with these options, and with these variables in its environment.
+    pub(crate) fn start_in(variables: &[(String, String)], options: &[&str]) -> Self {
+        Self::serve(Place {
+            variables: variables.to_vec(),
             options: options.iter().map(ToString::to_string).collect(),
             ..Place::new()
         })

@@ -17,6 +17,7 @@ use tracing::warn;
 
 use crate::error::failed;
 use crate::layout::Layout;
+use crate::owner::{self, OwnerError};
 use crate::shared::{Bucket, Shared};
 use crate::{Settings, probe, publish, reading, removal, staging};
 
@@ -67,6 +68,15 @@ impl ObjectBlobs {
     /// If the bucket cannot be used, or does not keep apart those who write at the same time.
     pub async fn try_out(&self) -> Result<(), BlobError> {
         probe::try_out(&self.shared).await
+    }
+
+    /// Makes sure that the blobs are those of one registry: who takes another's would remove them as garbage.
+    /// The first to claim a bucket without blobs has it. `owner` is any text that no other registry has.
+    ///
+    /// # Errors
+    /// If it is another's, or has blobs and no owner.
+    pub async fn claim(&self, owner: &str) -> Result<(), OwnerError> {
+        owner::claim(&self.shared, owner).await
     }
 
     /// A URL from which whoever has it can `GET` the blob, ranges too, for so long (S3 allows a week).

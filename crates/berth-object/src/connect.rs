@@ -3,38 +3,27 @@ use std::sync::Arc;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-use object_store::path::Path;
 use object_store::signer::Signer;
 use object_store::{BackoffConfig, RetryConfig};
-use url::Url;
 
 use crate::client::Connector;
 use crate::error::text_of;
 use crate::shared::Bucket;
+use crate::url::{BucketUrl, Provider};
 use crate::{ObjectBlobs, Requests, Settings};
 
-/// Why a bucket cannot be used.
+/// The environment has something that the bucket cannot be used with.
 #[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The text is not the URL of a bucket.
-    #[error(
-        "{0:?} is not the URL of a bucket: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX, \
-         without credentials"
-    )]
-    Url(String),
-    /// The environment has something that cannot be used.
-    #[error("cannot use the bucket {url}: {reason}")]
-    Environment {
-        /// The URL of the bucket.
-        url: String,
-        /// What is wrong.
-        reason: String,
-    },
+#[error("cannot use the bucket {url}: {reason}")]
+pub struct ConnectError {
+    /// The bucket.
+    pub url: BucketUrl,
+    /// What is wrong.
+    pub reason: String,
 }
 
 impl ObjectBlobs {
-    /// Blobs in the bucket of a URL: `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or
-    /// `az://CONTAINER/PREFIX`. The prefix may be missing.
+    /// Blobs in the bucket of a URL.
     ///
     /// Where the bucket is and what credentials it takes is in `variables`, usually those of the
     /// environment: the `AWS_*` that the tools of AWS know (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
@@ -44,44 +33,22 @@ impl ObjectBlobs {
     /// signed with their content. Nothing is sent yet.
     ///
     /// # Errors
-    /// If the URL or the variables cannot be used.
+    /// If the variables cannot be used.
     pub fn connect(
-        url: &str,
+        url: &BucketUrl,
         variables: impl IntoIterator<Item = (String, String)>,
         settings: Settings,
     ) -> Result<Self, ConnectError> {
-        let refused = || ConnectError::Url(without_credentials(url));
-        let parsed = Url::parse(url).map_err(|_| refused())?;
-        let bucket = parsed
-            .host_str()
-            .filter(|host| !host.is_empty())
-            .ok_or_else(refused)?;
-        let prefix = Path::from_url_path(parsed.path()).map_err(|_| refused())?;
-        let is_plain = parsed.username().is_empty()
-            && parsed.password().is_none()
-            && parsed.port().is_none()
-            && parsed.query().is_none()
-            && parsed.fragment().is_none();
-        let opened = match parsed.scheme() {
-            _ if !is_plain => return Err(refused()),
-            "s3" => s3(bucket, variables, &settings.requests),
-            "gs" => google(bucket, variables, &settings.requests),
-            "az" => azure(bucket, variables, &settings.requests),
-            _ => return Err(refused()),
+        let opened = match url.provider {
+            Provider::S3 => s3(&url.bucket, variables, &settings.requests),
+            Provider::Google => google(&url.bucket, variables, &settings.requests),
+            Provider::Azure => azure(&url.bucket, variables, &settings.requests),
         };
-        let (bucket, signer) = opened.map_err(|error| ConnectError::Environment {
-            url: url.to_owned(),
+        let (bucket, signer) = opened.map_err(|error| ConnectError {
+            url: url.clone(),
             reason: text_of(&error),
         })?;
-        Ok(Self::signing(bucket, signer, prefix, settings))
-    }
-}
-
-/// Whoever wrote a secret there should not find it in a log too.
-fn without_credentials(url: &str) -> String {
-    match url.rsplit_once('@') {
-        Some((_, rest)) => format!("…@{rest}"),
-        None => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        Ok(Self::signing(bucket, signer, url.prefix.clone(), settings))
     }
 }
 

@@ -63,6 +63,11 @@ impl Layout {
         (self.record(session) == *object).then_some(session)
     }
 
+    /// Whose blobs these are.
+    pub(crate) fn owner(&self) -> Path {
+        self.prefix.clone().join("owner")
+    }
+
     /// An object that nobody else has.
     pub(crate) fn probe(&self) -> Path {
         self.prefix

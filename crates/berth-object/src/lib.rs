@@ -1,8 +1,8 @@
 //! Blobs in object storage: S3 and what speaks like it, Google Cloud Storage, and Azure.
 //!
 //! [`ObjectBlobs`] is a [`BlobStore`](berth_blob::BlobStore) over a bucket. Any number of processes may
-//! use the bucket at once, and go on with each other's upload sessions. [`ObjectBlobs::connect`] takes the
-//! URL of a bucket; [`ObjectBlobs::new`] takes any bucket of the crate [`object_store`].
+//! use the bucket at once, and go on with each other's upload sessions. [`ObjectBlobs::connect`] takes a
+//! [`BucketUrl`]; [`ObjectBlobs::new`] takes any bucket of the crate [`object_store`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -41,6 +41,8 @@
 //! | `<prefix>/uploads/<session>/data.<number>` | the target of the session's multipart upload |
 //! | `<prefix>/quarantine/<algorithm>-<hex>.<random>` | bytes that are not what their digest says |
 //!
+//! `<prefix>/owner` says whose blobs these are: see [`ObjectBlobs::claim`].
+//!
 //! # What is needed of a bucket
 //!
 //! - Reading what was written, as S3 promises since 2020, and lists with it.
@@ -69,6 +71,7 @@ mod connect;
 mod copy;
 mod error;
 mod layout;
+mod owner;
 mod parts;
 mod probe;
 mod publish;
@@ -78,10 +81,13 @@ mod removal;
 mod settings;
 mod shared;
 mod staging;
+mod url;
 
 pub use blobs::ObjectBlobs;
 pub use connect::ConnectError;
 /// The crate whose buckets this is over.
 pub use object_store;
+pub use owner::OwnerError;
 pub use settings::{Requests, Settings};
 pub use shared::Bucket;
+pub use url::{BucketUrl, BucketUrlError};

@@ -16,7 +16,7 @@ use support::server::{SECRET, Server, variables};
 use support::{PART, append, blobs_at, content, push, read, settings};
 
 async fn start() -> (Server, Proxy, ObjectBlobs) {
-    let server = Server::start().await;
+    let server = Server::start();
     let proxy = Proxy::before(&server.address).await;
     let blobs = blobs_at(&proxy.endpoint(), settings());
     (server, proxy, blobs)
@@ -257,7 +257,7 @@ async fn a_bucket_that_hangs_is_not_waited_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_error_tells_a_secret() {
-    let server = Server::start().await;
+    let server = Server::start();
     let wrong = |name: &str| {
         let variables = variables(&server.endpoint()).into_iter();
         let wrong = |value: String| format!("{value}-but-wrong");
@@ -265,7 +265,7 @@ async fn no_error_tells_a_secret() {
             true => (other, wrong(value)),
             false => (other, value),
         });
-        ObjectBlobs::connect("s3://blobs", variables, settings()).unwrap()
+        ObjectBlobs::connect(&"s3://blobs".parse().unwrap(), variables, settings()).unwrap()
     };
     for (name, told_as) in [
         // This server says so.

@@ -32,7 +32,7 @@ async fn get(url: &str, head: &str) -> (u16, Vec<u8>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signed_url_gives_one_blob_for_its_time() {
-    let server = Server::start().await;
+    let server = Server::start();
     let blobs = blobs_at(&server.endpoint(), settings());
     let content = content(1, 10_000);
     let (_, digest) = push(&blobs, &content).await.unwrap();

@@ -23,7 +23,7 @@ async fn read_staged(blobs: &dyn BlobStore, session: SessionId, length: usize) -
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_process_goes_on_with_a_session() {
-    let server = Server::start().await;
+    let server = Server::start();
     let replica = || blobs_at(&server.endpoint(), settings());
     let part = usize::try_from(PART).unwrap();
     let whole = content(1, 3 * part + 12_345);
@@ -58,7 +58,7 @@ async fn another_process_goes_on_with_a_session() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_in_parts_can_be_cut_too() {
-    let server = Server::start().await;
+    let server = Server::start();
     let blobs = blobs_at(&server.endpoint(), settings());
     let part = usize::try_from(PART).unwrap();
     let session = SessionId::random();
@@ -81,7 +81,7 @@ async fn what_is_in_parts_can_be_cut_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_crash_left_in_parts_is_passed_over() {
-    let server = Server::start().await;
+    let server = Server::start();
     let part = usize::try_from(PART).unwrap();
     let session = SessionId::random();
     for kept in [0, 100, part + 100] {
@@ -109,7 +109,7 @@ async fn what_a_crash_left_in_parts_is_passed_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_lost_a_session_cannot_harm_it() {
-    let server = Server::start().await;
+    let server = Server::start();
     let [lost, owner] = [(); 2].map(|()| blobs_at(&server.endpoint(), settings()));
     let part = usize::try_from(PART).unwrap();
     for kept in [10, part + 10] {
@@ -132,7 +132,7 @@ async fn who_lost_a_session_cannot_harm_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_larger_than_a_bucket_copies_is_streamed() {
-    let server = Server::start().await;
+    let server = Server::start();
     let settings = Settings {
         copy_limit: 1000,
         ..settings()

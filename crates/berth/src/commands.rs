@@ -37,7 +37,7 @@ fn carry_out(config: &Config, task: &Task, as_json: bool) -> anyhow::Result<Exit
         Some(folder) => {
             let _logs = logs::start(config)?;
             let runtime = Runtime::new().context("cannot start the runtime")?;
-            let upkeep = Upkeep::open(&folder, config)?;
+            let upkeep = runtime.block_on(Upkeep::open(&folder, config))?;
             let outcome = runtime.block_on(upkeep.run(task, &terminal))?;
             // What still writes must end before the folder is given up.
             drop(runtime);

@@ -2,6 +2,7 @@
 //! below; see `docs/architecture.md`.
 #![forbid(unsafe_code)]
 
+mod blob_storage;
 mod commands;
 mod config;
 mod control;

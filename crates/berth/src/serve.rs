@@ -26,8 +26,8 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     // Before the data folder is touched, and closed after the last request has ended.
     let _audit = open_audit_log(&config)?;
     let folder = DataFolder::claim(&config.data)?;
-    let upkeep = Upkeep::open(&folder, &config)?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
+    let upkeep = runtime.block_on(Upkeep::open(&folder, &config))?;
     let served = runtime.block_on(listen(upkeep, &config));
     runtime.shutdown_timeout(END_TIMEOUT);
     // The lock goes with the process: a thread that still writes must not meet another process.

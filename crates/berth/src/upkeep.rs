@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use berth_backup::{BackupReport, RestoreReport};
-use berth_blob::FilesystemBlobs;
+use berth_blob::BlobStore;
 use berth_collector::Collector;
 use berth_metadata::SqliteMetadata;
 use berth_progress::Observer;
@@ -18,6 +18,7 @@ use berth_retention::Retention;
 use berth_verify::VerificationReport;
 use serde::{Deserialize, Serialize};
 
+use crate::blob_storage;
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 pub(crate) use backup::{BackUp, restore};
@@ -77,25 +78,23 @@ pub(crate) trait Watcher: Observer {
 pub(crate) struct Upkeep {
     pub(crate) registry: Registry,
     metadata: Arc<SqliteMetadata>,
-    blobs: Arc<FilesystemBlobs>,
+    blobs: Arc<dyn BlobStore>,
     collector: Collector,
     retention: Arc<Retention>,
 }
 
 impl Upkeep {
     /// Opens what is in a data folder.
-    pub(crate) fn open(folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn open(folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
         let shown = config.data.display();
-        folder.refuse_orphaned_blobs()?;
+        let blobs = blob_storage::open(folder, config).await?;
         let metadata = SqliteMetadata::open(&folder.metadata())
             .with_context(|| format!("cannot open the metadata in {shown}"))?;
-        let blobs = FilesystemBlobs::open(folder.blobs())
-            .with_context(|| format!("cannot open the blobs in {shown}"))?;
         let retention = Retention::new(
             config.retention.clone(),
             config.settings().collection_grace.0,
         )?;
-        let (metadata, blobs) = (Arc::new(metadata), Arc::new(blobs));
+        let metadata = Arc::new(metadata);
         let registry = Registry::new(metadata.clone(), blobs.clone(), config.settings());
         let guards = registry.blob_guards().clone();
         Ok(Self {

@@ -92,6 +92,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "berth-spec",
             "berth-metadata",
             "berth-blob",
+            "berth-object",
             "berth-upload",
             "berth-collector",
             "berth-verify",

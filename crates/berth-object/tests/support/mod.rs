@@ -34,7 +34,9 @@ pub(crate) fn settings() -> Settings {
 
 /// Blobs at an endpoint, which is the server or a proxy before it.
 pub(crate) fn blobs_at(endpoint: &str, settings: Settings) -> ObjectBlobs {
-    let url = format!("s3://{}/some/registry", server::BUCKET);
+    let url = format!("s3://{}/some/registry", server::BUCKET)
+        .parse()
+        .unwrap();
     ObjectBlobs::connect(&url, server::variables(endpoint), settings).unwrap()
 }
 

@@ -1,5 +1,7 @@
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -16,7 +18,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let program = program();
         assert!(
             program.is_file(),
@@ -25,14 +27,14 @@ impl Server {
         );
         // Between finding a free port and using it, somebody else may take it.
         for _ in 0..5 {
-            if let Some(server) = Self::start_on(&program, free_port()).await {
+            if let Some(server) = Self::start_on(&program, free_port()) {
                 return server;
             }
         }
         panic!("versitygw does not start");
     }
 
-    async fn start_on(program: &Path, port: u16) -> Option<Self> {
+    fn start_on(program: &Path, port: u16) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let (data, sidecar) = (folder.path().join("data"), folder.path().join("sidecar"));
         std::fs::create_dir_all(data.join(BUCKET)).unwrap();
@@ -58,13 +60,10 @@ impl Server {
             if server.process.try_wait().unwrap().is_some() {
                 return None;
             }
-            if tokio::net::TcpStream::connect(&server.address)
-                .await
-                .is_ok()
-            {
+            if TcpStream::connect(&server.address).is_ok() {
                 return Some(server);
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            thread::sleep(Duration::from_millis(20));
         }
         None
     }
@@ -104,7 +103,7 @@ fn program() -> PathBuf {
 }
 
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 

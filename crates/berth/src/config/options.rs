@@ -9,8 +9,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::values::{
-    AuditFile, Bound, Count, Delay, Folder, Interval, Listen, LogFilter, LogFormat, Rate, Size,
-    Time, switch,
+    AuditFile, BlobStorage, Bound, Count, Delay, Folder, Interval, Listen, LogFilter, LogFormat,
+    Rate, Size, Time, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -20,6 +20,10 @@ pub(super) struct Options {
     /// The folder that holds everything; made if it is missing [default: ./data]
     #[arg(long, env = "BERTH_DATA", value_name = "FOLDER", value_parser = OsStringValueParser::new().try_map(Folder::try_from))]
     data: Option<Folder>,
+
+    /// Where blobs are: folder, the data folder, or a bucket such as s3://BUCKET/PREFIX, for whose endpoint and credentials see AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on [default: folder]
+    #[arg(long, env = "BERTH_BLOB_STORAGE", value_name = "folder|URL")]
+    blob_storage: Option<BlobStorage>,
 
     /// The address and port to listen on; port 0 takes any free one [default: 127.0.0.1:5000]
     #[arg(long, env = "BERTH_LISTEN", value_name = "ADDRESS:PORT")]
@@ -127,6 +131,7 @@ impl Options {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
+    pub(crate) blob_storage: BlobStorage,
     pub(crate) listen: Listen,
     tag_deletion: bool,
     manifest_size_limit: Size,
@@ -156,6 +161,7 @@ impl Default for Config {
         let limits = Limits::default();
         Self {
             data: PathBuf::from("./data"),
+            blob_storage: BlobStorage(None),
             listen: Listen(([127, 0, 0, 1], 5000).into()),
             tag_deletion: settings.tag_deletion,
             manifest_size_limit: Size(settings.manifest_size_limit),

@@ -1,4 +1,5 @@
 mod audit_file;
+mod blob_storage;
 mod clients;
 mod folder;
 mod log_filter;
@@ -14,6 +15,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub(crate) use audit_file::AuditFile;
+pub(crate) use blob_storage::BlobStorage;
 pub(crate) use clients::{Bound, Count};
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
