@@ -200,6 +200,35 @@ fn what_is_allowed_is_done() {
 }
 
 #[test]
+fn an_administrator_may_move_and_delete_what_is_immutable_for_others() {
+    let options = "[[immutable_tags]]\nrepositories = [\"team/**\"]\ntags = [\"v*\"]\n";
+    let world = World::start_with(options, &["--tag-deletion", "true"]);
+    let (one, two) = (Image::new(1), Image::new(2));
+    world.push("team/app", "v1", &one);
+    world.push("team/app", "next", &two);
+    let path = "/v2/team/app/manifests/v1";
+    let move_as = |user: &str| {
+        let headers = [("content-type", crate::harness::OCI_MANIFEST)];
+        let authorization = basic(user, PASSWORD);
+        let manifest = two.manifest.clone();
+        world.send("PUT", path, Some(&authorization), &headers, manifest)
+    };
+    move_as("writer").fails_with(403, "DENIED");
+    world
+        .ask_as("deleter", "DELETE", path)
+        .fails_with(403, "DENIED");
+    let now = |user| {
+        let answer = world.ask_as(user, "GET", path).is(200);
+        answer.header("docker-content-digest").to_owned()
+    };
+    assert_eq!(now("reader"), one.digest());
+    move_as("admin").is(201);
+    assert_eq!(now("reader"), two.digest());
+    world.ask_as("admin", "DELETE", path).is(202);
+    world.ask_as("reader", "GET", path).is(404);
+}
+
+#[test]
 fn anonymous_callers_may_do_what_a_rule_gives_everybody() {
     let world = World::start();
     let image = Image::new(1);
