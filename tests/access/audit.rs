@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::{Image, digest};
+use crate::harness::{Image, digest, wait_until};
 use crate::world::{PASSWORD, World, basic, token_path};
 
 /// What the lines say, one after the other: event, outcome, identity, status.
@@ -116,4 +116,37 @@ fn what_was_done_and_what_was_refused_is_in_the_audit_log() {
     assert_eq!(lines[10]["repository"], "team/app");
     assert_eq!(lines[13]["subject"], "alice");
     assert_eq!(lines[15]["subject"], "ci");
+}
+
+#[test]
+fn without_a_log_that_must_be_there_nothing_is_changed_and_pulls_go_on() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("audit.jsonl");
+    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+    let log = path.to_str().unwrap();
+    let arguments = [
+        "--audit-log",
+        log,
+        "--audit-required",
+        "--tag-deletion",
+        "true",
+    ];
+    let world = World::start_with("", &arguments);
+    let root = basic("root", PASSWORD);
+    let push = |content: &[u8]| {
+        let url = format!("/v2/team/app/blobs/uploads/?digest={}", digest(content));
+        world.send("POST", &url, Some(&root), &[], content.to_vec())
+    };
+    // The first one finds out.
+    push(b"first").is(201);
+    wait_until("a refusal", || push(b"more").status == 503);
+    let refused = push(b"even more").fails_with(503, "UNKNOWN");
+    assert!(refused.message().contains("audit log"));
+    let blob = format!("/v2/team/app/blobs/{}", digest(b"first"));
+    world.ask_as("deleter", "DELETE", &blob).is(503);
+    let manifest = "/v2/team/app/manifests/v1";
+    world.ask_as("deleter", "DELETE", manifest).is(503);
+    world.ask_as("reader", "GET", &blob).is(200);
+    // Whoever may not change anything is told that, and not how the log is.
+    world.ask_as("reader", "DELETE", &blob).is(403);
 }
