@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 21] = [
     "data",
     "listen",
     "tag_deletion",
@@ -19,6 +19,12 @@ const OPTIONS: [&str; 15] = [
     "body_timeout",
     "write_timeout",
     "drain_timeout",
+    "requests_per_second",
+    "request_burst",
+    "concurrent_requests",
+    "login_failures_per_minute",
+    "audit_log",
+    "audit_required",
     "log_format",
     "log",
 ];
@@ -70,6 +76,9 @@ fn the_defaults_are_those_of_the_readme() {
         "tag_deletion = false # default",
         "manifest_size_limit = \"4194304\" # default",
         "upload_lifetime = \"1day\" # default",
+        "requests_per_second = \"off\" # default",
+        "login_failures_per_minute = \"10\" # default",
+        "audit_log = \"off\" # default",
     ] {
         assert!(
             shown.lines().any(|shown| shown == line),
@@ -149,6 +158,10 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
         ("log", "berth=loud", "info,berth_http=debug"),
         ("data", "", "./data"),
         ("tag_deletion", "maybe", "true"),
+        ("requests_per_second", "0", "off"),
+        ("request_burst", "many", "100"),
+        ("login_failures_per_minute", "few", "off"),
+        ("audit_log", "", "audit.jsonl"),
     ] {
         let flag = format!("--{}", key.replace('_', "-"));
         let by_flag = refusal(&[&flag, value], &[]);
@@ -179,6 +192,9 @@ fn a_value_of_the_wrong_type_in_a_file_says_what_would_do() {
         ("log_format", "5", "\"json\""),
         ("log", "false", "\"info\""),
         ("tag_deletion", "\"true\"", "without quotes"),
+        ("concurrent_requests", "1.5", "such as 100"),
+        ("request_burst", "true", "such as 100"),
+        ("audit_log", "true", "\"off\""),
     ] {
         let (_folder, path) = file(&format!("{key} = {value}\n"));
         let said = refusal(&["--config", &path], &[]);
@@ -260,4 +276,24 @@ fn a_bad_log_filter_is_refused_when_serving() {
         said.contains("berth=loud") && said.contains("would do"),
         "{said}"
     );
+}
+
+#[test]
+fn an_audit_log_is_opened_when_serving_and_must_be_given_where_it_is_required() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let serve = |more: &[&str]| {
+        let output = run(
+            &[&["serve", "--data", data.to_str().unwrap()], more].concat(),
+            &[],
+        );
+        assert!(!output.status.success());
+        text(&output.stderr)
+    };
+    let said = serve(&["--audit-required"]);
+    assert!(said.contains("--audit-log FILE"), "{said}");
+    let missing = folder.path().join("missing/audit.jsonl");
+    let said = serve(&["--audit-log", missing.to_str().unwrap()]);
+    assert!(said.contains("missing/audit.jsonl"), "{said}");
+    assert!(!data.exists(), "the data folder was made all the same");
 }

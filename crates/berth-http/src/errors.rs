@@ -6,6 +6,7 @@ use berth_spec::{Digest, ErrorBody, ErrorCode, ErrorEntry};
 use http::{HeaderName, StatusCode, header};
 use tracing::error;
 
+use crate::Refused;
 use crate::large_bodies::NoRoom;
 use crate::request_body::Stalled;
 use crate::responses::Answer;
@@ -29,6 +30,9 @@ pub(crate) enum Failure {
     /// Too many large answers and manifests are under way.
     #[error("the registry has no room for one more large manifest or list now; try again soon")]
     NoRoom,
+    /// The client asks for too much.
+    #[error(transparent)]
+    Refused(#[from] Refused),
 }
 
 impl From<NoRoom> for Failure {
@@ -54,6 +58,8 @@ pub(crate) fn answer(failure: &Failure) -> Answer {
         Failure::NoRoom => {
             plain(ErrorCode::TooManyRequests, failure).header(header::RETRY_AFTER, "1")
         }
+        Failure::Refused(refused) => plain(ErrorCode::TooManyRequests, refused)
+            .header(header::RETRY_AFTER, refused.seconds()),
         Failure::Body(source) => with_status(
             status_of_broken_body(source),
             ErrorCode::ManifestInvalid,

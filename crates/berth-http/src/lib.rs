@@ -40,10 +40,14 @@ mod responses;
 mod server;
 mod service;
 mod stall_guard;
+mod throttle;
 mod uploads;
 
 pub use limits::Limits;
 pub use server::serve;
+pub use throttle::{
+    ClientKey, LoginGuard, Permit, Refused, RequestRate, Throttle, ThrottleSettings, TooMany,
+};
 
 /// How headers are read, for `tests/fuzz`: no part of what this crate offers.
 #[doc(hidden)]

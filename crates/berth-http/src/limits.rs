@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::ThrottleSettings;
+
 /// How patient the server is, and how much it takes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -14,6 +16,8 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// The largest head of a request, in bytes.
     pub header_bytes: usize,
+    /// How much one client may ask for.
+    pub throttle: ThrottleSettings,
 }
 
 impl Default for Limits {
@@ -24,6 +28,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(30),
             header_bytes: 64 * 1024,
+            throttle: ThrottleSettings::default(),
         }
     }
 }

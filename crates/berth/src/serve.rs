@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use berth_audit::{AuditLog, AuditThread};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -22,6 +23,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = logs::start(&config)?;
     file_handles::allow_all();
+    // Before the data folder is touched, and closed after the last request has ended.
+    let _audit = open_audit_log(&config)?;
     let folder = DataFolder::claim(&config.data)?;
     let upkeep = Upkeep::open(&folder, &config)?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
@@ -30,6 +33,13 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     // The lock goes with the process: a thread that still writes must not meet another process.
     std::mem::forget(folder);
     served
+}
+
+fn open_audit_log(config: &Config) -> anyhow::Result<Option<(AuditLog, AuditThread)>> {
+    let Some((path, settings)) = config.audit()? else {
+        return Ok(None);
+    };
+    Ok(Some(AuditLog::open(path, settings)?))
 }
 
 async fn listen(upkeep: Upkeep, config: &Config) -> anyhow::Result<()> {

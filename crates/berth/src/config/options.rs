@@ -1,7 +1,7 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use berth_http::Limits;
+use berth_http::{Limits, RequestRate, ThrottleSettings};
 use berth_registry::{Grace, Settings};
 use berth_retention::Rule;
 use clap::Args;
@@ -9,7 +9,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::values::{
-    Delay, Folder, Interval, Listen, LogFilter, LogFormat, Rate, Size, Time, switch,
+    AuditFile, Bound, Count, Delay, Folder, Interval, Listen, LogFilter, LogFormat, Rate, Size,
+    Time, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -69,6 +70,35 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_DRAIN_TIMEOUT", value_name = "TIME")]
     drain_timeout: Option<Time>,
 
+    /// How many requests one client may make in a second, by its name or else its address, or off for any number [default: off]
+    #[arg(long, env = "BERTH_REQUESTS_PER_SECOND", value_name = "NUMBER|off")]
+    requests_per_second: Option<Bound>,
+
+    /// How many of these it may make at once after it has made none for a while [default: 100]
+    #[arg(long, env = "BERTH_REQUEST_BURST", value_name = "NUMBER")]
+    request_burst: Option<Count>,
+
+    /// How many requests one client may have under way, by its name or else its address, or off for any number [default: off]
+    #[arg(long, env = "BERTH_CONCURRENT_REQUESTS", value_name = "NUMBER|off")]
+    concurrent_requests: Option<Bound>,
+
+    /// How many logins may fail in a minute from one address for one user name, and three times as many for all names, before no more are tried, or off for any number [default: 10]
+    #[arg(
+        long,
+        env = "BERTH_LOGIN_FAILURES_PER_MINUTE",
+        value_name = "NUMBER|off"
+    )]
+    login_failures_per_minute: Option<Bound>,
+
+    /// The file that records who logged in, was refused, pushed and deleted, as JSON lines, or off [default: off]
+    #[arg(long, env = "BERTH_AUDIT_LOG", value_name = "FILE|off", value_parser = OsStringValueParser::new().try_map(AuditFile::try_from))]
+    audit_log: Option<AuditFile>,
+
+    /// Whether pushes and deletions are refused while the audit log cannot be written; otherwise they go on, and it says later how many lines it lacks [default: false]
+    #[arg(long, env = "BERTH_AUDIT_REQUIRED", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[serde(default, deserialize_with = "switch")]
+    audit_required: Option<bool>,
+
     /// Only in a file: which tags and manifests go.
     #[arg(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,6 +139,12 @@ pub(crate) struct Config {
     body_timeout: Time,
     write_timeout: Time,
     drain_timeout: Time,
+    requests_per_second: Bound,
+    request_burst: Count,
+    concurrent_requests: Bound,
+    login_failures_per_minute: Bound,
+    audit_log: AuditFile,
+    audit_required: bool,
     pub(crate) retention: Vec<Rule>,
     pub(crate) log_format: LogFormat,
     pub(crate) log: LogFilter,
@@ -132,6 +168,12 @@ impl Default for Config {
             body_timeout: Time(limits.body_timeout),
             write_timeout: Time(limits.write_timeout),
             drain_timeout: Time(limits.drain_timeout),
+            requests_per_second: Bound(limits.throttle.requests.map(|rate| rate.per_second)),
+            request_burst: Count::HUNDRED,
+            concurrent_requests: Bound(limits.throttle.concurrent_requests),
+            login_failures_per_minute: Bound(limits.throttle.login_failures_per_minute),
+            audit_log: AuditFile(None),
+            audit_required: false,
             retention: Vec::new(),
             log_format: LogFormat::Auto,
             log: LogFilter::info(),
@@ -158,6 +200,36 @@ impl Config {
             write_timeout: self.write_timeout.0,
             drain_timeout: self.drain_timeout.0,
             header_bytes: self.header_size_limit.0,
+            throttle: self.throttle(),
+        }
+    }
+
+    fn throttle(&self) -> ThrottleSettings {
+        let rate = |per_second| RequestRate {
+            per_second,
+            burst: self.request_burst.0,
+        };
+        ThrottleSettings {
+            requests: self.requests_per_second.0.map(rate),
+            concurrent_requests: self.concurrent_requests.0,
+            login_failures_per_minute: self.login_failures_per_minute.0,
+        }
+    }
+
+    /// Which audit log is to be kept, and how.
+    ///
+    /// # Errors
+    /// When one is required, and none given.
+    pub(crate) fn audit(&self) -> anyhow::Result<Option<(&Path, berth_audit::Settings)>> {
+        let settings = berth_audit::Settings {
+            is_required: self.audit_required,
+        };
+        match &self.audit_log.0 {
+            Some(path) => Ok(Some((Path::new(path), settings))),
+            None if self.audit_required => anyhow::bail!(
+                "audit_required is on and there is no audit log; give one with --audit-log FILE, or set audit_required = false"
+            ),
+            None => Ok(None),
         }
     }
 }

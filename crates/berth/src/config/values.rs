@@ -1,3 +1,5 @@
+mod audit_file;
+mod clients;
 mod folder;
 mod log_filter;
 mod text;
@@ -11,6 +13,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub(crate) use audit_file::AuditFile;
+pub(crate) use clients::{Bound, Count};
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
 use text::text_in_files;
