@@ -3,7 +3,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::jwt::Expected;
@@ -14,7 +14,7 @@ use crate::{Caller, Identity, Named, Patterns};
 
 /// An issuer of OpenID Connect tokens, such as a CI system or a Kubernetes cluster: a table `[[oidc]]` of the
 /// configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OidcSettings {
     /// What rules call it: its identities are `oidc:<label>:<name>`.
@@ -39,7 +39,7 @@ pub struct OidcSettings {
 }
 
 /// The groups of those whose claims fit: a table `[[oidc.role]]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OidcRole {
     /// For each claim a glob, or a list of which one must fit. All claims must fit; of a claim that is a list, one element must. A claim

@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::claims::AccessEntry;
 use super::jwt::Expected;
@@ -11,7 +11,7 @@ use crate::{Action, Actions, Caller, Grant, Identity, Named, Patterns};
 const NAMELESS: &str = "anonymous";
 
 /// An external token server: the table `[token_server]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenServerSettings {
     /// The URL at which clients get tokens, for challenges.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use berth_auth::{AuthenticationError, Identity, Rejection, TokenService, TokenSettings};
+use berth_auth::{
+    AuthenticationError, Identity, Rejection, SigningKeyStore, StoredKey, TokenService,
+    TokenSettings,
+};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time;
 
@@ -44,6 +47,21 @@ async fn the_first_key_is_made_when_it_is_needed_and_shared() {
     assert_eq!(key_of(&first), key_of(&second));
     assert!(other.verify(first.expose_secret()).await.is_ok());
     assert!(one.verify(second.expose_secret()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_adds_signs_as_soon_as_it_is_noticed() {
+    let store = Arc::new(MemoryKeys::default());
+    let service = replica(&store);
+    let before = token(&service).await;
+    let added = StoredKey::generate(SystemTime::now()).unwrap();
+    store.add(&added, added.created_at).await.unwrap();
+    pass(Duration::from_secs(180)).await;
+    let after = token(&service).await;
+    assert_eq!(key_of(&after), added.id);
+    for token in [before, after] {
+        assert!(service.verify(token.expose_secret()).await.is_ok());
+    }
 }
 
 #[tokio::test]
