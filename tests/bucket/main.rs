@@ -52,6 +52,31 @@ fn images_are_pushed_and_pulled() {
 }
 
 #[test]
+fn a_bucket_is_reached_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = write("certificate.pem", made.cert.pem());
+    let key = write("key.pem", made.signing_key.serialize_pem());
+    let server = Server::start_with(&["--cert", &certificate, "--key", &key]);
+    let mut variables = variables(&format!("https://{}", server.address));
+    variables.push(("SSL_CERT_FILE".to_owned(), certificate));
+    let mut berth = Berth::start_in(&variables, &STORAGE);
+    let content = noise(7, 20_000_000);
+    let digest = berth.push_blob("team/app", &content);
+    let blob = format!("/v2/team/app/blobs/{digest}");
+    assert!(berth.get(&blob).is(200).body == content);
+    // Without the certificate, the server is not believed.
+    berth.kill();
+    let said = refusal(berth.command().env_remove("SSL_CERT_FILE"));
+    assert!(said.contains("certificate"), "{said}");
+}
+
+#[test]
 fn a_large_upload_goes_on_after_a_crash() {
     let server = Server::start();
     let mut berth = start(&server);

@@ -15,10 +15,10 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
     HttpResponseBody, HttpService,
 };
-use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Sleep, sleep, timeout};
+use tracing::warn;
 
 use crate::Requests;
 
@@ -43,7 +43,7 @@ impl Connector {
         let provider = Arc::new(ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_platform_verifier()?
+            .with_root_certificates(roots())
             .with_no_client_auth();
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -56,6 +56,17 @@ impl Connector {
             .build()?;
         Ok(client)
     }
+}
+
+/// The system's authorities, or those that `SSL_CERT_FILE` names.
+fn roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    for error in system.errors {
+        warn!(%error, "a certificate of the system's authorities is left out");
+    }
+    roots.add_parsable_certificates(system.certs);
+    roots
 }
 
 impl HttpConnector for Connector {

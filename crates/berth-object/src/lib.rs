@@ -48,6 +48,8 @@
 //! - Reading what was written, as S3 promises since 2020, and lists with it.
 //! - `PUT` with `If-Match` and `If-None-Match` (S3 since 2024, R2, MinIO, Ceph, versitygw; in Google's
 //!   and Azure's own terms too): that is what keeps two writers of one session apart.
+//! - The right to read, write, delete and list objects, and to end multipart uploads. (Who may not list a bucket of S3
+//!   is not told that an object is missing.)
 //! - A lifecycle rule that ends incomplete multipart uploads after some days. What a session knows of is ended
 //!   with it; but a crash just after one was begun, or while a very large blob is copied, leaves
 //!   one that nothing tells of.

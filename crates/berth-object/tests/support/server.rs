@@ -19,6 +19,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With these options of versitygw too.
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let program = program();
         assert!(
             program.is_file(),
@@ -27,14 +32,14 @@ impl Server {
         );
         // Between finding a free port and using it, somebody else may take it.
         for _ in 0..5 {
-            if let Some(server) = Self::start_on(&program, free_port()) {
+            if let Some(server) = Self::start_on(&program, free_port(), options) {
                 return server;
             }
         }
         panic!("versitygw does not start");
     }
 
-    fn start_on(program: &Path, port: u16) -> Option<Self> {
+    fn start_on(program: &Path, port: u16, options: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let (data, sidecar) = (folder.path().join("data"), folder.path().join("sidecar"));
         std::fs::create_dir_all(data.join(BUCKET)).unwrap();
@@ -44,6 +49,7 @@ impl Server {
             .args([
                 "--port", &address, "--access", KEY, "--secret", SECRET, "--quiet",
             ])
+            .args(options)
             .args(["--keep-alive", "posix", "--sidecar"])
             .args([&sidecar, &data])
             .stdout(Stdio::null())

@@ -25,7 +25,7 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_DATA", value_name = "FOLDER", value_parser = OsStringValueParser::new().try_map(Folder::try_from))]
     data: Option<Folder>,
 
-    /// Where blobs are: folder, the data folder, or a bucket such as s3://BUCKET/PREFIX, for whose endpoint and credentials see AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on [default: folder]
+    /// Where blobs are: folder, the data folder, or the URL of a bucket, such as s3://BUCKET/PREFIX; its endpoint and credentials are in AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on [default: folder]
     #[arg(long, env = "BERTH_BLOB_STORAGE", value_name = "folder|URL")]
     blob_storage: Option<BlobStorage>,
 
