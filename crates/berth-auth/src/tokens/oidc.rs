@@ -43,8 +43,8 @@ pub struct OidcSettings {
 #[serde(deny_unknown_fields)]
 pub struct OidcRole {
     /// For each claim a glob, or a list of which one must fit. All claims must fit; of a claim that is a list, one element must. A claim
-    /// inside another is named by both with a `/` between: `kubernetes.io/namespace`. In the globs, as in those of
-    /// identities, a `/` is a character like others.
+    /// inside another is named by both with a `/` between: `kubernetes.io/namespace`. In the globs, `/` and `:` are
+    /// characters like others.
     #[serde(deserialize_with = "globs_by_claim")]
     pub claims: BTreeMap<String, Patterns>,
     /// The groups.
@@ -68,10 +68,8 @@ fn globs_by_claim<'de, D: Deserializer<'de>>(
             Globs::One(glob) => vec![glob],
             Globs::Several(globs) => globs,
         };
-        Ok((
-            claim,
-            Patterns::of_identities(globs).map_err(D::Error::custom)?,
-        ))
+        let globs = Patterns::of_claims(globs).map_err(D::Error::custom)?;
+        Ok((claim, globs))
     };
     claims.into_iter().map(read).collect()
 }
