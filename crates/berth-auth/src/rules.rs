@@ -15,7 +15,8 @@ pub struct Rule {
     #[serde(default = "Patterns::all")]
     pub repositories: Patterns,
     /// Whom it allows something: globs of identities (`alice`, `token:ci-*`, `certificate:*`), `group:<name>`, `anonymous` for
-    /// everybody, with or without a name, or `authenticated` for everybody with one.
+    /// everybody, with or without a name, or `authenticated` for everybody with one, whoever that is: at a public issuer
+    /// of OpenID Connect tokens, anybody.
     pub who: Vec<Subject>,
     /// What it allows.
     pub actions: Actions,
@@ -115,12 +116,15 @@ impl Rules {
         Self { rules, groups }
     }
 
-    /// What holds where authentication is on and no rule is given: everybody with a name may pull, push and delete
-    /// everywhere.
+    /// What holds where authentication is on and no rule is given: every user with a password may pull, push and delete
+    /// everywhere. Subjects of OpenID Connect issuers, certificates and whoever else has the name of a kind before a `:` may do
+    /// nothing until a rule says so: strangers get tokens of public issuers too.
     pub fn default_for_authenticated() -> Self {
+        // `*` is a glob.
+        let users = Patterns::of_identities(["*"]).unwrap_or_else(|_| Patterns::none());
         let rule = Rule {
             repositories: Patterns::all(),
-            who: vec![Subject::Authenticated],
+            who: vec![Subject::Name(users)],
             actions: [Action::Pull, Action::Push, Action::Delete]
                 .into_iter()
                 .collect(),
@@ -198,6 +202,7 @@ mod tests {
         "alice",
         "token:*",
         "*",
+        "*:*",
     ];
 
     fn patterns(texts: &[&str]) -> Patterns {

@@ -191,7 +191,7 @@ fn a_scope_gives_nothing_that_the_rules_do_not() {
 }
 
 #[test]
-fn without_rules_everybody_with_a_name_may_do_all_but_administer() {
+fn without_rules_users_with_a_password_may_do_all_but_administer() {
     let gate = gate_of(Rules::default_for_authenticated());
     let name = repository("any/thing");
     for (action, expected) in Action::ALL
@@ -205,6 +205,12 @@ fn without_rules_everybody_with_a_name_may_do_all_but_administer() {
         );
     }
     assert!(gate.may_pull_everywhere(&named("alice")));
+    // Strangers have such names too: a public issuer gives everybody a token.
+    for stranger in ["oidc:github:repo:stranger/x", "certificate:a", "external:a"] {
+        let decided = Action::ALL.map(|action| gate.decide(&named(stranger), &name, action));
+        assert_eq!(decided, [Hidden, Denied, Hidden, Denied], "{stranger}");
+        assert!(!gate.may_pull_everywhere(&named(stranger)));
+    }
     // To a robot these rules give nothing either.
     assert_eq!(gate.decide(&robot(), &name, Action::Pull), Hidden);
 }
