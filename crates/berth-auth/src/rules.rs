@@ -4,7 +4,7 @@ use std::ops::BitOr;
 use berth_spec::RepositoryName;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Actions, Grant, Identity, Named, PatternError, Patterns};
+use crate::{Action, Actions, Identity, Named, PatternError, Patterns};
 
 /// A rule: who may do what where, as a table of the configuration says it. Rules only allow: whoever no rule allows
 /// something may not do it.
@@ -134,7 +134,7 @@ impl Rules {
 
     /// What an identity may do in a repository.
     pub fn actions(&self, identity: &Identity, repository: &RepositoryName) -> Actions {
-        if let Some(grants) = grants(identity) {
+        if let Some(grants) = identity.grants() {
             let actions = grants.iter().map(|grant| grant.actions_in(repository));
             return actions.fold(Actions::NONE, BitOr::bitor);
         }
@@ -146,7 +146,7 @@ impl Rules {
     /// Whether there may be repositories from which an identity may pull.
     pub fn allow_pull_somewhere(&self, identity: &Identity) -> bool {
         let has_pull = |actions: Actions| actions.contains(Action::Pull);
-        match grants(identity) {
+        match identity.grants() {
             Some(grants) => grants.iter().any(|grant| has_pull(grant.actions)),
             None => self.of(identity).any(|rule| has_pull(rule.actions)),
         }
@@ -157,7 +157,7 @@ impl Rules {
         let is_everywhere = |repositories: &Patterns, actions: Actions| {
             repositories.are_everything() && actions.contains(Action::Pull)
         };
-        match grants(identity) {
+        match identity.grants() {
             Some(grants) => grants
                 .iter()
                 .any(|grant| is_everywhere(&grant.repositories, grant.actions)),
@@ -175,13 +175,6 @@ impl Rules {
     }
 }
 
-fn grants(identity: &Identity) -> Option<&[Grant]> {
-    match identity {
-        Identity::Named(named) => named.grants.as_deref(),
-        Identity::Anonymous => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::collection::{btree_set, vec};
@@ -189,6 +182,7 @@ mod tests {
     use proptest::sample::{select, subsequence};
 
     use super::*;
+    use crate::Grant;
 
     const REPOSITORIES: &[&str] = &["a", "b", "a/b", "a/b/c", "b/a"];
     const GLOBS: &[&str] = &["**", "*", "a", "a/*", "a/**", "{a,b}", "*/b"];
@@ -258,7 +252,7 @@ mod tests {
         fn actions_are_a_union(rules in vec(rule(), 0..6), identity in identity(), repository in repository()) {
             let all = Rules::new(rules.clone(), groups());
             let alone = rules.into_iter().map(|rule| Rules::new(vec![rule], groups()));
-            let union = match grants(&identity) {
+            let union = match identity.grants() {
                 None => alone.fold(Actions::NONE, |all, one| all | one.actions(&identity, &repository)),
                 Some(grants) => grants.iter().fold(Actions::NONE, |all, grant| all | grant.actions_in(&repository)),
             };

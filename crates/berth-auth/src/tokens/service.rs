@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -152,13 +153,14 @@ impl TokenService {
         let claims: AccessClaims = key.verify(token, &expected)?;
         let scope = claims.access.iter().filter_map(AccessEntry::access);
         let scope = Some(scope.collect());
-        let identity = match claims.sub {
-            Some(name) => Identity::Named(Named {
+        let identity = match (claims.sub, claims.berth_grants) {
+            (Some(name), grants) => Identity::Named(Named {
                 name,
                 groups: claims.groups,
-                grants: claims.berth_grants,
+                grants,
             }),
-            None => Identity::Anonymous,
+            (None, Some(grants)) => Identity::Nameless(grants),
+            (None, None) => Identity::Anonymous,
         };
         Ok(Verified {
             caller: Caller {
@@ -192,6 +194,7 @@ impl TokenService {
         let period = Period::of(self.settings.token_lifetime);
         let (sub, groups, berth_grants) = match identity.clone() {
             Identity::Named(named) => (Some(named.name), named.groups, named.grants),
+            Identity::Nameless(grants) => (None, BTreeSet::new(), Some(grants)),
             Identity::Anonymous => Default::default(),
         };
         AccessClaims {
