@@ -96,6 +96,9 @@ fn each_caller_may_do_what_the_rules_say() {
     }));
     let scoped = with_scope(Identity::named("alice"), &["repository:team/app:pull"]);
     let anonymous_token = with_scope(Identity::Anonymous, &["repository:public/app:pull"]);
+    let root_pulls = with_scope(Identity::named("root"), &["repository:a:pull"]);
+    let root_pushes = with_scope(Identity::named("root"), &["repository:a:pull,push"]);
+    let root_deletes = with_scope(Identity::named("root"), &["repository:a:delete"]);
 
     // What becomes of pull, push, delete and admin.
     let table: &[(&Caller, &str, [Decision; 4])] = &[
@@ -159,6 +162,19 @@ fn each_caller_may_do_what_the_rules_say() {
             [WiderScope, WiderScope, Denied, Denied],
         ),
         (&scoped, "nothing", [Hidden, Denied, Hidden, Denied]),
+        // No client asks for a token to administer.
+        (
+            &root_pulls,
+            "a",
+            [Allowed, WiderScope, WiderScope, WiderScope],
+        ),
+        (&root_pushes, "a", [Allowed, Allowed, WiderScope, Allowed]),
+        (
+            &root_deletes,
+            "a",
+            [WiderScope, WiderScope, Allowed, Allowed],
+        ),
+        (&root_deletes, "b", [WiderScope; 4]),
         // To a robot no rule adds anything, neither by its name nor by a group.
         (&robot(), "team/app", [Allowed, Denied, Allowed, Denied]),
         (&robot(), "team/other", [Hidden, Denied, Hidden, Denied]),

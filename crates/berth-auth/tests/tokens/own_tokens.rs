@@ -221,6 +221,24 @@ fn what_is_granted_is_asked_and_allowed() {
         granted(&rules, &narrow, &asked),
         scope(&["repository:team/app:pull"])
     );
+    let root = berth_auth::Rule {
+        repositories: Patterns::all(),
+        who: vec!["root".to_owned().try_into().unwrap()],
+        actions: Actions::ALL,
+    };
+    let root_pushes = Caller {
+        scope: Some(scope(&["repository:team/app:push"])),
+        ..Caller::proven(Identity::named("root"))
+    };
+    let everything = scope(&["repository:team/app:admin"]);
+    assert_eq!(
+        granted(
+            &Rules::new(vec![root], Default::default()),
+            &root_pushes,
+            &everything
+        ),
+        scope(&["repository:team/app:push"])
+    );
     let nothing = Access::Repository {
         name: "team/app".parse().unwrap(),
         actions: Actions::NONE,
