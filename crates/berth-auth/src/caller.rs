@@ -3,6 +3,7 @@ use std::ops::BitOr;
 use berth_spec::RepositoryName;
 
 use crate::credentials::Credentials;
+use crate::names::shortened;
 use crate::{Access, Action, Actions, Identity};
 
 /// What a request brings to prove who asks.
@@ -28,15 +29,17 @@ pub struct Caller {
 
 impl Presented<'_> {
     /// The name that the request says is the caller's, without any proof: for the log of refused logins, and to limit them. `None`
-    /// where it says none, as with bearer tokens. It can be any text, so do not trust its length or characters.
+    /// where it says none, as with bearer tokens. Of a longer one it is the first 255 bytes. It can have any characters, so do
+    /// not trust them.
     pub fn claimed_name(&self) -> Option<String> {
-        let Some(authorization) = self.authorization else {
-            return self.certificate.map(certificate_name);
+        let name = match self.authorization {
+            None => self.certificate.map(certificate_name),
+            Some(authorization) => match Credentials::parse(authorization)? {
+                Credentials::Basic { name, .. } => Some(name),
+                Credentials::Bearer(_) => None,
+            },
         };
-        match Credentials::parse(authorization)? {
-            Credentials::Basic { name, .. } => Some(name),
-            Credentials::Bearer(_) => None,
-        }
+        name.map(shortened)
     }
 }
 

@@ -43,6 +43,7 @@ mod identity;
 mod logins;
 #[cfg(test)]
 mod memory_accounts;
+mod names;
 mod password_hash;
 mod passwords;
 mod patterns;
@@ -59,6 +60,7 @@ pub use challenge::Challenge;
 pub use decision::Decision;
 pub use gate::{Gate, GateSettings};
 pub use identity::{Grant, Identity, Named};
+pub use names::{NameError, check_group_name, check_robot_name, check_user_name};
 pub use password_hash::{PasswordHashError, hash_password};
 pub use passwords::{Htpasswd, HtpasswdError};
 pub use patterns::{PatternError, Patterns};

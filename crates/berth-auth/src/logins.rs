@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::names::is_presentable;
 use crate::passwords::{Htpasswd, Passwords, StoredHash};
 use crate::{
     Accounts, AuthenticationError, Fingerprint, Named, RandomError, Refresh, RefreshSubject,
@@ -55,7 +56,7 @@ impl Logins {
         name: &str,
         password: &SecretString,
     ) -> Result<Login, AuthenticationError> {
-        let in_file = self.find_in_file(name);
+        let in_file = self.find_in_file(name).filter(|_| is_presentable(name));
         let is_in_file = in_file.is_some();
         if let Some(file) = &self.htpasswd {
             let login = self
@@ -66,7 +67,10 @@ impl Logins {
             }
         }
         if self.accounts.is_some() {
-            let user = self.find_user(name).await?;
+            let user = match is_presentable(name) {
+                true => self.find_user(name).await?,
+                false => None,
+            };
             // With the other password of such a name, somebody who was removed from the file would be there still.
             let user = user.filter(|_| !is_in_file);
             let nobody = StoredHash::of_nobody_here;
@@ -425,6 +429,18 @@ mod tests {
         let fixture = Fixture::new();
         fixture.accounts.add_user("token:ci", "correct horse");
         assert!(fixture.is_refused("token:ci", "correct horse").await);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_too_long_is_nobodys_and_takes_as_many_hashes() {
+        let fixture = Fixture::new();
+        for (length, is_known) in [(255, true), (256, false)] {
+            let name = "a".repeat(length);
+            fixture.accounts.add_user(&name, "correct horse");
+            let before = fixture.logins.computed();
+            assert_eq!(fixture.is_refused(&name, "correct horse").await, !is_known);
+            assert_eq!(fixture.logins.computed() - before, 2, "{length}");
+        }
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::caller::certificate_name;
 use crate::credentials::Credentials;
 use crate::logins::{Login, Logins};
+use crate::names::is_presentable;
 use crate::{
     AuthenticationError, BearerTokens, Caller, Identity, Presented, Refresh, Rejection, Rules,
     TokenAnswer, TokenError, TokenGrant, TokenRequest, granted,
@@ -81,7 +82,7 @@ impl Authenticator {
 
     async fn prove(&self, presented: &Presented<'_>) -> Result<Proven, AuthenticationError> {
         let Some(header) = presented.authorization else {
-            return Ok(without_header(presented).into());
+            return Ok(without_header(presented)?.into());
         };
         match Credentials::parse(header).ok_or(AuthenticationError::Malformed)? {
             Credentials::Basic { name, password } => self.with_password(&name, &password).await,
@@ -118,10 +119,14 @@ impl Authenticator {
     }
 }
 
-fn without_header(presented: &Presented<'_>) -> Caller {
+/// A certificate whose name cannot be one is no better than none, and whoever shows it is not anonymous.
+fn without_header(presented: &Presented<'_>) -> Result<Caller, AuthenticationError> {
     match presented.certificate {
-        Some(name) => Caller::proven(Identity::named(certificate_name(name))),
-        None => Caller::anonymous(),
+        Some(name) if is_presentable(name) => {
+            Ok(Caller::proven(Identity::named(certificate_name(name))))
+        }
+        Some(_) => Err(AuthenticationError::Invalid),
+        None => Ok(Caller::anonymous()),
     }
 }
 

@@ -257,14 +257,23 @@ async fn a_certificate_counts_where_there_is_no_header() {
         .expect("a caller");
     assert_eq!(by_header, ("alice".to_owned(), true));
     assert!(present(Some(&bad), Some("node-1")).await.is_err());
+    let (longest, too_long) = ("a".repeat(255), "a".repeat(256));
+    assert!(present(None, Some(&longest)).await.is_ok());
+    for wrong in ["", "node\n1", "node\u{85}", too_long.as_str()] {
+        let refused = present(None, Some(wrong)).await;
+        assert!(matches!(refused, Err(AuthenticationError::Invalid)));
+    }
     let by_nothing = present(None, None).await.expect("a caller");
     assert_eq!(by_nothing, ("anonymous".to_owned(), false));
 }
 
 #[tokio::test]
 async fn a_request_says_whose_it_claims_to_be() {
+    let long_name = basic(&"a".repeat(300), "correct horse");
     let basic = basic("alice", "correct horse");
+    let shortened = "a".repeat(255);
     for (authorization, certificate, expected) in [
+        (Some(long_name.as_str()), None, Some(shortened.as_str())),
         (Some(basic.as_str()), None, Some("alice")),
         (Some(basic.as_str()), Some("node-1"), Some("alice")),
         (None, Some("node-1"), Some("certificate:node-1")),

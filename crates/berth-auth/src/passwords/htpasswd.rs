@@ -11,6 +11,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::StoredHash;
 use super::stored_hash::HashError;
+use crate::check_user_name;
 
 /// How often it is looked whether the file has changed.
 const PERIOD: Duration = Duration::from_secs(3);
@@ -69,8 +70,8 @@ impl Htpasswd {
     /// Reads a file. Blocks.
     ///
     /// # Errors
-    /// When it cannot be read, is longer than 16 MiB, or has a line that is not `name:hash`, a name twice, or a hash that
-    /// is too weak or too costly.
+    /// When it cannot be read, is longer than 16 MiB, or has a line that is not `name:hash`, a name twice or one that
+    /// [nobody can have](check_user_name), or a hash that is too weak or too costly.
     pub fn load(path: impl Into<PathBuf>) -> Result<Self, HtpasswdError> {
         let path = path.into();
         let file = open(&path).map_err(|source| unreadable(&path, source))?;
@@ -198,8 +199,8 @@ fn user(path: &Path, line: &[u8]) -> Result<Option<(String, StoredHash)>, String
     }
     let (name, hash) = line
         .split_once(':')
-        .filter(|(name, _)| !name.is_empty() && !name.contains(char::is_control))
         .ok_or("it is not of the form name:hash")?;
+    check_user_name(name).map_err(|error| error.to_string())?;
     let hash = StoredHash::parse(hash).map_err(|error| match error {
         HashError::Costly => error.to_string(),
         HashError::Weak(_) | HashError::Unknown => format!(
@@ -288,8 +289,13 @@ mod tests {
     fn what_cannot_be_used_is_told_with_its_line_and_without_its_content() {
         for (content, expected) in [
             ("#\nalice\n", "line 2: it is not of the form name:hash"),
-            (":x", "line 1: it is not of the form name:hash"),
-            ("a\0b:x", "line 1: it is not of the form name:hash"),
+            (":x", "line 1: a name cannot be empty"),
+            ("a\0b:x", "line 1: a name has no control characters"),
+            ("al*ce:x", "line 1: a name has no *"),
+            (
+                "authenticated:x",
+                "line 1: authenticated has a meaning of its own; choose another name",
+            ),
             (
                 "alice:hunter2",
                 "line 1: crypt, or a password that is not hashed, is too weak for passwords; set the password again with \
