@@ -13,6 +13,7 @@ mod rejection;
 mod remote;
 mod request;
 mod service;
+mod signature_checks;
 mod signing_key;
 mod signing_keys;
 mod token_answer;

@@ -12,6 +12,7 @@ use super::jwt::{self, Expected, MAX_TOKEN_LENGTH, TYPE};
 use super::refresh::{Fingerprint, Refresh, RefreshSubject};
 use super::rejection::Rejection;
 use super::request::TokenRequest;
+use super::signature_checks::in_turn;
 use super::signing_key::SigningKey;
 use super::signing_keys::{KeyAges, SigningKeys};
 use super::token_answer::TokenAnswer;
@@ -136,7 +137,7 @@ impl TokenService {
         let token = token.expose_secret();
         let key = self.key_of(token, REFRESH).await?;
         let expected = self.expected(REFRESH, &["sub", "nbf"]);
-        let claims: RefreshClaims = key.verify(token, &expected)?;
+        let claims: RefreshClaims = in_turn(|| key.verify(token, &expected)).await?;
         let subject = match claims.berth_robot {
             true => RefreshSubject::Robot(claims.sub),
             false => RefreshSubject::User(claims.sub),
@@ -150,7 +151,7 @@ impl TokenService {
     pub(super) async fn verify_access(&self, token: &str) -> Result<Verified, Rejection> {
         let key = self.key_of(token, TYPE).await?;
         let expected = self.expected(self.service(), &["nbf"]);
-        let claims: AccessClaims = key.verify(token, &expected)?;
+        let claims: AccessClaims = in_turn(|| key.verify(token, &expected)).await?;
         let scope = claims.access.iter().filter_map(AccessEntry::access);
         let scope = Some(scope.collect());
         let identity = match (claims.sub, claims.berth_grants) {
