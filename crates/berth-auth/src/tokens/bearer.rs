@@ -94,7 +94,7 @@ impl BearerTokens {
         for candidate in issuers.filter(|candidate| candidate.settings().issuer == issuer) {
             match candidate.verify_access(token).await {
                 Ok(verified) => return Ok(verified),
-                Err(error) => rejection = error,
+                Err(error) => rejection = rejection.or(error),
             }
         }
         Err(rejection)
