@@ -26,6 +26,8 @@ pub(crate) struct Login {
     pub(crate) named: Named,
     /// What a refresh token for it says.
     pub(crate) refresh: Refresh,
+    /// When what is kept of it ends.
+    pub(crate) expires_at: Option<SystemTime>,
 }
 
 /// What is kept of somebody.
@@ -103,7 +105,7 @@ impl Logins {
     }
 
     /// Whoever a refresh token stands for, if their password or secret is still the one that it was issued for.
-    pub(crate) async fn refreshed(&self, refresh: &Refresh) -> Result<Named, AuthenticationError> {
+    pub(crate) async fn refreshed(&self, refresh: &Refresh) -> Result<Login, AuthenticationError> {
         let kept = match &refresh.subject {
             RefreshSubject::Robot(id) => self.find_robot(id).await?,
             RefreshSubject::User(name) => match self.find_in_file(name) {
@@ -113,7 +115,7 @@ impl Logins {
         };
         let kept = kept.filter(|kept| kept.login.refresh == *refresh);
         let kept = kept.ok_or(AuthenticationError::Invalid)?;
-        Ok(kept.login.named)
+        Ok(kept.login)
     }
 
     /// Whoever is kept, if it is their password. It takes as long for nobody.
@@ -140,7 +142,7 @@ impl Logins {
             grants: None,
         };
         let subject = RefreshSubject::User(name.to_owned());
-        Some(Kept::new(named, subject, hash))
+        Some(Kept::new(named, subject, hash, None))
     }
 
     async fn find_user(&self, name: &str) -> Result<Option<Kept>, StoreError> {
@@ -167,13 +169,22 @@ impl Logins {
 }
 
 impl Kept {
-    fn new(named: Named, subject: RefreshSubject, hash: StoredHash) -> Self {
+    fn new(
+        named: Named,
+        subject: RefreshSubject,
+        hash: StoredHash,
+        expires_at: Option<SystemTime>,
+    ) -> Self {
         let fingerprint = Fingerprint::of(hash.text());
         let refresh = Refresh {
             subject,
             fingerprint,
         };
-        let login = Login { named, refresh };
+        let login = Login {
+            named,
+            refresh,
+            expires_at,
+        };
         Self { login, hash }
     }
 
@@ -185,7 +196,7 @@ impl Kept {
             groups: user.groups,
             grants: None,
         };
-        Some(Self::new(named, subject, hash))
+        Some(Self::new(named, subject, hash, user.expires_at))
     }
 
     fn robot(token: RobotToken) -> Option<Self> {
@@ -195,7 +206,8 @@ impl Kept {
             groups: BTreeSet::new(),
             grants: Some(token.grants),
         };
-        Some(Self::new(named, RefreshSubject::Robot(token.id), hash))
+        let subject = RefreshSubject::Robot(token.id);
+        Some(Self::new(named, subject, hash, token.expires_at))
     }
 }
 

@@ -34,3 +34,4 @@ pub use service::{TokenService, TokenSettings};
 pub use token_answer::TokenAnswer;
 pub use token_error::TokenError;
 pub use token_server::{TokenServer, TokenServerSettings};
+pub(crate) use verified::Verified;

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -88,12 +89,18 @@ impl OidcIssuer {
     /// An issuer as it is configured. Its keys are fetched when the first token comes.
     ///
     /// # Errors
-    /// When the label cannot be part of a name, the place of its keys cannot be trusted, or the authorities cannot be read.
+    /// When the label cannot be part of a name, the issuer or the audience is empty, the place of its keys cannot be trusted, or the authorities cannot be read.
     pub fn new(settings: OidcSettings) -> Result<Self, TrustError> {
         let is_wrong = |character: char| character == ':' || character.is_control();
         if settings.label.is_empty() || settings.label.contains(is_wrong) {
             return Err(TrustError::Setting(format!(
                 "the label {:?} of an OpenID Connect issuer cannot be part of a name: it must not be empty, and have no colon",
+                settings.label
+            )));
+        }
+        if settings.issuer.is_empty() {
+            return Err(TrustError::Setting(format!(
+                "the OpenID Connect issuer {} has no issuer; give the claim iss of its tokens",
                 settings.label
             )));
         }
@@ -123,7 +130,8 @@ impl OidcIssuer {
     /// # Errors
     /// When it is not good, or keys cannot be had now.
     pub async fn verify(&self, token: &str) -> Result<Caller, Rejection> {
-        Ok(self.verify_access(token).await?.caller)
+        let verified = self.verify_access(token).await?;
+        Ok(Arc::unwrap_or_clone(verified.caller))
     }
 
     pub(super) async fn verify_access(&self, token: &str) -> Result<Verified, Rejection> {
@@ -138,10 +146,8 @@ impl OidcIssuer {
             groups: self.groups(&claims)?,
             grants: None,
         };
-        Ok(Verified {
-            caller: Caller::proven(Identity::Named(named)),
-            expires_at: claims.expiry(),
-        })
+        let caller = Caller::proven(Identity::Named(named));
+        Ok(Verified::new(caller, claims.expiry()))
     }
 
     fn name(&self, claims: &Claims) -> Result<String, Rejection> {

@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use jsonwebtoken::get_current_timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use uuid::Uuid;
@@ -25,7 +24,7 @@ use crate::{Access, Caller, Identity, Named, SigningKeyStore};
 pub struct TokenSettings {
     /// What the registry calls itself in challenges and tokens: `service` of a challenge, and issuer and audience of a token.
     pub service: String,
-    /// How long an access token is good. What a user may do is evaluated at each use, but which groups and which grants of a
+    /// How long an access token is good, an hour at most: what is longer is taken for an hour. What a user may do is evaluated at each use, but which groups and which grants of a
     /// robot's are in the token: this long they go on to hold.
     pub token_lifetime: Duration,
     /// How long a refresh token is good.
@@ -47,6 +46,9 @@ impl Default for TokenSettings {
     }
 }
 
+/// The longest lifetime of an access token: nothing ends one but time.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
 /// Issues the registry's own tokens, and verifies them: JWTs with ES256 as clients of Docker registries know them. Its keys are
 /// made, replaced and forgotten as they age; replicas with one store accept each other's tokens.
 pub struct TokenService {
@@ -62,7 +64,8 @@ struct Period {
 
 impl TokenService {
     /// A service whose keys are in this store. The store is asked when the first token is issued or verified.
-    pub fn new(settings: TokenSettings, store: Arc<dyn SigningKeyStore>) -> Self {
+    pub fn new(mut settings: TokenSettings, store: Arc<dyn SigningKeyStore>) -> Self {
+        settings.token_lifetime = settings.token_lifetime.min(LONGEST_LIFETIME);
         let ages = KeyAges {
             signs_for: settings.key_lifetime,
             longest_token: settings.token_lifetime.max(settings.refresh_lifetime),
@@ -104,18 +107,34 @@ impl TokenService {
         scope: &[Access],
         refresh: Option<&Refresh>,
     ) -> Result<TokenAnswer, TokenError> {
+        self.issue_until(identity, scope, refresh, None).await
+    }
+
+    /// Issues tokens that end when the credential does that they are issued for, if that is sooner.
+    pub(crate) async fn issue_until(
+        &self,
+        identity: &Identity,
+        scope: &[Access],
+        refresh: Option<&Refresh>,
+        expires_at: Option<SystemTime>,
+    ) -> Result<TokenAnswer, TokenError> {
         let key = self.keys.signer().await?;
-        let issued_at = SystemTime::now();
-        let lifetime = self.settings.token_lifetime;
-        let token = sign(&key, TYPE, &self.access_claims(identity, scope))?;
+        let now = SystemTime::now();
+        let period = Period::of(now, self.settings.token_lifetime, expires_at);
+        let claims = self.access_claims(identity, scope, &period);
+        let token = in_turn(|| sign(&key, TYPE, &claims)).await?;
         let refresh_token = match refresh {
-            Some(refresh) => Some(sign(&key, REFRESH, &self.refresh_claims(refresh))?),
+            Some(refresh) => {
+                let period = Period::of(now, self.settings.refresh_lifetime, expires_at);
+                let claims = self.refresh_claims(refresh, &period);
+                Some(in_turn(|| sign(&key, REFRESH, &claims)).await?)
+            }
             None => None,
         };
         Ok(TokenAnswer::new(
             token,
-            issued_at,
-            lifetime,
+            now,
+            Duration::from_secs(period.to.saturating_sub(period.from)),
             refresh_token,
             identity.clone(),
         ))
@@ -126,7 +145,8 @@ impl TokenService {
     /// # Errors
     /// When it is not good, or keys cannot be had now.
     pub async fn verify(&self, token: &str) -> Result<Caller, Rejection> {
-        Ok(self.verify_access(token).await?.caller)
+        let verified = self.verify_access(token).await?;
+        Ok(Arc::unwrap_or_clone(verified.caller))
     }
 
     /// Tells what a refresh token stands for.
@@ -163,14 +183,12 @@ impl TokenService {
             (None, Some(grants)) => Identity::Nameless(grants),
             (None, None) => Identity::Anonymous,
         };
-        Ok(Verified {
-            caller: Caller {
-                identity,
-                scope,
-                is_proven: true,
-            },
-            expires_at: claims.exp,
-        })
+        let caller = Caller {
+            identity,
+            scope,
+            is_proven: true,
+        };
+        Ok(Verified::new(caller, claims.exp))
     }
 
     /// The key that a token names, if the token is of this type.
@@ -191,8 +209,12 @@ impl TokenService {
         }
     }
 
-    fn access_claims(&self, identity: &Identity, scope: &[Access]) -> AccessClaims {
-        let period = Period::of(self.settings.token_lifetime);
+    fn access_claims(
+        &self,
+        identity: &Identity,
+        scope: &[Access],
+        period: &Period,
+    ) -> AccessClaims {
         let (sub, groups, berth_grants) = match identity.clone() {
             Identity::Named(named) => (Some(named.name), named.groups, named.grants),
             Identity::Nameless(grants) => (None, BTreeSet::new(), Some(grants)),
@@ -212,8 +234,7 @@ impl TokenService {
         }
     }
 
-    fn refresh_claims(&self, refresh: &Refresh) -> RefreshClaims {
-        let period = Period::of(self.settings.refresh_lifetime);
+    fn refresh_claims(&self, refresh: &Refresh, period: &Period) -> RefreshClaims {
         let (sub, berth_robot) = match &refresh.subject {
             RefreshSubject::User(name) => (name.clone(), false),
             RefreshSubject::Robot(id) => (id.clone(), true),
@@ -233,18 +254,26 @@ impl TokenService {
 }
 
 impl Period {
-    fn of(lifetime: Duration) -> Self {
-        let from = get_current_timestamp();
-        let to = from.saturating_add(lifetime.as_secs());
+    fn of(now: SystemTime, lifetime: Duration, until: Option<SystemTime>) -> Self {
+        let from = seconds(now);
+        let until = until.map_or(u64::MAX, seconds);
+        let to = from.saturating_add(lifetime.as_secs()).min(until);
         Self { from, to }
     }
+}
+
+/// Since 1970.
+fn seconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }
 
 fn sign(key: &SigningKey, kind: &str, claims: &impl Serialize) -> Result<SecretString, TokenError> {
     let token = key.sign(kind, claims).map_err(TokenError::signing)?;
     match token.expose_secret().len() > MAX_TOKEN_LENGTH {
         true => Err(TokenError::InvalidRequest(
-            "the token would be too long: ask for fewer repositories at a time".to_owned(),
+            "the token would be too long: ask for fewer repositories at a time, or give the robot fewer grants"
+                .to_owned(),
         )),
         false => Ok(token),
     }

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -51,8 +52,15 @@ impl TokenServer {
     /// A server as it is configured. Its keys are read when the first token comes.
     ///
     /// # Errors
-    /// When the place of its keys cannot be trusted, or the authorities cannot be read.
+    /// When the issuer or the service is empty, the place of its keys cannot be trusted, or the authorities cannot be read.
     pub fn new(settings: TokenServerSettings) -> Result<Self, TrustError> {
+        for (key, value) in [("issuer", &settings.issuer), ("service", &settings.service)] {
+            if value.is_empty() {
+                return Err(TrustError::Setting(format!(
+                    "the {key} of the external token server is empty; give it as its tokens have it"
+                )));
+            }
+        }
         let place = Place::of(&settings.jwks)?;
         let authorities = settings.certificate_authorities.as_deref();
         let keys = IssuerKeys::new("the external token server", place, authorities)?;
@@ -69,7 +77,8 @@ impl TokenServer {
     /// # Errors
     /// When it is not good, or keys cannot be had now.
     pub async fn verify(&self, token: &str) -> Result<Caller, Rejection> {
-        Ok(self.verify_access(token).await?.caller)
+        let verified = self.verify_access(token).await?;
+        Ok(Arc::unwrap_or_clone(verified.caller))
     }
 
     pub(super) async fn verify_access(&self, token: &str) -> Result<Verified, Rejection> {
@@ -82,14 +91,12 @@ impl TokenServer {
         let scope = claims.access.iter().filter_map(AccessEntry::foreign_access);
         let scope = Some(scope.collect());
         let identity = identity(claims.sub)?;
-        Ok(Verified {
-            caller: Caller {
-                identity,
-                scope,
-                is_proven: true,
-            },
-            expires_at: claims.exp,
-        })
+        let caller = Caller {
+            identity,
+            scope,
+            is_proven: true,
+        };
+        Ok(Verified::new(caller, claims.exp))
     }
 }
 

@@ -223,7 +223,7 @@ async fn a_remembered_token_does_not_outlive_its_key_for_long() {
     let web = Web::start().await;
     web.put("/keys", Page::Document(keys(P256, "old")));
     let issuer = OidcIssuer::new(settings(&web.url("/keys"))).unwrap();
-    let bearers = BearerTokens::new(None, None, vec![issuer]);
+    let bearers = BearerTokens::new(None, None, vec![issuer]).unwrap();
     let old = token(P256, "old");
     bearers.verify(&old).await.unwrap();
     web.put("/keys", Page::Document(keys(OTHER_P256, "new")));
@@ -392,7 +392,7 @@ async fn of_several_keys_or_issuers_the_telling_reason_counts() {
     };
     let bearers = |settings: [OidcSettings; 2]| {
         let issuers = settings.map(|settings| OidcIssuer::new(settings).unwrap());
-        BearerTokens::new(None, None, issuers.into())
+        BearerTokens::new(None, None, issuers.into()).unwrap()
     };
     let claims = json!({ "iss": ISSUER, "sub": "job", "aud": "registry", "exp": now() - 300 });
     let expired = token_without_key(P256, claims);

@@ -340,7 +340,7 @@ async fn claims_must_be_right() {
 #[tokio::test]
 async fn its_tokens_are_told_from_others_by_their_issuer() {
     let (server, _file) = server(&[public_key(P256, Algorithm::ES256, "a")]);
-    let bearers = BearerTokens::new(None, Some(server), Vec::new());
+    let bearers = BearerTokens::new(None, Some(server), Vec::new()).unwrap();
     let good = token(P256, Algorithm::ES256, "a", &claims());
     assert!(bearers.verify(&good).await.is_ok());
     let mut claims = claims();
@@ -359,6 +359,18 @@ async fn a_file_that_is_not_there_is_an_outage_and_not_a_bad_token() {
         .verify(&token(P256, Algorithm::ES256, "a", &claims()))
         .await;
     assert!(matches!(refused, Err(Rejection::Unavailable(_))));
+}
+
+#[test]
+fn it_must_have_an_issuer_and_a_service() {
+    let mut nobody = settings("/keys.json");
+    nobody.issuer = String::new();
+    let mut nothing = settings("/keys.json");
+    nothing.service = String::new();
+    for wrong in [nobody, nothing] {
+        let refused = TokenServer::new(wrong).err();
+        assert!(matches!(refused, Some(TrustError::Setting(_))));
+    }
 }
 
 #[test]
