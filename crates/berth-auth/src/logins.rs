@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Who is who by a password or the secret of a robot. What is kept of somebody is read anew each time, so whoever is removed is
-/// out at once.
+/// refused from then on.
 pub(crate) struct Logins {
     htpasswd: Option<Arc<Htpasswd>>,
     accounts: Option<Arc<dyn Accounts>>,
@@ -52,7 +52,8 @@ impl Logins {
     /// Whoever has this name and password.
     ///
     /// How long a refusal takes does not tell why: one hash is computed for the file and one for the accounts, whether or
-    /// not the name is there.
+    /// not the name is there. It takes as long if the hashes have the same costs: in the file those of the costliest, among the
+    /// accounts those of [`hash_password`](crate::hash_password).
     pub(crate) async fn with_password(
         &self,
         name: &str,

@@ -16,7 +16,7 @@ use workers::{PATIENCE, Workers, too_many};
 
 use crate::{AuthenticationError, RandomError};
 
-/// Verifies passwords.
+/// Verifies passwords, or secrets of robots.
 pub(crate) struct Passwords {
     verdicts: Verdicts,
     workers: Workers,

@@ -15,6 +15,10 @@ use crate::{Caller, Identity, Named, Patterns};
 
 /// An issuer of OpenID Connect tokens, such as a CI system or a Kubernetes cluster: a table `[[oidc]]` of the
 /// configuration.
+///
+/// At an issuer that serves everybody, such as GitHub's, anybody gets a token and chooses its audience. Then `authenticated`
+/// and `oidc:<label>:*` in rules mean everybody whom the issuer serves: name the subjects that are meant, or demand
+/// [roles](OidcSettings::role) whose claims no stranger has.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OidcSettings {
@@ -23,6 +27,7 @@ pub struct OidcSettings {
     /// What it calls itself: `iss` in tokens.
     pub issuer: String,
     /// For whom its tokens must be: `aud` in tokens. One that no other service accepts, or tokens meant for that can be used here.
+    /// It is no secret and no proof: who asks for a token mostly chooses it.
     pub audience: String,
     /// Its keys: the URL or the file of a JWK set (RFC 7517). If not given, the issuer's discovery document
     /// (`/.well-known/openid-configuration`) says where they are.
