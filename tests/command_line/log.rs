@@ -63,6 +63,7 @@ fn there_is_one_line_for_each_request() {
         assert!(line["milliseconds"].as_f64().unwrap() > 0.0, "{line}");
         assert_eq!(line["complete"], true, "{line}");
         assert_eq!(line["level"], "INFO");
+        assert_eq!(line["client"], "127.0.0.1");
     }
 }
 

@@ -5,9 +5,15 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 21] = [
+const OPTIONS: [&str; 33] = [
     "data",
     "listen",
+    "insecure_listen",
+    "tls_certificate",
+    "tls_key",
+    "client_ca",
+    "public_url",
+    "trusted_proxies",
     "tag_deletion",
     "manifest_size_limit",
     "upload_lifetime",
@@ -19,6 +25,12 @@ const OPTIONS: [&str; 21] = [
     "body_timeout",
     "write_timeout",
     "drain_timeout",
+    "htpasswd",
+    "accounts",
+    "challenge",
+    "token_service",
+    "token_lifetime",
+    "refresh_lifetime",
     "requests_per_second",
     "request_burst",
     "concurrent_requests",
@@ -85,13 +97,23 @@ fn the_defaults_are_those_of_the_readme() {
             "no {line} in\n{shown}"
         );
     }
-    // Rules can only be in a file.
-    assert!(
-        shown
-            .lines()
-            .any(|shown| shown == "retention = [] # default")
-    );
-    assert_eq!(shown.lines().count(), OPTIONS.len() + 1);
+    // Tables can only be in a file.
+    let tables = [
+        "retention = [] # default",
+        "groups = {} # default",
+        "rule = [] # default",
+        "oidc = [] # default",
+        "token_server = {} # default",
+        "immutable_tags = [] # default",
+        "quota = [] # default",
+    ];
+    for line in tables {
+        assert!(
+            shown.lines().any(|shown| shown == line),
+            "no {line} in\n{shown}"
+        );
+    }
+    assert_eq!(shown.lines().count(), OPTIONS.len() + tables.len());
 }
 
 #[test]
@@ -127,6 +149,12 @@ fn what_config_prints_is_a_file_that_says_the_same() {
         "/a \"b\"",
         "--log",
         "debug",
+        "--tls-certificate",
+        "/etc/berth/tls.crt",
+        "--public-url",
+        "https://registry.example.com/",
+        "--trusted-proxies",
+        "10.0.0.0/8,::1",
     ];
     let shown = config(&flags, &[]);
     let (_folder, path) = file(&shown);
@@ -157,6 +185,17 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
         ("log", "nonsense", "info,berth_http=debug"),
         ("log", "berth=loud", "info,berth_http=debug"),
         ("data", "", "./data"),
+        ("challenge", "digest", "bearer"),
+        ("token_service", "", "berth"),
+        ("token_lifetime", "soon", "24h"),
+        ("accounts", "maybe", "true"),
+        ("tls_certificate", "", "/etc/berth/tls.crt"),
+        (
+            "public_url",
+            "registry.example.com",
+            "https://registry.example.com",
+        ),
+        ("trusted_proxies", "proxy", "10.0.0.0/8"),
         ("tag_deletion", "maybe", "true"),
         ("requests_per_second", "0", "off"),
         ("request_burst", "many", "100"),
@@ -191,6 +230,10 @@ fn a_value_of_the_wrong_type_in_a_file_says_what_would_do() {
         ("manifest_size_limit", "true", "\"4MiB\""),
         ("log_format", "5", "\"json\""),
         ("log", "false", "\"info\""),
+        ("tls_key", "[]", "\"none\""),
+        ("public_url", "5", "\"https://registry.example.com\""),
+        ("trusted_proxies", "5", "\"10.0.0.0/8\""),
+        ("insecure_listen", "\"true\"", "without quotes"),
         ("tag_deletion", "\"true\"", "without quotes"),
         ("concurrent_requests", "1.5", "such as 100"),
         ("request_burst", "true", "such as 100"),

@@ -1,13 +1,13 @@
 use std::io::Read;
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use reqwest::Method;
-use reqwest::blocking::Client;
 
-use crate::harness::{Berth, Connection, Push, digest, noise};
-use crate::{run, text};
+use crate::harness::{Berth, Connection, Push, client, digest, noise};
+use crate::{berth, run, text};
 
 #[test]
 fn a_second_process_on_the_same_folder_is_refused() {
@@ -81,6 +81,36 @@ fn a_port_in_use_and_a_folder_that_cannot_be_made_are_told() {
 }
 
 #[test]
+fn an_address_that_others_reach_needs_protection_or_permission() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let output = run(&["serve", "--listen", address, "--data", data], &[]);
+        assert!(!output.status.success());
+        let said = text(&output.stderr);
+        for told in [address, "tls_certificate", "tls_key", "--insecure-listen"] {
+            assert!(said.contains(told), "{said}");
+        }
+    }
+    let mut command = berth_at("0.0.0.0:0", data);
+    let mut process = command.arg("--insecure-listen").spawn().unwrap();
+    let mut greeting = [0; 30];
+    let output = process.stdout.as_mut().unwrap();
+    output.read_exact(&mut greeting).unwrap();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert_eq!(text(&greeting), "berth listens on http://0.0.0.");
+}
+
+/// A process that will serve on this address.
+fn berth_at(address: &str, data: &str) -> Command {
+    let mut command = berth(&["serve", "--listen", address, "--data", data]);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+#[test]
 fn a_file_that_is_no_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
@@ -131,7 +161,7 @@ fn sigterm_lets_the_end_of_an_answer_over_http_2_be_taken() {
     let content = noise(1, 200_000);
     let digest = berth.push_blob("drain", &content);
     // Drops the connection that pushed.
-    berth.client = Client::builder()
+    berth.client = client()
         .http2_prior_knowledge()
         .http2_initial_stream_window_size(65_535)
         .build()

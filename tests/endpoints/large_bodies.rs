@@ -11,7 +11,7 @@ use reqwest::Method;
 use reqwest::blocking::{Body, Client, Response};
 use serde_json::json;
 
-use crate::harness::{Berth, Connection, Image, OCI_MANIFEST, Push};
+use crate::harness::{Berth, Connection, Image, OCI_MANIFEST, Push, client};
 
 const MIB: usize = 1024 * 1024;
 
@@ -35,7 +35,7 @@ pub(crate) fn image_of(bytes: usize, seed: u64) -> Image {
 
 /// A client over HTTP/2 that can leave many answers on one connection.
 fn patient_client() -> Client {
-    Client::builder()
+    client()
         .http2_prior_knowledge()
         .http2_initial_stream_window_size(65_535)
         .http2_initial_connection_window_size(64 * 1024 * 1024)

@@ -1,8 +1,6 @@
 //! HTTP itself: connections, versions, headers.
 
-use reqwest::blocking::Client;
-
-use crate::harness::{Berth, Connection, Image, OCI_MANIFEST, Push, digest, noise};
+use crate::harness::{Berth, Connection, Image, OCI_MANIFEST, Push, client, digest, noise};
 
 #[test]
 fn a_connection_serves_one_request_after_the_other() {
@@ -43,7 +41,7 @@ fn requests_sent_at_once_are_answered_in_order() {
 #[test]
 fn http_2_is_served_to_those_who_know() {
     let mut berth = Berth::start();
-    berth.client = Client::builder().http2_prior_knowledge().build().unwrap();
+    berth.client = client().http2_prior_knowledge().build().unwrap();
     let image = Image::new(2);
     berth.push("h2", "v1", &image);
     let answer = berth

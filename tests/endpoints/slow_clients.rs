@@ -9,7 +9,7 @@ use reqwest::Method;
 use reqwest::blocking::Client;
 
 use crate::harness::{
-    Berth, Connection, Image, OCI_MANIFEST, Push, noise, open_sockets, peak_memory,
+    Berth, Connection, Image, OCI_MANIFEST, Push, client, noise, open_sockets, peak_memory,
 };
 use crate::large_bodies::image_of;
 
@@ -135,7 +135,7 @@ fn a_manifest_that_trickles_is_refused() {
 }
 
 fn http_2_client() -> Client {
-    Client::builder().http2_prior_knowledge().build().unwrap()
+    client().http2_prior_knowledge().build().unwrap()
 }
 
 #[test]

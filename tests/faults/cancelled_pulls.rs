@@ -4,10 +4,11 @@ use std::io::Read;
 use std::thread;
 
 use reqwest::Method;
-use reqwest::blocking::Client;
 
 use crate::acknowledged::Acknowledged;
-use crate::harness::{Berth, Connection, maps_of, noise, open_files, own_memory, wait_until};
+use crate::harness::{
+    Berth, Connection, client, maps_of, noise, open_files, own_memory, wait_until,
+};
 
 const MIB: usize = 1024 * 1024;
 const LENGTH: usize = 100 * MIB;
@@ -48,7 +49,7 @@ fn cancel(berth: &Berth, path: &str) {
         }
         for read in [1, MIB, LENGTH / 2] {
             scope.spawn(move || {
-                let client = Client::builder().http2_prior_knowledge().build().unwrap();
+                let client = client().http2_prior_knowledge().build().unwrap();
                 let url = format!("http://{}{path}", berth.address);
                 let mut answer = client.request(Method::GET, url).send().unwrap();
                 answer.read_exact(&mut vec![0; read]).unwrap();

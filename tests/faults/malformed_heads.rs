@@ -1,10 +1,9 @@
 //! Heads of requests that are huge or without end. `tests/endpoints/protocol.rs` has those that are no HTTP.
 
 use reqwest::Method;
-use reqwest::blocking::Client;
 
 use crate::acknowledged::Acknowledged;
-use crate::harness::{Berth, Connection, Image, peak_memory};
+use crate::harness::{Berth, Connection, Image, client, peak_memory};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -53,7 +52,7 @@ fn heads_without_end_pin_little_memory_and_others_are_served() {
 #[test]
 fn over_http_2_too() {
     let berth = Berth::start();
-    let client = Client::builder().http2_prior_knowledge().build().unwrap();
+    let client = client().http2_prior_knowledge().build().unwrap();
     let url = format!("http://{}/v2/", berth.address);
     for length in [100_000, 1_000_000] {
         let request = client.request(Method::GET, &url);

@@ -8,11 +8,13 @@ use reqwest::Method;
 use reqwest::blocking::{Client, RequestBuilder};
 use tempfile::TempDir;
 
-use super::{Answer, Disk};
+use super::{Answer, Disk, client};
 
 /// The real binary, serving on a free port until this is dropped.
 pub(crate) struct Berth {
     process: Child,
+    /// `http` or `https`.
+    scheme: String,
     /// `host:port`.
     pub(crate) address: String,
     pub(crate) client: Client,
@@ -27,6 +29,7 @@ struct Place {
     disk: Option<Arc<Disk>>,
     /// A command that runs the one behind it in its own process.
     wrapper: Vec<String>,
+    listen: String,
     options: Vec<String>,
 }
 
@@ -36,6 +39,7 @@ impl Place {
             folder: Arc::new(tempfile::tempdir().unwrap()),
             disk: None,
             wrapper: Vec::new(),
+            listen: "127.0.0.1:0".to_owned(),
             options: Vec::new(),
         }
     }
@@ -51,7 +55,7 @@ impl Place {
         let mut command = Command::new(&words[0]);
         command
             .args(&words[1..])
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", &self.listen, "--data"])
             .arg(self.data())
             .args(&self.options);
         command
@@ -67,6 +71,15 @@ impl Berth {
     /// Serves a new folder with these options.
     pub(crate) fn start_with(options: &[&str]) -> Self {
         Self::start_under(&[], options)
+    }
+
+    /// Serves a new folder on this address with these options.
+    pub(crate) fn start_at(listen: &str, options: &[&str]) -> Self {
+        Self::serve(Place {
+            listen: listen.to_owned(),
+            options: options.iter().map(ToString::to_string).collect(),
+            ..Place::new()
+        })
     }
 
     /// Serves a new folder with these options. `wrapper` is a command that runs the one behind it in its own
@@ -139,17 +152,18 @@ impl Berth {
         let mut greeting = String::new();
         let mut output = BufReader::new(process.stdout.take().unwrap());
         output.read_line(&mut greeting).unwrap();
-        let address = greeting
-            .strip_prefix("berth listens on http://")
+        let url = greeting
+            .strip_prefix("berth listens on ")
             .and_then(|rest| rest.split_whitespace().next());
-        let Some(address) = address.map(str::to_owned) else {
+        let Some((scheme, address)) = url.and_then(|url| url.split_once("://")) else {
             process.kill().unwrap();
             panic!("berth said {greeting:?} and {}", log.join().unwrap());
         };
         Self {
             process,
-            address,
-            client: Client::builder().timeout(None).build().unwrap(),
+            scheme: scheme.to_owned(),
+            address: address.to_owned(),
+            client: client().timeout(None).build().unwrap(),
             place,
             log: Some(log),
         }
@@ -166,10 +180,15 @@ impl Berth {
 
     /// Asks the process to end.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends the process a signal, as `kill` names it.
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.process.id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-TERM", &id])
+                .args([signal, &id])
                 .status()
                 .unwrap()
                 .success()
@@ -195,7 +214,7 @@ impl Berth {
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client
-            .request(method, format!("http://{}{path}", self.address))
+            .request(method, format!("{}://{}{path}", self.scheme, self.address))
     }
 
     pub(crate) fn send(&self, method: &str, path: &str) -> Answer {

@@ -3,6 +3,7 @@
 
 mod answer;
 mod berth;
+mod client;
 mod content;
 mod disk;
 mod process;
@@ -11,6 +12,7 @@ mod wait;
 
 pub(crate) use answer::Answer;
 pub(crate) use berth::Berth;
+pub(crate) use client::{client, client_trusting};
 pub(crate) use content::{
     DOCKER_MANIFEST, Image, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Push, descriptor,
     digest, index, noise,

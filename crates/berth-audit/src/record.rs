@@ -130,6 +130,8 @@ pub enum Outcome {
     Refused,
     /// It was allowed, and not possible: what was asked for was wrong, or the registry failed.
     Failed,
+    /// It was allowed, and whoever asked went away before it was over: it may have been done.
+    Interrupted,
 }
 
 pub(crate) fn rfc_3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {

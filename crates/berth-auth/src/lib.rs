@@ -40,6 +40,7 @@ mod credentials;
 mod decision;
 mod gate;
 mod identity;
+mod login_name;
 mod logins;
 #[cfg(test)]
 mod memory_accounts;
@@ -67,8 +68,8 @@ pub use patterns::{PatternError, Patterns};
 pub use robot_secret::{RandomError, RobotSecret};
 pub use rules::{Groups, Rule, Rules, Subject};
 pub use tokens::{
-    BearerTokens, Fingerprint, MAX_REQUEST_LENGTH, MAX_SCOPES, MAX_TOKEN_LENGTH, OidcIssuer,
-    OidcRole, OidcSettings, Reason, Refresh, RefreshSubject, Rejection, TokenAnswer, TokenError,
-    TokenGrant, TokenRequest, TokenServer, TokenServerSettings, TokenService, TokenSettings,
-    TrustError, Unavailable, granted,
+    BearerTokens, Fingerprint, MAX_REQUEST_LENGTH, MAX_SCOPES, MAX_TOKEN_LENGTH, NewKeyError,
+    OidcIssuer, OidcRole, OidcSettings, Reason, Refresh, RefreshSubject, Rejection, TokenAnswer,
+    TokenError, TokenGrant, TokenRequest, TokenServer, TokenServerSettings, TokenService,
+    TokenSettings, TrustError, Unavailable, granted,
 };

@@ -31,6 +31,7 @@ pub use rejection::{Reason, Rejection};
 pub use remote::TrustError;
 pub use request::{MAX_REQUEST_LENGTH, MAX_SCOPES, TokenGrant, TokenRequest};
 pub use service::{TokenService, TokenSettings};
+pub use signing_key::NewKeyError;
 pub use token_answer::TokenAnswer;
 pub use token_error::TokenError;
 pub use token_server::{TokenServer, TokenServerSettings};

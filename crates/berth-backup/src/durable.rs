@@ -1,5 +1,6 @@
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Makes a folder and those above it, and syncs the entry of each, or a power cut could take the whole
@@ -19,9 +20,11 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies what is in a file, and not its mode: the copy will be written to.
+/// Copies what is in a file, and not its mode: the copy will be written to, and only its owner may read it.
 pub(crate) fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    let (mut from, mut to) = (File::open(from)?, File::create(to)?);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let (mut from, mut to) = (File::open(from)?, options.open(to)?);
     io::copy(&mut from, &mut to)?;
     to.sync_all()
 }

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use berth_metadata::{
-    Blob, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer,
-    ReferrerLimits, StoredManifest, UploadRecord,
+    Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
+    Referrer, ReferrerLimits, Scope, StoredManifest, UploadRecord, Usage,
 };
 use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
 
@@ -44,25 +44,32 @@ impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
         self.faults.step("repositories", names).await
     }
 
-    async fn link_blob(
+    async fn link_blob_within(
         &self,
         repository: &RepositoryName,
         blob: &Blob,
         finished: Option<SessionId>,
+        bounds: &Bounds,
     ) -> Result<(), MetadataError> {
         let metadata = Arc::clone(&self.metadata);
-        let (repository, blob) = (repository.clone(), blob.clone());
-        let linked = async move { metadata.link_blob(&repository, &blob, finished).await };
+        let (repository, blob, bounds) = (repository.clone(), blob.clone(), bounds.clone());
+        let linked = async move {
+            let linked = metadata.link_blob_within(&repository, &blob, finished, &bounds);
+            linked.await
+        };
         self.faults.late_step("link_blob", linked).await
     }
 
-    async fn mount_blob(
+    async fn mount_blob_within(
         &self,
         repository: &RepositoryName,
         from: Option<&RepositoryName>,
         digest: &Digest,
+        bounds: &Bounds,
     ) -> Result<Option<Blob>, MetadataError> {
-        let mounted = self.metadata.mount_blob(repository, from, digest);
+        let mounted = self
+            .metadata
+            .mount_blob_within(repository, from, digest, bounds);
         self.faults.step("mount_blob", mounted).await
     }
 
@@ -94,12 +101,15 @@ impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
         self.faults.step("unlink_blob", unlinked).await
     }
 
-    async fn put_manifest(
+    async fn put_manifest_within(
         &self,
         repository: &RepositoryName,
         manifest: &NewManifest,
+        bounds: &Bounds,
     ) -> Result<PutManifest, MetadataError> {
-        let put = self.metadata.put_manifest(repository, manifest);
+        let put = self
+            .metadata
+            .put_manifest_within(repository, manifest, bounds);
         self.faults.step("put_manifest", put).await
     }
 
@@ -112,23 +122,34 @@ impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
         self.faults.step("manifest", found).await
     }
 
-    async fn delete_manifest(
+    async fn delete_manifest_within(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
+        bounds: &Bounds,
     ) -> Result<bool, MetadataError> {
-        let deleted = self.metadata.delete_manifest(repository, digest);
+        let deleted = self
+            .metadata
+            .delete_manifest_within(repository, digest, bounds);
         self.faults.step("delete_manifest", deleted).await
     }
 
-    async fn delete_tag(
+    async fn delete_tag_within(
         &self,
         repository: &RepositoryName,
         tag: &Tag,
         condition: &Condition,
+        bounds: &Bounds,
     ) -> Result<DeleteTag, MetadataError> {
-        let deleted = self.metadata.delete_tag(repository, tag, condition);
+        let deleted = self
+            .metadata
+            .delete_tag_within(repository, tag, condition, bounds);
         self.faults.step("delete_tag", deleted).await
+    }
+
+    async fn usage(&self, scope: &Scope) -> Result<Usage, MetadataError> {
+        let usage = self.metadata.usage(scope);
+        self.faults.step("usage", usage).await
     }
 
     async fn tags(

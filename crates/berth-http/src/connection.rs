@@ -1,21 +1,25 @@
 use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use berth_sendfile::{FileMaps, SendfileStream};
+use berth_tls::{HandshakeError, TlsAcceptor, TlsConnection};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use tracing::debug;
+use tracing::{debug, info};
 
-use crate::Limits;
 use crate::activity::Activity;
 use crate::service::{Service, serve_request};
 use crate::stall_guard::StallGuard;
+use crate::{Limits, clear_text};
 
 /// How long a connection without a request may stay when the server stops: a request may be on its way.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -25,26 +29,97 @@ const LEAVE_CHECK: Duration = Duration::from_millis(100);
 
 /// What the requests of one connection share.
 pub(crate) struct Connection {
-    pub(crate) maps: FileMaps,
+    /// Who connected: the client, or the last proxy before this server.
+    pub(crate) peer: SocketAddr,
+    /// Where it connected to.
+    pub(crate) local: SocketAddr,
+    pub(crate) is_tls: bool,
+    /// The common name of the certificate that the client proved to be its own.
+    pub(crate) certificate: Option<String>,
+    /// Where files to be sent are mapped; `None` where the connection cannot send files.
+    pub(crate) maps: Option<FileMaps>,
     pub(crate) activity: Activity,
 }
 
-/// Serves one connection to its end. hyper ends it where HTTP/1.1 is idle or sends no head; here it
-/// ends where HTTP/2 is idle, an answer over HTTP/2 is not taken, or the server stops.
+impl Connection {
+    /// What a TCP connection is before anything is said.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub(crate) fn of(stream: &TcpStream) -> io::Result<Self> {
+        Ok(Self {
+            peer: stream.peer_addr()?,
+            local: stream.local_addr()?,
+            is_tls: false,
+            certificate: None,
+            maps: None,
+            activity: Activity::new(),
+        })
+    }
+}
+
+/// Serves one connection to its end.
 pub(crate) async fn serve(
     stream: TcpStream,
+    mut connection: Connection,
+    service: Arc<Service>,
+    stopping: watch::Receiver<bool>,
+) {
+    let stream = SendfileStream::new(stream);
+    connection.maps = Some(stream.maps());
+    serve_requests(stream, connection, service, stopping).await;
+}
+
+/// As [`serve`], over TLS. The bytes of blobs go through this process, which encrypts them.
+pub(crate) async fn serve_tls(
+    stream: TcpStream,
+    mut connection: Connection,
+    acceptor: TlsAcceptor,
+    service: Arc<Service>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let handshake = acceptor.accept(stream, service.limits.header_timeout);
+    let accepted = tokio::select! {
+        accepted = handshake => accepted,
+        () = leave(&mut stopping) => return,
+    };
+    match accepted {
+        Ok(TlsConnection {
+            stream,
+            common_name,
+        }) => {
+            connection.is_tls = true;
+            connection.certificate = common_name;
+            serve_requests(stream, connection, service, stopping).await;
+        }
+        Err(HandshakeError::NotTls(stream)) => clear_text::refuse(stream).await,
+        Err(error @ HandshakeError::Refused(_)) => {
+            info!(client = %connection.peer.ip(), %error, "a TLS handshake failed");
+        }
+        // As those end who only look whether the port is open.
+        Err(error) => debug!(client = %connection.peer.ip(), %error, "a TLS handshake ended early"),
+    }
+}
+
+/// Waits until the server stops, and a request that was on its way can no longer be.
+async fn leave(stopping: &mut watch::Receiver<bool>) {
+    stop(stopping).await;
+    sleep(LEAVE).await;
+}
+
+/// Serves what comes over a stream of bytes, to its end. hyper ends it where HTTP/1.1 is idle or sends
+/// no head; here it ends where HTTP/2 is idle, an answer over HTTP/2 is not taken, or the server stops.
+async fn serve_requests(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    connection: Connection,
     service: Arc<Service>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let limits = service.limits.clone();
-    let stream = SendfileStream::new(stream);
-    let state = Arc::new(Connection {
-        maps: stream.maps(),
-        activity: Activity::new(),
-    });
-    let activity = state.activity.clone();
+    let activity = connection.activity.clone();
     let (head, write) = (limits.header_timeout, limits.write_timeout);
     let stream = StallGuard::new(stream, head, write, activity.clone());
+    let state = Arc::new(connection);
     let answer = service_fn(move |request| {
         let (service, state) = (Arc::clone(&service), Arc::clone(&state));
         async move { Ok::<_, Infallible>(serve_request(&service, &state, request).await) }
@@ -65,8 +140,7 @@ pub(crate) async fn serve(
                 }
                 return;
             }
-            // An error says that there is nobody left to stop the server.
-            _ = stopping.changed(), if stopped_at.is_none() => {
+            () = stop(&mut stopping), if stopped_at.is_none() => {
                 connection.as_mut().graceful_shutdown();
                 stopped_at = Some(Instant::now());
                 // The connection has to say that it ends, before it does.
@@ -89,6 +163,12 @@ pub(crate) async fn serve(
             connection.as_mut().graceful_shutdown();
         }
     }
+}
+
+/// Waits until the server stops.
+async fn stop(stopping: &mut watch::Receiver<bool>) {
+    // An error says that there is nobody left to stop the server, which ends with it.
+    let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
 }
 
 /// Often enough that what is late is not late by much.

@@ -1,3 +1,5 @@
+use berth_audit::Unwritable;
+use berth_auth::{AuthenticationError, TokenError};
 use berth_registry::{
     BlobError, BodyError, MetadataError, RecordsError, RegistryError, UploadError,
 };
@@ -8,6 +10,7 @@ use tracing::error;
 
 use crate::Refused;
 use crate::large_bodies::NoRoom;
+use crate::refusals::{Denied, Unauthorized};
 use crate::request_body::Stalled;
 use crate::responses::Answer;
 
@@ -33,6 +36,21 @@ pub(crate) enum Failure {
     /// The client asks for too much.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// Nobody knows who asks, and that is no reason to ask again for a credential.
+    #[error(transparent)]
+    Authentication(#[from] AuthenticationError),
+    /// Nobody knows who asks, or the token is for something else.
+    #[error(transparent)]
+    Unauthorized(Unauthorized),
+    /// The client may not do this.
+    #[error(transparent)]
+    Denied(Denied),
+    /// What cannot be recorded may not be changed.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+    /// The client gets no token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 impl From<NoRoom> for Failure {
@@ -60,11 +78,60 @@ pub(crate) fn answer(failure: &Failure) -> Answer {
         }
         Failure::Refused(refused) => plain(ErrorCode::TooManyRequests, refused)
             .header(header::RETRY_AFTER, refused.seconds()),
+        Failure::Unauthorized(refused) => {
+            plain(ErrorCode::Unauthorized, refused).challenges(&refused.challenges)
+        }
+        Failure::Denied(denied) => plain(ErrorCode::Denied, denied),
+        Failure::Authentication(error) => not_authenticated(error),
+        Failure::Token(error) => no_token(error),
+        Failure::Unwritable(_) => with_status(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unknown,
+            failure.to_string(),
+        ),
         Failure::Body(source) => with_status(
             status_of_broken_body(source),
             ErrorCode::ManifestInvalid,
             failure.to_string(),
         ),
+    }
+}
+
+fn not_authenticated(error: &AuthenticationError) -> Answer {
+    match error {
+        AuthenticationError::TooManyAttempts { retry_after } => {
+            let seconds = retry_after.as_secs().max(1);
+            plain(ErrorCode::TooManyRequests, error).header(header::RETRY_AFTER, seconds)
+        }
+        AuthenticationError::Store(error) => internal(error),
+        AuthenticationError::Malformed
+        | AuthenticationError::Invalid
+        | AuthenticationError::Expired => plain(ErrorCode::Unauthorized, error),
+    }
+}
+
+/// How to authenticate where tokens are to be had: not with a token.
+const BASIC: &str = r#"Basic realm="berth", charset="UTF-8""#;
+
+fn no_token(error: &TokenError) -> Answer {
+    match error {
+        TokenError::InvalidRequest(_) | TokenError::UnsupportedGrantType => with_status(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::Unsupported,
+            error.to_string(),
+        ),
+        TokenError::InvalidGrant => {
+            plain(ErrorCode::Unauthorized, error).challenges(&[BASIC.to_owned()])
+        }
+        TokenError::TooManyAttempts { retry_after } => {
+            let seconds = retry_after.as_secs().max(1);
+            plain(ErrorCode::TooManyRequests, error).header(header::RETRY_AFTER, seconds)
+        }
+        TokenError::Unavailable(cause) => {
+            error!(error = %cause, "tokens cannot be issued");
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            with_status(status, ErrorCode::Unknown, error.to_string())
+        }
     }
 }
 
@@ -75,6 +142,9 @@ fn registry(failure: &RegistryError) -> Answer {
         RegistryError::BlobUnknown { .. } => plain(ErrorCode::BlobUnknown, failure),
         RegistryError::TagDeletionOff => {
             plain(ErrorCode::Unsupported, failure).header(header::ALLOW, "GET, HEAD, PUT")
+        }
+        RegistryError::TagImmutable(_) | RegistryError::QuotaExceeded(_) => {
+            plain(ErrorCode::Denied, failure)
         }
         RegistryError::NotAsExpected(_) => with_status(
             StatusCode::PRECONDITION_FAILED,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::errors::Failure;
 use crate::responses::{Answer, OCI_FILTERS_APPLIED};
+use crate::rights::Rights;
 
 #[derive(Serialize)]
 struct TagList<'a> {
@@ -42,11 +43,22 @@ struct Catalog<'a> {
     repositories: &'a [RepositoryName],
 }
 
-/// The names of the repositories.
-pub(crate) async fn catalog(registry: &Registry, page: &Page) -> Result<Answer, Failure> {
-    let found = registry
-        .repositories(page.last.as_deref(), page.limit)
-        .await?;
+/// The names of the repositories that the caller may see.
+pub(crate) async fn catalog(
+    registry: &Registry,
+    rights: Rights<'_>,
+    page: &Page,
+) -> Result<Answer, Failure> {
+    let last = page.last.as_deref();
+    let found = match rights.may_list_everything() {
+        true => registry.repositories(last, page.limit).await?,
+        false => {
+            let is_shown = |name: &RepositoryName| rights.may_list(name);
+            registry
+                .repositories_where(last, page.limit, is_shown)
+                .await?
+        }
+    };
     let answer = Answer::json(
         StatusCode::OK,
         &Catalog {

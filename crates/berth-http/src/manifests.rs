@@ -1,4 +1,4 @@
-use berth_registry::{ManifestContent, Registry, RegistryError};
+use berth_registry::{Authority, ManifestContent, Registry, RegistryError};
 use berth_route::url;
 use berth_spec::{Reference, RepositoryName, Tag};
 use bytes::Bytes;
@@ -62,6 +62,7 @@ pub(crate) async fn put(
     reference: &Reference,
     tags: &[Tag],
     (content, _room): (Bytes, Room),
+    authority: Authority,
 ) -> Result<Answer, Failure> {
     // A header that is not text is not a media type either, and is refused as such.
     let content_type = headers
@@ -77,6 +78,7 @@ pub(crate) async fn put(
                 content,
             },
             &conditions::of_change(headers),
+            authority,
         )
         .await?;
     let mut answer = Answer::new(StatusCode::CREATED)
@@ -98,10 +100,11 @@ pub(crate) async fn delete(
     headers: &HeaderMap,
     repository: &RepositoryName,
     reference: &Reference,
+    authority: Authority,
 ) -> Result<Answer, Failure> {
     let condition = conditions::of_change(headers);
     registry
-        .delete_manifest(repository, reference, &condition)
+        .delete_manifest(repository, reference, &condition, authority)
         .await?;
     Ok(Answer::new(StatusCode::ACCEPTED))
 }

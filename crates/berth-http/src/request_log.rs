@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use crate::activity::UnderWay;
 use crate::responses::{REQUEST_ID, ResponseBody};
+use crate::throttle::Permit;
 
 /// The id of a request: the client's or a proxy's, if it sent a sensible one, else a new one.
 pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
@@ -30,10 +32,15 @@ pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
 /// up, or the client went away before there was one.
 pub(crate) struct RequestLine {
     pub(crate) span: Span,
+    pub(crate) client: IpAddr,
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) route: &'static str,
     pub(crate) started: Instant,
+    /// Who asks, once that is known.
+    pub(crate) identity: Option<String>,
+    /// Held until the answer was sent: the client is served as long.
+    pub(crate) permit: Option<Permit>,
     /// `None` as long as there is no answer.
     pub(crate) answered: Option<Answered>,
     pub(crate) under_way: Arc<UnderWay>,
@@ -65,9 +72,11 @@ impl Drop for RequestLine {
         let milliseconds = microseconds as f64 / 1000.0;
         let answered = self.answered.as_ref();
         info!(
+            client = %self.client,
             method = self.method.as_str(),
             route = self.route,
             path = self.path,
+            identity = self.identity,
             status = answered.map(|answered| answered.status.as_u16()),
             bytes = answered.map_or(0, |answered| answered.sent),
             milliseconds,

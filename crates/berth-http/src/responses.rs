@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::errors::Failure;
 use crate::large_bodies::{LARGE, LargeBodies, Room, hold};
 use crate::mapped_body::MappedBody;
+use crate::origin::Origin;
 
 /// `Docker-Content-Digest`: the digest of the content that the answer is about.
 pub(crate) const DOCKER_CONTENT_DIGEST: HeaderName =
@@ -119,10 +120,14 @@ impl Answer {
 
     /// An answer whose body is JSON.
     pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Self {
+        Self::new(status).json_body(value)
+    }
+
+    /// Gives it a body that is JSON.
+    pub(crate) fn json_body(self, value: &impl Serialize) -> Self {
         // Everything that is answered so has text as its keys: this does not fail.
         let json = serde_json::to_vec(value).unwrap_or_default();
-        Self::new(status)
-            .header(header::CONTENT_TYPE, "application/json")
+        self.header(header::CONTENT_TYPE, "application/json")
             .body(Bytes::from(json))
     }
 
@@ -135,6 +140,26 @@ impl Answer {
         self
     }
 
+    /// Says how to authenticate: one header for each of these.
+    pub(crate) fn challenges(mut self, values: &[String]) -> Self {
+        for value in values {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                self.0.headers_mut().append(header::WWW_AUTHENTICATE, value);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
+    /// The digest of the content that it is about, if it says one.
+    pub(crate) fn told_digest(&self) -> Option<Digest> {
+        let digest = self.0.headers().get(DOCKER_CONTENT_DIGEST)?;
+        digest.to_str().ok()?.parse().ok()
+    }
+
     /// Says what the content is.
     pub(crate) fn digest(self, digest: &Digest) -> Self {
         self.header(DOCKER_CONTENT_DIGEST, digest.as_str())
@@ -143,6 +168,16 @@ impl Answer {
     /// Says where the content or the session is.
     pub(crate) fn location(self, url: String) -> Self {
         self.header(header::LOCATION, url)
+    }
+
+    /// Makes what it says about where something is fit the one who asked.
+    pub(crate) fn located_from(self, origin: &Origin) -> Self {
+        let location = self.0.headers().get(header::LOCATION);
+        let path = location.and_then(|path| path.to_str().ok());
+        match path.map(|path| origin.location(path)) {
+            Some(url) => self.location(url),
+            None => self,
+        }
     }
 
     /// Says where the next page is.

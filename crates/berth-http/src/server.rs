@@ -2,35 +2,68 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_audit::AuditLog;
+use berth_auth::Gate;
 use berth_registry::Registry;
+use berth_tls::TlsAcceptor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
+use crate::connection::{self, Connection};
 use crate::service::Service;
-use crate::{Limits, connection};
+use crate::{Limits, Origins};
 
 /// How long nothing is accepted after accepting failed, which is when file handles run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves a registry to whoever connects, until `stop` completes; then accepts nobody more, lets
-/// requests that are under way go on for [`Limits::drain_timeout`], and returns.
+/// What a server serves, and how.
+#[derive(Clone)]
+pub struct Setup {
+    /// What is served.
+    pub registry: Registry,
+    /// How patient the server is, and how much it takes in.
+    pub limits: Limits,
+    /// How to tell what requests come from.
+    pub origins: Origins,
+    /// Who is let in, and to what.
+    pub gate: Arc<Gate>,
+    /// Where it is recorded who did what.
+    pub audit: Option<AuditLog>,
+}
+
+impl Setup {
+    /// Serves a registry to everybody, with the defaults for all else.
+    pub fn new(registry: Registry) -> Self {
+        Self {
+            registry,
+            limits: Limits::default(),
+            origins: Origins::default(),
+            gate: Arc::new(Gate::open()),
+            audit: None,
+        }
+    }
+}
+
+/// Serves a registry to whoever connects, over TLS if there is an acceptor and in clear otherwise, until
+/// `stop` completes; then accepts nobody more, lets requests that are under way go on for
+/// [`Limits::drain_timeout`], and returns.
 pub async fn serve(
     listener: TcpListener,
-    registry: Registry,
-    limits: Limits,
+    tls: Option<TlsAcceptor>,
+    setup: Setup,
     stop: impl Future<Output = ()>,
 ) {
-    let drain_timeout = limits.drain_timeout;
-    let service = Arc::new(Service::new(registry, limits));
+    let drain_timeout = setup.limits.drain_timeout;
+    let service = Arc::new(Service::new(setup));
     // Each connection has a receiver, and drops it when it ends.
     let (stopping, connections) = watch::channel(false);
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connect(stream, &service, &connections),
+                Ok((stream, _)) => connect(stream, tls.as_ref(), &service, &connections),
                 Err(error) => refused(&error).await,
             },
             () = &mut stop => break,
@@ -53,15 +86,25 @@ async fn refused(error: &io::Error) {
     sleep(ACCEPT_PAUSE).await;
 }
 
-fn connect(stream: TcpStream, service: &Arc<Service>, stopping: &watch::Receiver<bool>) {
+fn connect(
+    stream: TcpStream,
+    tls: Option<&TlsAcceptor>,
+    service: &Arc<Service>,
+    stopping: &watch::Receiver<bool>,
+) {
     // Answers are written whole: waiting for more to send only delays them.
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "the connection is gone already");
-        return;
-    }
-    tokio::spawn(connection::serve(
-        stream,
-        Arc::clone(service),
-        stopping.clone(),
-    ));
+    let connection = stream
+        .set_nodelay(true)
+        .and_then(|()| Connection::of(&stream));
+    let connection = match connection {
+        Ok(connection) => connection,
+        Err(error) => return debug!(%error, "the connection is gone already"),
+    };
+    let (service, stopping) = (Arc::clone(service), stopping.clone());
+    match tls.cloned() {
+        None => tokio::spawn(connection::serve(stream, connection, service, stopping)),
+        Some(tls) => tokio::spawn(connection::serve_tls(
+            stream, connection, tls, service, stopping,
+        )),
+    };
 }

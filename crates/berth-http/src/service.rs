@@ -1,33 +1,80 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_registry::Registry;
-use berth_route::Route;
+use berth_audit::AuditLog;
+use berth_registry::{MemoryBlobs, MemoryMetadata, Registry};
+use berth_route::{Route, RouteError};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tracing::{Instrument, info_span};
 
+use crate::audit_trail::AuditTrail;
 use crate::connection::Connection;
+use crate::enforcement::{Enforcement, View, Visitor};
 use crate::errors::{self, Failure};
+use crate::head::Head;
 use crate::large_bodies::LargeBodies;
 use crate::request_body::RequestBody;
 use crate::request_log::{Answered, LoggedBody, RequestLine, request_id};
 use crate::responses::{API_VERSION, Answer, REQUEST_ID, ResponseBody};
-use crate::{Limits, blobs, lists, manifests, uploads};
+use crate::rights::Rights;
+use crate::{Limits, Origins, Setup, blobs, lists, manifests, token_endpoint, uploads};
 
 /// What all requests share.
 pub(crate) struct Service {
     pub(crate) registry: Registry,
+    /// What somebody sees who may not see the registry: one that holds nothing, with the same settings. What it answers about
+    /// a repository is what the registry answers about one that does not exist, since the same code answers.
+    nothing: Registry,
+    pub(crate) enforcement: Enforcement,
+    pub(crate) audit: Option<AuditLog>,
     pub(crate) limits: Limits,
+    pub(crate) origins: Origins,
     pub(crate) large_bodies: LargeBodies,
 }
 
+/// What a request is for.
+enum Target {
+    /// The API of the specification.
+    Registry(Result<Route, RouteError>),
+    /// A token.
+    Token,
+}
+
 impl Service {
-    pub(crate) fn new(registry: Registry, limits: Limits) -> Self {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let nothing = Registry::new(
+            Arc::new(MemoryMetadata::default()),
+            Arc::new(MemoryBlobs::default()),
+            setup.registry.settings().clone(),
+        );
         Self {
-            registry,
-            limits,
+            registry: setup.registry,
+            nothing,
+            enforcement: Enforcement::new(setup.gate, &setup.limits.throttle),
+            audit: setup.audit,
+            limits: setup.limits,
+            origins: setup.origins,
             large_bodies: LargeBodies::new(),
+        }
+    }
+
+    fn target(&self, parts: &Parts) -> Target {
+        let path = parts.uri.path();
+        match path == token_endpoint::PATH && self.enforcement.gate.issues_tokens() {
+            true => Target::Token,
+            false => Target::Registry(Route::parse(&parts.method, path, parts.uri.query())),
+        }
+    }
+}
+
+impl Target {
+    /// A short name for logs, without anything that the request chose.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Registry(route) => route.as_ref().map_or("none", Route::name),
+            Self::Token => "token",
         }
     }
 }
@@ -43,27 +90,41 @@ pub(crate) async fn serve_request(
     let id = request_id(request.headers());
     let span = info_span!("request", id = id.to_str().unwrap_or_default());
     let (parts, body) = RequestBody::of(request, service.limits.body_timeout);
-    let route = Route::parse(&parts.method, parts.uri.path(), parts.uri.query());
+    let target = service.target(&parts);
+    let origin = service.origins.origin(connection, &parts);
     // From here on the line is written, even if the client goes away before there is an answer.
     let mut line = RequestLine {
         span: span.clone(),
+        client: origin.client(),
         path: parts.uri.path().to_owned(),
         method: parts.method.clone(),
-        route: route.as_ref().map_or("none", Route::name),
+        route: target.name(),
         started,
+        identity: None,
+        permit: None,
         answered: None,
         under_way,
     };
-    let outcome = match route {
-        Ok(route) => {
-            dispatch(service, connection, &parts, &route, body)
-                .instrument(span.clone())
-                .await
-        }
-        Err(error) => Err(error.into()),
+    let head = Head {
+        parts: &parts,
+        connection,
+        origin: &origin,
+        id: &id,
     };
+    let trail = AuditTrail {
+        log: service.audit.as_ref(),
+        head: &head,
+    };
+    let outcome = async {
+        match target {
+            Target::Registry(route) => handle(service, trail, route, body, &mut line).await,
+            Target::Token => give_token(service, trail, body, &mut line).await,
+        }
+    };
+    let outcome = outcome.instrument(span.clone()).await;
     let answer = outcome.unwrap_or_else(|failure| span.in_scope(|| errors::answer(&failure)));
     let response = answer
+        .located_from(&origin)
         .header(API_VERSION, "registry/2.0")
         .header(REQUEST_ID, id)
         .into_response();
@@ -76,25 +137,72 @@ pub(crate) async fn serve_request(
     response.map(|body| LoggedBody::new(body, line))
 }
 
+/// Lets the caller in, decides, and only then does anything that touches what is stored.
+async fn handle(
+    service: &Service,
+    trail: AuditTrail<'_>,
+    route: Result<Route, RouteError>,
+    body: RequestBody,
+    line: &mut RequestLine,
+) -> Result<Answer, Failure> {
+    let enforcement = &service.enforcement;
+    let Visitor { caller, permit } = enforcement.admit(trail, route.as_ref().ok()).await?;
+    line.identity = caller.identity.name().map(str::to_owned);
+    line.permit = Some(permit);
+    let route = route?;
+    let rights = Rights {
+        gate: &enforcement.gate,
+        caller: &caller,
+    };
+    let registry = match enforcement.decide(trail, rights, &route).await? {
+        View::Registry => &service.registry,
+        View::Nothing => &service.nothing,
+    };
+    let route = rights.narrow(route);
+    let change = trail.change(&caller.identity, &route)?;
+    let outcome = dispatch(service, registry, rights, trail.head, &route, body).await;
+    let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
+    if let Some(change) = change {
+        change.end(answer.status(), answer.told_digest()).await;
+    }
+    Ok(answer)
+}
+
+/// Gives the caller a token, if it may have one.
+async fn give_token(
+    service: &Service,
+    trail: AuditTrail<'_>,
+    body: RequestBody,
+    line: &mut RequestLine,
+) -> Result<Answer, Failure> {
+    let enforcement = &service.enforcement;
+    line.permit = Some(enforcement.admit_anyone(trail.head)?);
+    let token = token_endpoint::token(enforcement, trail, body, &service.large_bodies).await;
+    if let Ok(token) = &token {
+        line.identity = token.identity.name().map(str::to_owned);
+    }
+    Ok(token_endpoint::answer(&trail.head.parts.method, token))
+}
+
 async fn dispatch(
     service: &Service,
-    connection: &Connection,
-    parts: &Parts,
+    registry: &Registry,
+    rights: Rights<'_>,
+    head: &Head<'_>,
     route: &Route,
     body: RequestBody,
 ) -> Result<Answer, Failure> {
-    let Service {
-        registry,
-        large_bodies,
-        ..
-    } = service;
+    let large_bodies = &service.large_bodies;
+    let Head {
+        parts, connection, ..
+    } = head;
     let Parts {
         method, headers, ..
     } = parts;
     match route {
         Route::Base => Ok(base()),
         Route::Catalog(page) => {
-            let list = || lists::catalog(registry, page);
+            let list = || lists::catalog(registry, rights, page);
             Answer::with_room(large_bodies, list).await
         }
         Route::ListTags { repository, page } => {
@@ -125,15 +233,23 @@ async fn dispatch(
         } => {
             let limit = registry.settings().manifest_size_limit;
             let content = manifests::receive(body, limit, large_bodies).await?;
-            manifests::put(registry, headers, repository, reference, tags, content).await
+            let authority = rights.authority(repository);
+            let pushed = manifests::put(
+                registry, headers, repository, reference, tags, content, authority,
+            );
+            pushed.await
         }
         Route::DeleteManifest {
             repository,
             reference,
-        } => manifests::delete(registry, headers, repository, reference).await,
+        } => {
+            let authority = rights.authority(repository);
+            manifests::delete(registry, headers, repository, reference, authority).await
+        }
         Route::GetBlob { repository, digest } => {
             // HTTP/2 has frames of its own around the bytes, so it must touch them.
-            let maps = (parts.version < Version::HTTP_2).then_some(&connection.maps);
+            let touches = parts.version >= Version::HTTP_2;
+            let maps = connection.maps.as_ref().filter(|_| !touches);
             blobs::get(registry, maps, method, headers, repository, digest).await
         }
         Route::DeleteBlob { repository, digest } => {

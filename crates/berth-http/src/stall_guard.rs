@@ -124,7 +124,8 @@ impl<S: AsyncWrite> AsyncWrite for StallGuard<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.watch(context, |stream, context| stream.poll_flush(context))
+        // TLS takes bytes before the client does.
+        self.watch_write(context, |stream, context| stream.poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -135,10 +136,26 @@ impl<S: AsyncWrite> AsyncWrite for StallGuard<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, duplex};
+    use tokio::time::timeout;
 
     const SHORT: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_secs(600);
+
+    #[tokio::test]
+    async fn what_the_stream_has_taken_in_and_not_sent_waits_for_the_client() {
+        let (mut client, server) = duplex(4);
+        let activity = Activity::new();
+        let server = BufWriter::new(server);
+        let mut guard = std::pin::pin!(StallGuard::new(server, LONG, LONG, activity.clone()));
+        guard.write_all(b"answer").await.unwrap();
+        assert!(activity.idle(Instant::now()).is_some());
+        assert!(timeout(SHORT, guard.flush()).await.is_err());
+        assert_eq!(activity.idle(Instant::now()), None);
+        client.read_exact(&mut [0; 4]).await.unwrap();
+        guard.flush().await.unwrap();
+        assert!(activity.idle(Instant::now()).is_some());
+    }
 
     #[tokio::test]
     async fn a_client_that_says_nothing_is_cut_off() {

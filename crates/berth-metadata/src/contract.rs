@@ -1,8 +1,10 @@
-//! The contracts of [`MetadataStore`] and [`InspectionStore`](crate::InspectionStore), as tests that
-//! every implementation runs.
-#![allow(clippy::unwrap_used)]
+//! The contracts of [`MetadataStore`], [`InspectionStore`](crate::InspectionStore) and
+//! [`AccountStore`](crate::AccountStore), as tests that every implementation runs.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
+mod accounts;
 mod blobs;
+mod bounds;
 mod collection;
 mod inspection;
 mod lists;
@@ -16,6 +18,7 @@ use berth_spec::{Digest, MediaType, Reference, RepositoryName, Tag, media_types}
 use bytes::Bytes;
 
 use crate::{Blob, CollectionStore, MetadataStore, NewManifest, PutManifest, RetentionStore};
+pub use accounts::account_store;
 pub use inspection::{Inspected, inspection_store};
 
 /// Runs the whole suite. The store must be empty.
@@ -38,6 +41,9 @@ pub async fn metadata_store(store: &dyn MetadataStore) {
     manifests::a_tag_can_be_deleted_alone(store).await;
     manifests::what_is_not_as_expected_is_not_changed(store).await;
     manifests::repositories_share_no_manifests(store).await;
+    bounds::an_immutable_tag_is_neither_moved_nor_deleted(store).await;
+    bounds::what_does_not_fit_is_refused(store).await;
+    bounds::repositories_of_a_namespace_share_its_quota(store).await;
     lists::tags_come_in_pages_in_byte_order(store).await;
     lists::referrers_come_in_pages_by_digest(store).await;
     uploads::what_is_created_is_found_until_deleted(store).await;
@@ -68,6 +74,7 @@ pub async fn collected_store(store: &dyn Collected) {
     retention::losing_a_holder_is_a_use(store).await;
     retention::a_manifest_that_was_used_since_stays(store).await;
     retention::references_to_blobs_are_counted(store).await;
+    bounds::what_is_stored_is_counted(store).await;
 }
 
 fn repository(name: &str) -> RepositoryName {

@@ -1,4 +1,6 @@
-use berth_spec::Digest;
+use berth_spec::{Digest, Tag};
+
+use crate::QuotaExceeded;
 
 /// Why metadata could not be read or changed. Nothing was changed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -16,10 +18,26 @@ pub enum MetadataError {
         /// The size that was given.
         given: u64,
     },
+    /// The tag is there, and may not be moved or deleted.
+    #[error("the tag {0} is immutable")]
+    TagImmutable(Tag),
+    /// What was to be stored does not fit.
+    #[error(transparent)]
+    QuotaExceeded(QuotaExceeded),
     /// A stored value is not what berth writes.
     #[error("the metadata is damaged: {0}")]
     Damaged(String),
     /// The database failed.
     #[error("the metadata database failed: {0}")]
     Database(String),
+}
+
+impl MetadataError {
+    /// Whether nothing is wrong with the store: it only may not do what it was asked.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::SizeConflict { .. } | Self::TagImmutable(_) | Self::QuotaExceeded(_) => true,
+            Self::StorageFull | Self::Damaged(_) | Self::Database(_) => false,
+        }
+    }
 }

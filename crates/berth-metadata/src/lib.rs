@@ -4,7 +4,8 @@
 //! A [`MetadataStore`] does each thing in one transaction that is durable when it answers.
 //! [`SqliteMetadata`] keeps it in a SQLite file, [`MemoryMetadata`] in memory, for tests. Both pass
 //! the same contract suite (feature `contract`). An [`InspectionStore`] reads everything there is, for
-//! verification and backup: both are that too. Bytes of blobs are not its business; the bytes of
+//! verification and backup, and an [`AccountStore`] keeps users, robots' tokens and signing keys: both are
+//! these too. Bytes of blobs are not its business; the bytes of
 //! manifests are.
 //!
 //! ```
@@ -30,6 +31,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod accounts;
+mod bounds;
 mod collection;
 mod condition;
 #[cfg(feature = "contract")]
@@ -38,10 +41,13 @@ mod error;
 mod grace;
 mod inspection;
 mod memory;
+mod quota;
 mod retention;
 mod sqlite;
 mod store;
 
+pub use accounts::{AccountStore, RobotTokenRecord, SigningKeyRecord, UserRecord};
+pub use bounds::Bounds;
 pub use collection::{CollectionStore, UnusedBlobs};
 pub use condition::{Condition, Expected};
 pub use error::MetadataError;
@@ -51,6 +57,7 @@ pub use inspection::{
     Users,
 };
 pub use memory::MemoryMetadata;
+pub use quota::{Counted, Quota, QuotaExceeded, Scope, Usage};
 pub use retention::{ManifestEntry, RepositoryContents, RetentionStore, TagEntry};
 pub use sqlite::SqliteMetadata;
 pub use store::{

@@ -1,8 +1,10 @@
+mod accounts;
 mod collection;
 mod inspection;
 mod retention;
+mod usage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -11,8 +13,8 @@ use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
 
 use crate::store::{milliseconds, time_of};
 use crate::{
-    Blob, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer,
-    ReferrerLimits, UploadRecord,
+    Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
+    Referrer, ReferrerLimits, Scope, UploadRecord, Usage,
 };
 
 /// Metadata in memory, for the tests of what uses a [`MetadataStore`]. Nothing is durable.
@@ -26,6 +28,7 @@ struct Stored {
     repositories: BTreeMap<RepositoryName, Repository>,
     blobs: BTreeMap<Digest, StoredBlob>,
     uploads: BTreeMap<SessionId, UploadRecord>,
+    accounts: accounts::Accounts,
 }
 
 #[derive(Debug)]
@@ -178,11 +181,12 @@ impl MetadataStore for MemoryMetadata {
         Ok(page(names, |name| name.as_str() > last, limit))
     }
 
-    async fn link_blob(
+    async fn link_blob_within(
         &self,
         repository: &RepositoryName,
         blob: &Blob,
         finished: Option<SessionId>,
+        bounds: &Bounds,
     ) -> Result<(), MetadataError> {
         let mut stored = self.lock();
         let recorded = stored.blobs.get(&blob.digest).map(|blob| blob.size);
@@ -193,6 +197,7 @@ impl MetadataStore for MemoryMetadata {
                 given: blob.size,
             });
         }
+        stored.add_blob(repository, blob, bounds)?;
         let live = StoredBlob {
             size: blob.size,
             condemned_at: None,
@@ -205,11 +210,12 @@ impl MetadataStore for MemoryMetadata {
         Ok(())
     }
 
-    async fn mount_blob(
+    async fn mount_blob_within(
         &self,
         repository: &RepositoryName,
         from: Option<&RepositoryName>,
         digest: &Digest,
+        bounds: &Bounds,
     ) -> Result<Option<Blob>, MetadataError> {
         let mut stored = self.lock();
         let is_source = |name: &RepositoryName| from.is_none_or(|from| from == name);
@@ -221,6 +227,7 @@ impl MetadataStore for MemoryMetadata {
         let Some(blob) = blob.map(|blob| blob.named(digest)) else {
             return Ok(None);
         };
+        stored.add_blob(repository, &blob, bounds)?;
         stored.link(repository, digest);
         Ok(Some(blob))
     }
@@ -268,10 +275,11 @@ impl MetadataStore for MemoryMetadata {
         Ok(repository.is_some_and(|repository| repository.blobs.remove(digest).is_some()))
     }
 
-    async fn put_manifest(
+    async fn put_manifest_within(
         &self,
         repository: &RepositoryName,
         manifest: &NewManifest,
+        bounds: &Bounds,
     ) -> Result<PutManifest, MetadataError> {
         let mut stored = self.lock();
         let nothing = Repository::default();
@@ -286,6 +294,22 @@ impl MetadataStore for MemoryMetadata {
         if !missing.is_empty() {
             return Ok(PutManifest::Missing(missing));
         }
+        let is_moved = |tag: &&Tag| {
+            let tagged = before.tags.get(*tag);
+            tagged.is_some_and(|(digest, _)| *digest != manifest.digest)
+        };
+        let mut moved = manifest.tags.iter().filter(is_moved);
+        moved.try_for_each(|tag| bounds.change_tag(tag))?;
+        let is_new = |tag: &&Tag| !before.tags.contains_key(*tag);
+        let new_tags: BTreeSet<&Tag> = manifest.tags.iter().filter(is_new).collect();
+        let added = Usage {
+            bytes: match before.manifests.contains_key(&manifest.digest) {
+                true => 0,
+                false => manifest.content.len() as u64,
+            },
+            tags: new_tags.len() as u64,
+        };
+        bounds.add(added, |quota| Ok(stored.usage(&quota.scope)))?;
         let repository = stored.repositories.entry(repository.clone()).or_default();
         let new = StoredManifest {
             manifest: manifest.clone(),
@@ -324,15 +348,19 @@ impl MetadataStore for MemoryMetadata {
         }))
     }
 
-    async fn delete_manifest(
+    async fn delete_manifest_within(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
+        bounds: &Bounds,
     ) -> Result<bool, MetadataError> {
         let mut stored = self.lock();
         let Some(repository) = stored.repositories.get_mut(repository) else {
             return Ok(false);
         };
+        let is_of_manifest = |(_, (tagged, _)): &(&Tag, &(Digest, i64))| tagged == digest;
+        let mut lost = repository.tags.iter().filter(is_of_manifest);
+        lost.try_for_each(|(tag, _)| bounds.change_tag(tag))?;
         repository.tags.retain(|_, (tagged, _)| tagged != digest);
         let Some(deleted) = repository.manifests.remove(digest) else {
             return Ok(false);
@@ -341,11 +369,12 @@ impl MetadataStore for MemoryMetadata {
         Ok(true)
     }
 
-    async fn delete_tag(
+    async fn delete_tag_within(
         &self,
         repository: &RepositoryName,
         tag: &Tag,
         condition: &Condition,
+        bounds: &Bounds,
     ) -> Result<DeleteTag, MetadataError> {
         let mut stored = self.lock();
         let Some(repository) = stored.repositories.get_mut(repository) else {
@@ -357,9 +386,14 @@ impl MetadataStore for MemoryMetadata {
         if !condition.holds(Some(current)) {
             return Ok(DeleteTag::Refused);
         }
+        bounds.change_tag(tag)?;
         repository.loses_tag(tag);
         repository.tags.remove(tag);
         Ok(DeleteTag::Deleted)
+    }
+
+    async fn usage(&self, scope: &Scope) -> Result<Usage, MetadataError> {
+        Ok(self.lock().usage(scope))
     }
 
     async fn tags(

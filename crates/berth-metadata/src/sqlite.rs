@@ -1,3 +1,4 @@
+mod accounts;
 mod blobs;
 mod cache;
 mod collection;
@@ -9,6 +10,7 @@ mod manifests;
 mod migrations;
 #[cfg(test)]
 mod plan;
+mod private;
 mod queue;
 mod readers;
 mod repositories;
@@ -17,6 +19,7 @@ mod schema;
 mod snapshot;
 mod stored;
 mod uploads;
+mod usage;
 mod users;
 mod writer;
 
@@ -30,11 +33,12 @@ use diesel::sqlite::SqliteConnection;
 
 use crate::store::milliseconds;
 use crate::{
-    Blob, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest, Referrer,
-    ReferrerLimits, StoredManifest, UploadRecord,
+    Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
+    Referrer, ReferrerLimits, Scope, StoredManifest, UploadRecord, Usage,
 };
 use cache::{ManifestCache, Stale};
 use readers::Readers;
+use usage::CountedNamespaces;
 use writer::Writer;
 
 /// Metadata in a SQLite file, in WAL mode.
@@ -49,16 +53,18 @@ pub struct SqliteMetadata {
     readers: Readers,
     writer: Writer,
     cache: Arc<ManifestCache>,
+    namespaces: CountedNamespaces,
 }
 
 impl SqliteMetadata {
     /// Opens the file, creating it if it is missing, and migrates it to this version's schema.
-    /// Blocks: call it before serving.
+    /// Blocks: call it before serving. The file has secrets: only its owner may read it.
     ///
     /// # Errors
     /// [`MetadataError::Database`] if it cannot be opened, is no database, or was written by a
     /// newer version.
     pub fn open(path: &Path) -> Result<Self, MetadataError> {
+        private::make(path)?;
         let mut connection = connection::open_writer(path)?;
         migrations::run(&mut connection)?;
         connection::sync_folder_of(path)?;
@@ -67,6 +73,7 @@ impl SqliteMetadata {
             readers: Readers::open(path)?,
             writer: Writer::start(path, connection)?,
             cache: Arc::new(ManifestCache::new()),
+            namespaces: CountedNamespaces::default(),
         })
     }
 
@@ -92,10 +99,35 @@ impl SqliteMetadata {
         stale: impl FnOnce(&T) -> Stale + Send + 'static,
     ) -> Result<T, MetadataError> {
         let cache = Arc::clone(&self.cache);
-        let done = move |answer: &Result<T, MetadataError>| {
-            cache.forget(&answer.as_ref().map_or(Stale::Everything, stale));
+        let done = move |answer: &Result<T, MetadataError>| match answer {
+            Ok(answer) => cache.forget(&stale(answer)),
+            // Whoever pushes what is refused, again and again, must not empty the cache.
+            Err(error) if error.is_refusal() => {}
+            Err(_) => cache.forget(&Stale::Everything),
         };
         self.writer.write(work, done).await
+    }
+
+    /// Counts what a namespace holds, if nobody has done so yet.
+    async fn count(&self, namespace: &RepositoryName) -> Result<(), MetadataError> {
+        if self.namespaces.have(namespace) {
+            return Ok(());
+        }
+        let name = namespace.clone();
+        // Not in the transaction that needs it: that one may be refused, and the next would count again.
+        self.write(move |connection| usage::count(connection, &name))
+            .await?;
+        self.namespaces.add(namespace);
+        Ok(())
+    }
+
+    async fn count_all(&self, bounds: &Bounds) -> Result<(), MetadataError> {
+        for quota in bounds.quotas() {
+            if let Scope::Namespace(namespace) = &quota.scope {
+                self.count(namespace).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn find_manifest(
@@ -185,15 +217,17 @@ impl MetadataStore for SqliteMetadata {
             .await
     }
 
-    async fn link_blob(
+    async fn link_blob_within(
         &self,
         repository: &RepositoryName,
         blob: &Blob,
         finished: Option<SessionId>,
+        bounds: &Bounds,
     ) -> Result<(), MetadataError> {
-        let (repository, blob) = (repository.clone(), blob.clone());
+        self.count_all(bounds).await?;
+        let (repository, blob, bounds) = (repository.clone(), blob.clone(), bounds.clone());
         self.write(move |connection| {
-            blobs::link(connection, &repository, &blob)?;
+            blobs::link(connection, &repository, &blob, &bounds)?;
             if let Some(session) = finished {
                 uploads::delete(connection, session)?;
             }
@@ -202,15 +236,20 @@ impl MetadataStore for SqliteMetadata {
         .await
     }
 
-    async fn mount_blob(
+    async fn mount_blob_within(
         &self,
         repository: &RepositoryName,
         from: Option<&RepositoryName>,
         digest: &Digest,
+        bounds: &Bounds,
     ) -> Result<Option<Blob>, MetadataError> {
+        self.count_all(bounds).await?;
         let (repository, from, digest) = (repository.clone(), from.cloned(), digest.clone());
-        self.write(move |connection| blobs::mount(connection, &repository, from.as_ref(), &digest))
-            .await
+        let bounds = bounds.clone();
+        self.write(move |connection| {
+            blobs::mount(connection, &repository, from.as_ref(), &digest, &bounds)
+        })
+        .await
     }
 
     async fn blob(
@@ -254,19 +293,22 @@ impl MetadataStore for SqliteMetadata {
             .await
     }
 
-    async fn put_manifest(
+    async fn put_manifest_within(
         &self,
         repository: &RepositoryName,
         manifest: &NewManifest,
+        bounds: &Bounds,
     ) -> Result<PutManifest, MetadataError> {
+        self.count_all(bounds).await?;
         let (repository, manifest) = (repository.clone(), manifest.clone());
+        let bounds = bounds.clone();
         let stale = Stale::Keys {
             repository: repository.clone(),
             digest: Some(manifest.digest.clone()),
             tags: manifest.tags.clone(),
         };
         self.write_kept(
-            move |connection| manifests::put(connection, &repository, &manifest),
+            move |connection| manifests::put(connection, &repository, &manifest, &bounds),
             |_| stale,
         )
         .await
@@ -296,16 +338,18 @@ impl MetadataStore for SqliteMetadata {
         }
     }
 
-    async fn delete_manifest(
+    async fn delete_manifest_within(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
+        bounds: &Bounds,
     ) -> Result<bool, MetadataError> {
         let (repository, digest) = (repository.clone(), digest.clone());
+        let bounds = bounds.clone();
         let (repository_of_stale, stale_digest) = (repository.clone(), digest.clone());
         let tags = self
             .write_kept(
-                move |connection| manifests::delete(connection, &repository, &digest),
+                move |connection| manifests::delete(connection, &repository, &digest, &bounds),
                 |tags: &Option<Vec<Tag>>| Stale::Keys {
                     repository: repository_of_stale,
                     digest: Some(stale_digest),
@@ -316,24 +360,36 @@ impl MetadataStore for SqliteMetadata {
         Ok(tags.is_some())
     }
 
-    async fn delete_tag(
+    async fn delete_tag_within(
         &self,
         repository: &RepositoryName,
         tag: &Tag,
         condition: &Condition,
+        bounds: &Bounds,
     ) -> Result<DeleteTag, MetadataError> {
         let (repository, tag) = (repository.clone(), tag.clone());
-        let condition = condition.clone();
+        let (condition, bounds) = (condition.clone(), bounds.clone());
         let stale = Stale::Keys {
             repository: repository.clone(),
             digest: None,
             tags: vec![tag.clone()],
         };
         self.write_kept(
-            move |connection| manifests::delete_tag(connection, &repository, &tag, &condition),
+            move |connection| {
+                manifests::delete_tag(connection, &repository, &tag, &condition, &bounds)
+            },
             |_| stale,
         )
         .await
+    }
+
+    async fn usage(&self, scope: &Scope) -> Result<Usage, MetadataError> {
+        if let Scope::Namespace(namespace) = scope {
+            self.count(namespace).await?;
+        }
+        let scope = scope.clone();
+        self.read(move |connection| usage::of(connection, &scope))
+            .await
     }
 
     async fn tags(

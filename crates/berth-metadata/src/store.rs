@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use berth_spec::{Algorithm, Digest, MediaType, Reference, RepositoryName, SessionId, Tag};
 use bytes::Bytes;
 
-use crate::{Condition, MetadataError};
+use crate::{Bounds, Condition, MetadataError, Scope, Usage};
 
 /// What a registry knows besides the bytes of blobs.
 ///
@@ -15,6 +15,10 @@ use crate::{Condition, MetadataError};
 ///
 /// A repository comes into being with the first blob or manifest stored in it and stays when it
 /// becomes empty. A blob can be read only through a repository that is linked to it.
+///
+/// Changes that a client asks for keep to [`Bounds`] if they are made by the methods that end in
+/// `_within`: [`MetadataError::TagImmutable`] and [`MetadataError::QuotaExceeded`] are refusals, and
+/// nothing is changed then. Those of the same name without `_within` know no bounds.
 #[async_trait]
 pub trait MetadataStore: Send + Sync + 'static {
     /// Whether the repository exists.
@@ -35,22 +39,46 @@ pub trait MetadataStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`MetadataError::SizeConflict`] if the blob is recorded with another size.
+    async fn link_blob_within(
+        &self,
+        repository: &RepositoryName,
+        blob: &Blob,
+        finished: Option<SessionId>,
+        bounds: &Bounds,
+    ) -> Result<(), MetadataError>;
+
+    /// [`MetadataStore::link_blob_within`] no bounds.
     async fn link_blob(
         &self,
         repository: &RepositoryName,
         blob: &Blob,
         finished: Option<SessionId>,
-    ) -> Result<(), MetadataError>;
+    ) -> Result<(), MetadataError> {
+        self.link_blob_within(repository, blob, finished, &Bounds::NONE)
+            .await
+    }
 
     /// Links a blob that `from` is linked to (with no `from`: that any repository is linked to)
     /// to `repository` as well, creating the repository if needed. `None`, and nothing changes,
     /// if there is no such blob to be had.
+    async fn mount_blob_within(
+        &self,
+        repository: &RepositoryName,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+        bounds: &Bounds,
+    ) -> Result<Option<Blob>, MetadataError>;
+
+    /// [`MetadataStore::mount_blob_within`] no bounds.
     async fn mount_blob(
         &self,
         repository: &RepositoryName,
         from: Option<&RepositoryName>,
         digest: &Digest,
-    ) -> Result<Option<Blob>, MetadataError>;
+    ) -> Result<Option<Blob>, MetadataError> {
+        self.mount_blob_within(repository, from, digest, &Bounds::NONE)
+            .await
+    }
 
     /// The blob, if the repository is linked to it.
     async fn blob(
@@ -86,11 +114,25 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// of [`NewManifest::required_manifests`] is not in it, nothing changes and the answer is
     /// [`PutManifest::Missing`]. If its condition does not hold, that is the answer, whatever is
     /// missing.
+    ///
+    /// # Errors
+    /// [`MetadataError::TagImmutable`] if one of the tags is, and points to another manifest.
+    async fn put_manifest_within(
+        &self,
+        repository: &RepositoryName,
+        manifest: &NewManifest,
+        bounds: &Bounds,
+    ) -> Result<PutManifest, MetadataError>;
+
+    /// [`MetadataStore::put_manifest_within`] no bounds.
     async fn put_manifest(
         &self,
         repository: &RepositoryName,
         manifest: &NewManifest,
-    ) -> Result<PutManifest, MetadataError>;
+    ) -> Result<PutManifest, MetadataError> {
+        self.put_manifest_within(repository, manifest, &Bounds::NONE)
+            .await
+    }
 
     /// The manifest, with its bytes.
     async fn manifest(
@@ -101,19 +143,51 @@ pub trait MetadataStore: Send + Sync + 'static {
 
     /// Removes a manifest, the tags that point to it and its links to blobs and manifests. `false`
     /// if there was none.
+    ///
+    /// # Errors
+    /// [`MetadataError::TagImmutable`] if one of these tags is.
+    async fn delete_manifest_within(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        bounds: &Bounds,
+    ) -> Result<bool, MetadataError>;
+
+    /// [`MetadataStore::delete_manifest_within`] no bounds.
     async fn delete_manifest(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Result<bool, MetadataError>;
+    ) -> Result<bool, MetadataError> {
+        self.delete_manifest_within(repository, digest, &Bounds::NONE)
+            .await
+    }
 
     /// Removes a tag, if the condition holds for what it points to; its manifest stays.
+    ///
+    /// # Errors
+    /// [`MetadataError::TagImmutable`] if there is such a tag, and it is, and the condition holds.
+    async fn delete_tag_within(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        condition: &Condition,
+        bounds: &Bounds,
+    ) -> Result<DeleteTag, MetadataError>;
+
+    /// [`MetadataStore::delete_tag_within`] no bounds.
     async fn delete_tag(
         &self,
         repository: &RepositoryName,
         tag: &Tag,
         condition: &Condition,
-    ) -> Result<DeleteTag, MetadataError>;
+    ) -> Result<DeleteTag, MetadataError> {
+        self.delete_tag_within(repository, tag, condition, &Bounds::NONE)
+            .await
+    }
+
+    /// How much a scope holds. Nothing, if there is no such repository.
+    async fn usage(&self, scope: &Scope) -> Result<Usage, MetadataError>;
 
     /// At most `limit` tags after `last` (which need not exist, nor be a valid tag), in byte
     /// order; `None` if there is no such repository.

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use berth_metadata::contract::Collected as Store;
 use berth_metadata::{
-    Blob, Condition, MemoryMetadata, NewManifest, ReferrerLimits, SqliteMetadata,
+    Blob, Bounds, Condition, MemoryMetadata, NewManifest, Quota, ReferrerLimits, Scope,
+    SqliteMetadata,
 };
 use berth_spec::{Digest, Reference, RepositoryName, Tag, media_types};
 use bytes::Bytes;
@@ -17,11 +18,13 @@ enum Change {
     LinkBlob {
         repository: u8,
         blob: u8,
+        limits: Limits,
     },
     MountBlob {
         repository: u8,
         from: Option<u8>,
         blob: u8,
+        limits: Limits,
     },
     UnlinkBlob {
         repository: u8,
@@ -30,14 +33,17 @@ enum Change {
     PutManifest {
         repository: u8,
         manifest: Box<NewManifest>,
+        limits: Limits,
     },
     DeleteManifest {
         repository: u8,
         manifest: u8,
+        limits: Limits,
     },
     DeleteTag {
         repository: u8,
         tag: u8,
+        limits: Limits,
     },
     /// Times are those of the store, so every link is old, or none is.
     PromiseBlob {
@@ -60,6 +66,50 @@ enum Change {
         repository: u8,
         tag: u8,
     },
+}
+
+/// What a change is bound by: there may be none.
+#[derive(Clone, Debug)]
+struct Limits {
+    immutable: Vec<Tag>,
+    /// Of the repository, and of the namespace `a`: bytes and tags.
+    repository: Option<(u64, u64)>,
+    namespace: Option<(u64, u64)>,
+}
+
+impl Limits {
+    fn bounds(&self, repository: &RepositoryName) -> Bounds {
+        let namespace = Scope::Namespace("a".parse().unwrap());
+        let in_namespace = self.namespace.filter(|_| namespace.contains(repository));
+        let scopes = [
+            (Scope::Repository(repository.clone()), self.repository),
+            (namespace, in_namespace),
+        ];
+        let quota = |(scope, limits): (Scope, Option<(u64, u64)>)| {
+            let (bytes, tags) = limits?;
+            Some(Quota {
+                scope,
+                bytes: Some(bytes),
+                tags: Some(tags),
+            })
+        };
+        let immutable = self.immutable.clone();
+        Bounds::new(
+            move |tag| immutable.contains(tag),
+            scopes.into_iter().filter_map(quota).collect(),
+        )
+    }
+}
+
+fn all_limits() -> impl Strategy<Value = Limits> {
+    let quota = |bytes: u64, tags: u64| prop::option::weighted(0.3, (0..bytes, 0..tags));
+    (some(TAGS, tag), quota(14, 4), quota(28, 8)).prop_map(|(immutable, repository, namespace)| {
+        Limits {
+            immutable,
+            repository,
+            namespace,
+        }
+    })
 }
 
 // Few of each, so that changes meet.
@@ -131,18 +181,21 @@ fn changes() -> impl Strategy<Value = Change> {
     let repositories = 0..REPOSITORIES;
     let some_repository = prop::option::of(0..REPOSITORIES);
     prop_oneof![
-        3 => (repositories.clone(), 0..BLOBS)
-            .prop_map(|(repository, blob)| Change::LinkBlob { repository, blob }),
-        2 => (repositories.clone(), some_repository, 0..BLOBS)
-            .prop_map(|(repository, from, blob)| Change::MountBlob { repository, from, blob }),
+        3 => (repositories.clone(), 0..BLOBS, all_limits())
+            .prop_map(|(repository, blob, limits)| Change::LinkBlob { repository, blob, limits }),
+        2 => (repositories.clone(), some_repository, 0..BLOBS, all_limits()).prop_map(
+            |(repository, from, blob, limits)| Change::MountBlob { repository, from, blob, limits }
+        ),
         1 => (repositories.clone(), 0..BLOBS)
             .prop_map(|(repository, blob)| Change::UnlinkBlob { repository, blob }),
-        5 => (repositories.clone(), manifests())
-            .prop_map(|(repository, manifest)| Change::PutManifest { repository, manifest }),
-        1 => (repositories.clone(), 0..MANIFESTS)
-            .prop_map(|(repository, manifest)| Change::DeleteManifest { repository, manifest }),
-        1 => (repositories.clone(), 0..TAGS)
-            .prop_map(|(repository, tag)| Change::DeleteTag { repository, tag }),
+        5 => (repositories.clone(), manifests(), all_limits()).prop_map(
+            |(repository, manifest, limits)| Change::PutManifest { repository, manifest, limits }
+        ),
+        1 => (repositories.clone(), 0..MANIFESTS, all_limits()).prop_map(
+            |(repository, manifest, limits)| Change::DeleteManifest { repository, manifest, limits }
+        ),
+        1 => (repositories.clone(), 0..TAGS, all_limits())
+            .prop_map(|(repository, tag, limits)| Change::DeleteTag { repository, tag, limits }),
         1 => (repositories.clone(), 0..BLOBS)
             .prop_map(|(repository, blob)| Change::PromiseBlob { repository, blob }),
         2 => (some(BLOBS, blob), any::<bool>())
@@ -223,24 +276,27 @@ async fn apply(store: &dyn Store, change: &Change) -> String {
         Change::LinkBlob {
             repository: here,
             blob: number,
+            limits,
         } => {
             let blob = Blob {
                 digest: blob(*number),
                 size: u64::from(*number),
             };
-            format!(
-                "{:?}",
-                store.link_blob(&repository(*here), &blob, None).await
-            )
+            let here = repository(*here);
+            let bounds = limits.bounds(&here);
+            let linked = store.link_blob_within(&here, &blob, None, &bounds);
+            format!("{:?}", linked.await)
         }
         Change::MountBlob {
             repository: here,
             from,
             blob: number,
+            limits,
         } => {
             let (here, from, digest) = (repository(*here), from.map(repository), blob(*number));
-            let mounted = store.mount_blob(&here, from.as_ref(), &digest).await;
-            format!("{mounted:?}")
+            let bounds = limits.bounds(&here);
+            let mounted = store.mount_blob_within(&here, from.as_ref(), &digest, &bounds);
+            format!("{:?}", mounted.await)
         }
         Change::UnlinkBlob {
             repository: here,
@@ -254,36 +310,46 @@ async fn apply(store: &dyn Store, change: &Change) -> String {
         Change::PutManifest {
             repository: here,
             manifest,
+            limits,
         } => {
-            format!(
-                "{:?}",
-                store.put_manifest(&repository(*here), manifest).await
-            )
+            let here = repository(*here);
+            let bounds = limits.bounds(&here);
+            let put = store.put_manifest_within(&here, manifest, &bounds);
+            format!("{:?}", put.await)
         }
         Change::DeleteManifest {
             repository: here,
             manifest: number,
+            limits,
         } => {
-            format!(
-                "{:?}",
-                store
-                    .delete_manifest(&repository(*here), &manifest(*number))
-                    .await
-            )
+            let (here, digest) = (repository(*here), manifest(*number));
+            let bounds = limits.bounds(&here);
+            let deleted = store.delete_manifest_within(&here, &digest, &bounds);
+            format!("{:?}", deleted.await)
         }
         Change::DeleteTag {
             repository: here,
             tag: number,
+            limits,
         } => {
-            format!(
-                "{:?}",
-                store
-                    .delete_tag(&repository(*here), &tag(*number), &Condition::default())
-                    .await
-            )
+            let (here, tag, always) = (repository(*here), tag(*number), Condition::default());
+            let bounds = limits.bounds(&here);
+            let deleted = store.delete_tag_within(&here, &tag, &always, &bounds);
+            format!("{:?}", deleted.await)
         }
         change => collect(store, change).await,
     }
+}
+
+/// How much there is: kept by one store, and counted anew by the other.
+async fn all_usage(store: &dyn Store) -> Vec<String> {
+    let mut all = Vec::new();
+    for here in (0..REPOSITORIES).map(repository) {
+        for scope in [Scope::Repository(here.clone()), Scope::Namespace(here)] {
+            all.push(format!("{scope}: {:?}", store.usage(&scope).await));
+        }
+    }
+    all
 }
 
 /// All that can be read.
@@ -360,10 +426,14 @@ proptest! {
         let sqlite = SqliteMetadata::open(&folder.path().join("metadata.sqlite3")).unwrap();
         let memory = MemoryMetadata::default();
         runtime.block_on(async {
-            for change in &changes {
+            for (change_number, change) in changes.iter().enumerate() {
                 let answers = (apply(&sqlite, change).await, apply(&memory, change).await);
                 prop_assert_eq!(answers.0, answers.1, "{:?}", change);
+                if change_number % 4 == 0 {
+                    prop_assert_eq!(all_usage(&sqlite).await, all_usage(&memory).await, "{:?}", change);
+                }
             }
+            prop_assert_eq!(all_usage(&sqlite).await, all_usage(&memory).await);
             prop_assert_eq!(everything(&sqlite).await, everything(&memory).await);
             Ok(())
         })?;

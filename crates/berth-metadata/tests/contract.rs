@@ -39,3 +39,13 @@ async fn sqlite_can_be_inspected() {
 async fn memory_can_be_inspected() {
     contract::inspection_store(&MemoryMetadata::default()).await;
 }
+
+#[tokio::test]
+async fn sqlite_keeps_the_contract_of_accounts() {
+    contract::account_store(&sqlite().0).await;
+}
+
+#[tokio::test]
+async fn memory_keeps_the_contract_of_accounts() {
+    contract::account_store(&MemoryMetadata::default()).await;
+}

@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use berth_metadata::{Blob, MetadataStore, RetentionStore, SqliteMetadata, TagEntry, UploadRecord};
+use berth_metadata::{
+    Blob, MetadataStore, RetentionStore, Scope, SqliteMetadata, TagEntry, UploadRecord, Usage,
+};
 use berth_spec::{Algorithm, Digest, Reference, RepositoryName, SessionId};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -79,6 +81,12 @@ async fn what_an_older_version_stored_is_read() {
         (found.digest, &found.content[..]),
         (digest("index"), &b"index"[..])
     );
+
+    let counted = Usage { bytes: 15, tags: 1 };
+    let namespace = Scope::Namespace("team".parse().unwrap());
+    for scope in [Scope::Repository(here.clone()), namespace] {
+        assert_eq!(store.usage(&scope).await.unwrap(), counted, "{scope}");
+    }
 
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_millis(LONG_AGO);
     let upload = UploadRecord {

@@ -5,7 +5,7 @@ use berth_metadata::{Blob, Condition};
 use berth_spec::{Digest, RepositoryName};
 use tracing::error;
 
-use crate::{Registry, RegistryError};
+use crate::{Authority, Registry, RegistryError};
 
 impl Registry {
     /// What the registry knows of a blob of this repository (end-2, `HEAD`). That it is there is a
@@ -91,7 +91,8 @@ impl Registry {
     /// without copying a byte (end-11). `None` if it is not to be had: the client uploads it then.
     ///
     /// # Errors
-    /// When the metadata cannot be read or changed.
+    /// [`RegistryError::QuotaExceeded`] if there is no room for it, and when the metadata cannot be read
+    /// or changed.
     pub async fn mount_blob(
         &self,
         repository: &RepositoryName,
@@ -101,7 +102,11 @@ impl Registry {
         let Some(reader) = self.blobs.open(digest).await? else {
             return Ok(None);
         };
-        let mounted = self.metadata.mount_blob(repository, from, digest).await?;
+        let bounds = self.bounds(repository, Authority::Ordinary);
+        let mounted = self
+            .metadata
+            .mount_blob_within(repository, from, digest, &bounds)
+            .await?;
         // One that was cut short is linked by now, but unknown until it is uploaded.
         Ok(mounted.filter(|blob| blob.size == reader.size()))
     }

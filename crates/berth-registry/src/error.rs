@@ -1,6 +1,6 @@
 use berth_blob::BlobError;
-use berth_metadata::MetadataError;
-use berth_spec::{Digest, ManifestError, MediaTypeError, Reference, RepositoryName};
+use berth_metadata::{MetadataError, QuotaExceeded};
+use berth_spec::{Digest, ManifestError, MediaTypeError, Reference, RepositoryName, Tag};
 use berth_upload::UploadError;
 
 /// Why the registry did not do what it was asked. Unless an [`UploadError`] says otherwise, nothing
@@ -32,6 +32,14 @@ pub enum RegistryError {
     /// Tags cannot be deleted here.
     #[error("tag deletion is off: set tag_deletion = true, or delete the manifest by its digest")]
     TagDeletionOff,
+    /// The tag is immutable: it is not moved to another manifest, and not deleted, nor is its manifest.
+    #[error(
+        "the tag {0} is immutable here (immutable_tags): push under another tag, or ask an administrator to move or delete it"
+    )]
+    TagImmutable(Tag),
+    /// There is no room for it in a quota.
+    #[error(transparent)]
+    QuotaExceeded(#[from] QuotaExceeded),
     /// The manifest is too large.
     #[error(
         "the manifest is larger than {limit} bytes, the limit of this registry (manifest_size_limit)"
@@ -66,14 +74,37 @@ pub enum RegistryError {
     },
     /// An upload session failed.
     #[error(transparent)]
-    Upload(#[from] UploadError),
+    Upload(UploadError),
     /// The metadata store failed.
     #[error(transparent)]
-    Metadata(#[from] MetadataError),
+    Metadata(MetadataError),
     /// The blob store failed.
     #[error(transparent)]
     Blob(#[from] BlobError),
     /// Work was cut off, because the process is shutting down or the work panicked.
     #[error("the registry was interrupted; try again")]
     Interrupted,
+}
+
+impl From<MetadataError> for RegistryError {
+    fn from(error: MetadataError) -> Self {
+        match error {
+            MetadataError::TagImmutable(tag) => Self::TagImmutable(tag),
+            MetadataError::QuotaExceeded(exceeded) => Self::QuotaExceeded(exceeded),
+            error => Self::Metadata(error),
+        }
+    }
+}
+
+impl From<UploadError> for RegistryError {
+    fn from(error: UploadError) -> Self {
+        let UploadError::Interrupted { kept, source } = error else {
+            return Self::Upload(error);
+        };
+        match source.downcast() {
+            // It was the registry that ended the content.
+            Ok(exceeded) => Self::QuotaExceeded(*exceeded),
+            Err(source) => Self::Upload(UploadError::Interrupted { kept, source }),
+        }
+    }
 }

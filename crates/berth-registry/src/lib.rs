@@ -1,7 +1,9 @@
 //! The operations of an OCI registry: push and pull, mount and delete, list and attach.
 //!
 //! Every rule about what may be stored lives here, and nowhere else: whatever talks to a registry,
-//! be it HTTP, a command line or an import, calls [`Registry`]. It knows nothing of HTTP.
+//! be it HTTP, a command line or an import, calls [`Registry`]. It knows nothing of HTTP. What its owner
+//! may choose is in [`Settings`]: among it, which tags are immutable ([`ImmutableTags`]) and how much
+//! repositories may hold ([`QuotaRule`]).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -29,24 +31,35 @@
 #![forbid(unsafe_code)]
 
 mod blobs;
+mod bounds;
+mod byte_count;
 mod error;
+mod globs;
+mod immutable_tags;
 mod lists;
 mod manifests;
+mod quota_rule;
 mod referrers;
 mod registry;
+mod room;
 mod session_records;
 mod settings;
 mod uploads;
 
 pub use berth_blob::{BlobError, BlobGuards, BlobReader, BlobStore, ByteStream, MemoryBlobs};
 pub use berth_metadata::{
-    Blob, Condition, Expected, Grace, MemoryMetadata, MetadataError, MetadataStore, StoredManifest,
+    Blob, Condition, Counted, Expected, Grace, MemoryMetadata, MetadataError, MetadataStore,
+    QuotaExceeded, Scope, StoredManifest,
 };
 pub use berth_upload::{BodyError, BodyStream, Content, RecordsError, UploadError};
 
+pub use bounds::Authority;
 pub use error::RegistryError;
+pub use globs::{GlobError, Globs};
+pub use immutable_tags::{ImmutableTags, ImmutableTagsError};
 pub use lists::{RepositoryPage, TagPage};
 pub use manifests::{ManifestContent, PushedManifest};
+pub use quota_rule::{Holders, QuotaRule, QuotaRuleError};
 pub use referrers::ReferrerPage;
 pub use registry::Registry;
 pub use session_records::MetadataSessionRecords;

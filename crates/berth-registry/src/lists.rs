@@ -5,6 +5,9 @@ use crate::{Registry, RegistryError};
 /// The most entries that one page has, whatever is asked for.
 const PAGE_LIMIT: u32 = 10_000;
 
+/// How many names are read from the store at a time where only some are shown.
+const READ_AT_ONCE: u32 = 1000;
+
 /// A page of the tags of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagPage {
@@ -61,6 +64,40 @@ impl Registry {
             .await?;
         let more = cut(&mut repositories, limit);
         Ok(RepositoryPage { repositories, more })
+    }
+
+    /// As [`Registry::repositories`], of those repositories alone of which `is_shown` is true: the page is the same as if there
+    /// were no others.
+    ///
+    /// Reads on until the page is full or the list ends, however many are not shown: a page that ended before could
+    /// only tell a name that is not shown as the place to go on from.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub async fn repositories_where(
+        &self,
+        last: Option<&str>,
+        limit: Option<u32>,
+        is_shown: impl Fn(&RepositoryName) -> bool + Send,
+    ) -> Result<RepositoryPage, RegistryError> {
+        let limit = page_limit(limit);
+        let enough = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut last = last.map(str::to_owned);
+        let mut shown = Vec::new();
+        while limit > 0 && shown.len() <= enough {
+            let names = self
+                .metadata
+                .repositories(last.as_deref(), READ_AT_ONCE)
+                .await?;
+            let Some(end) = names.last() else { break };
+            last = Some(end.as_str().to_owned());
+            shown.extend(names.into_iter().filter(&is_shown));
+        }
+        let more = cut(&mut shown, limit);
+        Ok(RepositoryPage {
+            repositories: shown,
+            more,
+        })
     }
 }
 

@@ -2,7 +2,7 @@ use berth_metadata::{Condition, DeleteTag, NewManifest, PutManifest, StoredManif
 use berth_spec::{Algorithm, Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
 use bytes::Bytes;
 
-use crate::{Registry, RegistryError};
+use crate::{Authority, Registry, RegistryError};
 
 /// A manifest that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,9 @@ impl Registry {
     ///
     /// # Errors
     /// When the condition does not hold, and when the manifest is too large, not valid, not of its
-    /// digest, or refers to content that the repository does not have.
+    /// digest, or refers to content that the repository does not have;
+    /// [`RegistryError::TagImmutable`] if one of the tags is, and leads to another manifest, and
+    /// `authority` is not enough; [`RegistryError::QuotaExceeded`] if there is no room for it.
     pub async fn push_manifest(
         &self,
         repository: &RepositoryName,
@@ -56,6 +58,7 @@ impl Registry {
         tags: &[Tag],
         pushed: ManifestContent<'_>,
         condition: &Condition,
+        authority: Authority,
     ) -> Result<PushedManifest, RegistryError> {
         let limit = self.settings.manifest_size_limit;
         if pushed.content.len() > limit {
@@ -65,7 +68,11 @@ impl Registry {
         if *condition != Condition::default() {
             manifest.condition = Some((reference.clone(), condition.clone()));
         }
-        match self.metadata.put_manifest(repository, &manifest).await? {
+        let bounds = self.bounds(repository, authority);
+        let put = self
+            .metadata
+            .put_manifest_within(repository, &manifest, &bounds);
+        match put.await? {
             PutManifest::Stored => Ok(PushedManifest {
                 digest: manifest.digest,
                 subject: manifest.subject,
@@ -83,25 +90,31 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::ManifestUnknown`] or [`RegistryError::RepositoryUnknown`] if there is none,
-    /// [`RegistryError::TagDeletionOff`], and [`RegistryError::NotAsExpected`].
+    /// [`RegistryError::TagDeletionOff`], [`RegistryError::NotAsExpected`], and
+    /// [`RegistryError::TagImmutable`] if the tag, or one that points to the manifest, is, and
+    /// `authority` is not enough.
     pub async fn delete_manifest(
         &self,
         repository: &RepositoryName,
         reference: &Reference,
         condition: &Condition,
+        authority: Authority,
     ) -> Result<(), RegistryError> {
         let metadata = &self.metadata;
+        let bounds = self.bounds(repository, authority);
         let outcome = match reference {
             // Content of one digest never changes: what it leads to is known before it is there.
             Reference::Digest(digest) if !condition.holds(Some(digest)) => DeleteTag::Refused,
             Reference::Digest(digest) => {
-                match metadata.delete_manifest(repository, digest).await? {
+                let deleted = metadata.delete_manifest_within(repository, digest, &bounds);
+                match deleted.await? {
                     true => DeleteTag::Deleted,
                     false => DeleteTag::Unknown,
                 }
             }
             Reference::Tag(tag) if self.settings.tag_deletion => {
-                metadata.delete_tag(repository, tag, condition).await?
+                let deleted = metadata.delete_tag_within(repository, tag, condition, &bounds);
+                deleted.await?
             }
             Reference::Tag(_) => return Err(RegistryError::TagDeletionOff),
         };

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use berth_metadata::Grace;
 
+use crate::{ImmutableTags, QuotaRule};
+
 /// What the owner of a registry may choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -14,6 +16,10 @@ pub struct Settings {
     /// How long a blob that nothing refers to is safe from garbage collection after the registry last
     /// said that it is there.
     pub collection_grace: Grace,
+    /// Which tags nobody moves or deletes, but an [`Authority::Admin`](crate::Authority::Admin).
+    pub immutable_tags: Vec<ImmutableTags>,
+    /// How much repositories and namespaces may hold.
+    pub quotas: Vec<QuotaRule>,
 }
 
 impl Settings {
@@ -32,6 +38,8 @@ impl Default for Settings {
             manifest_size_limit: Self::DEFAULT_MANIFEST_SIZE_LIMIT,
             upload_lifetime: Self::DEFAULT_UPLOAD_LIFETIME,
             collection_grace: Self::DEFAULT_COLLECTION_GRACE,
+            immutable_tags: Vec::new(),
+            quotas: Vec::new(),
         }
     }
 }

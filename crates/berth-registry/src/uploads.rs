@@ -5,7 +5,7 @@ use berth_spec::{Algorithm, Digest, RepositoryName, SessionId};
 use berth_upload::{Content, Finished};
 use tracing::Instrument;
 
-use crate::{Registry, RegistryError};
+use crate::{Authority, Registry, RegistryError};
 
 impl Registry {
     /// Begins an upload session for a blob of this repository (end-4a, end-4c).
@@ -35,13 +35,17 @@ impl Registry {
     /// Appends to an upload session (end-5) and answers how many bytes it then holds.
     ///
     /// # Errors
-    /// The many of [`UploadError`](crate::UploadError).
+    /// The many of [`UploadError`](crate::UploadError), and [`RegistryError::QuotaExceeded`] if
+    /// the blob can be in no case so large.
     pub async fn append_upload(
         &self,
         repository: &RepositoryName,
         id: SessionId,
         content: Content,
     ) -> Result<u64, RegistryError> {
+        let content = self
+            .cut_to_quotas(repository, Some(id), None, content)
+            .await?;
         Ok(self.uploads.append(repository, id, content).await?)
     }
 
@@ -49,7 +53,8 @@ impl Registry {
     /// repository (end-6). When this answers `Ok`, bytes and link are durable.
     ///
     /// # Errors
-    /// The many of [`UploadError`](crate::UploadError).
+    /// The many of [`UploadError`](crate::UploadError), and [`RegistryError::QuotaExceeded`] if
+    /// there is no room for the blob; the session stays, with what it had.
     pub async fn finish_upload(
         &self,
         repository: &RepositoryName,
@@ -60,6 +65,9 @@ impl Registry {
         let (registry, repository) = (self.clone(), repository.clone());
         let digest = digest.clone();
         to_its_end(async move {
+            let content = registry
+                .cut_to_quotas(&repository, Some(id), Some(&digest), content)
+                .await?;
             let uploads = &registry.uploads;
             let finished = uploads.finish(&repository, id, &digest, content).await?;
             registry.link(&repository, finished, Some(id)).await
@@ -71,7 +79,8 @@ impl Registry {
     /// link are durable.
     ///
     /// # Errors
-    /// The many of [`UploadError`](crate::UploadError).
+    /// The many of [`UploadError`](crate::UploadError), and [`RegistryError::QuotaExceeded`] if
+    /// there is no room for the blob.
     pub async fn push_blob(
         &self,
         repository: &RepositoryName,
@@ -81,6 +90,9 @@ impl Registry {
         let (registry, repository) = (self.clone(), repository.clone());
         let digest = digest.clone();
         to_its_end(async move {
+            let content = registry
+                .cut_to_quotas(&repository, None, Some(&digest), content)
+                .await?;
             let finished = registry.uploads.push_whole(&digest, content).await?;
             registry.link(&repository, finished, None).await
         })
@@ -129,7 +141,11 @@ impl Registry {
             digest: finished.digest().clone(),
             size: finished.size(),
         };
-        let linked = self.metadata.link_blob(repository, &blob, session).await;
+        let bounds = self.bounds(repository, Authority::Ordinary);
+        let linked = self
+            .metadata
+            .link_blob_within(repository, &blob, session, &bounds)
+            .await;
         if linked.is_ok() || session.is_none() {
             self.uploads.release(finished).await;
         }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use berth_blob::{BlobStore, FilesystemBlobs};
 use berth_metadata::SqliteMetadata;
-use berth_registry::{Condition, Content, ManifestContent, Registry, RegistryError, Settings};
+use berth_registry::{
+    Authority, Condition, Content, ManifestContent, Registry, RegistryError, Settings,
+};
 use berth_spec::{Digest, RepositoryName, media_types};
 use berth_verify::{Nobody, Verification};
 use futures_util::TryStreamExt;
@@ -42,7 +44,7 @@ async fn a_corrupt_blob_is_unknown_once_quarantined_and_the_next_push_mends_it()
     };
     let (latest, always) = ("latest".parse().unwrap(), Condition::default());
     registry
-        .push_manifest(&name, &latest, &[], pushed, &always)
+        .push_manifest(&name, &latest, &[], pushed, &always, Authority::Ordinary)
         .await
         .unwrap();
 

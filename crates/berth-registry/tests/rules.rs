@@ -7,7 +7,8 @@ use std::sync::Arc;
 use berth_blob::{BlobStore, FilesystemBlobs, MemoryBlobs};
 use berth_metadata::{MemoryMetadata, MetadataStore, SqliteMetadata};
 use berth_registry::{
-    Condition, Content, ManifestContent, MetadataSessionRecords, Registry, RegistryError, Settings,
+    Authority, Condition, Content, ManifestContent, MetadataSessionRecords, Registry,
+    RegistryError, Settings,
 };
 use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag, media_types};
 use berth_upload::contract;
@@ -109,6 +110,7 @@ impl World {
                 &[],
                 pushed(None, bytes(manifest)),
                 &Condition::default(),
+                Authority::Ordinary,
             )
             .await?;
         Ok(pushed.digest)
@@ -274,6 +276,7 @@ async fn size_digest_and_media_type_are_checked() {
                     &[],
                     pushed(content_type, content),
                     &Condition::default(),
+                    Authority::Ordinary,
                 )
                 .await
         };
@@ -329,6 +332,7 @@ async fn a_push_by_digest_sets_tags_and_any_algorithm_will_do() {
                 &tags,
                 pushed(None, content),
                 &Condition::default(),
+                Authority::Ordinary,
             )
             .await
             .unwrap();
@@ -356,13 +360,23 @@ async fn tags_can_be_deleted_only_if_the_settings_say_so() {
             let digest = world.push(&here, "latest", &manifest).await.unwrap();
             let deleted = world
                 .registry
-                .delete_manifest(&here, &reference("latest"), &Condition::default())
+                .delete_manifest(
+                    &here,
+                    &reference("latest"),
+                    &Condition::default(),
+                    Authority::Ordinary,
+                )
                 .await;
             if tag_deletion {
                 deleted.unwrap();
                 let again = world
                     .registry
-                    .delete_manifest(&here, &reference("latest"), &Condition::default())
+                    .delete_manifest(
+                        &here,
+                        &reference("latest"),
+                        &Condition::default(),
+                        Authority::Ordinary,
+                    )
                     .await;
                 assert!(matches!(again, Err(RegistryError::ManifestUnknown { .. })));
             } else {
@@ -388,18 +402,33 @@ async fn deleting_a_manifest_takes_its_tags_along() {
         world.push(&here, "two", &manifest).await.unwrap();
         world
             .registry
-            .delete_manifest(&here, &digest.clone().into(), &Condition::default())
+            .delete_manifest(
+                &here,
+                &digest.clone().into(),
+                &Condition::default(),
+                Authority::Ordinary,
+            )
             .await
             .unwrap();
         assert_eq!(world.tags(&here).await, [""; 0]);
         let again = world
             .registry
-            .delete_manifest(&here, &digest.clone().into(), &Condition::default())
+            .delete_manifest(
+                &here,
+                &digest.clone().into(),
+                &Condition::default(),
+                Authority::Ordinary,
+            )
             .await;
         assert!(matches!(again, Err(RegistryError::ManifestUnknown { .. })));
         let elsewhere = world
             .registry
-            .delete_manifest(&name("elsewhere"), &digest.into(), &Condition::default())
+            .delete_manifest(
+                &name("elsewhere"),
+                &digest.into(),
+                &Condition::default(),
+                Authority::Ordinary,
+            )
             .await;
         assert!(matches!(
             elsewhere,

@@ -2,8 +2,11 @@
 
 mod backup;
 mod gc;
+mod key;
 mod restore;
 mod target;
+mod token;
+mod user;
 mod verify;
 
 use std::io::{self, ErrorKind, Write};
@@ -12,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tokio::runtime::Runtime;
 
+use crate::audit;
 use crate::config::Config;
 use crate::control;
 use crate::data_folder::DataFolder;
@@ -20,15 +24,24 @@ use crate::terminal::Terminal;
 use crate::upkeep::{Outcome, Task, Upkeep};
 pub(crate) use backup::BackupCommand;
 pub(crate) use gc::Gc;
+pub(crate) use key::KeyCommand;
 pub(crate) use restore::RestoreCommand;
 pub(crate) use target::Target;
+pub(crate) use token::TokenCommand;
+pub(crate) use user::UserCommand;
 pub(crate) use verify::VerifyCommand;
 
-/// Does a task: in the process that serves the data folder, if there is one, or else here.
+/// Does a task, and prints what came of it.
 fn carry_out(config: &Config, task: &Task, as_json: bool) -> anyhow::Result<ExitCode> {
+    print(&perform(config, task)?, as_json)
+}
+
+/// Does a task: in the process that serves the data folder, if there is one, or else here.
+fn perform(config: &Config, task: &Task) -> anyhow::Result<Outcome> {
     let shown = config.data.display();
+    let is_first = !DataFolder::has_data(&config.data);
     anyhow::ensure!(
-        DataFolder::has_data(&config.data),
+        !is_first || task.may_come_first(),
         "there is no registry in {shown}; choose its folder with --data"
     );
     let terminal = Terminal::new();
@@ -36,8 +49,16 @@ fn carry_out(config: &Config, task: &Task, as_json: bool) -> anyhow::Result<Exit
         None => control::ask(&config.data, task, &terminal)?,
         Some(folder) => {
             let _logs = logs::start(config)?;
+            if task.brings_news() {
+                folder.become_registry()?;
+            }
+            // Closed when all is done.
+            let (audit, _thread) = audit::open(config)?;
             let runtime = Runtime::new().context("cannot start the runtime")?;
-            let upkeep = Upkeep::open(&folder, config)?;
+            let upkeep = Upkeep::open(&folder, config, audit)?;
+            if is_first {
+                tracing::info!(data = %shown, "there was no registry: this is a new one");
+            }
             let outcome = runtime.block_on(upkeep.run(task, &terminal))?;
             // What still writes must end before the folder is given up.
             drop(runtime);
@@ -45,13 +66,13 @@ fn carry_out(config: &Config, task: &Task, as_json: bool) -> anyhow::Result<Exit
         }
     };
     drop(terminal);
-    print(&outcome, as_json)
+    Ok(outcome)
 }
 
 /// Prints what came of a task, and answers whether all is well.
 fn print(outcome: &Outcome, as_json: bool) -> anyhow::Result<ExitCode> {
     let text = match as_json {
-        true => serde_json::to_string(outcome)?,
+        true => outcome.to_json()?,
         false => outcome.to_string(),
     };
     match writeln!(io::stdout(), "{text}") {

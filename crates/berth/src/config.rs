@@ -16,7 +16,7 @@ use toml::Table;
 
 pub(crate) use options::Config;
 use options::Options;
-pub(crate) use values::{Delay, LogFormat, Rate};
+pub(crate) use values::{ChallengeKind, Delay, LogFormat, Rate, Time, UseAccounts};
 
 /// Where options come from. A flag wins over the environment, that over the file, and the file over
 /// the defaults.
@@ -53,7 +53,11 @@ impl Configured {
             Some(path) => read_file(path)?,
             None => Table::new(),
         };
-        let given = Table::try_from(&sources.options)?;
+        Self::of(&sources.options, &file, matches)
+    }
+
+    fn of(options: &Options, file: &Table, matches: Option<&ArgMatches>) -> anyhow::Result<Self> {
+        let given = Table::try_from(options)?;
         let mut table = Table::try_from(Config::default())?;
         let mut origins = Vec::new();
         for (key, value) in &mut table {
@@ -83,11 +87,24 @@ fn read_file(path: &PathBuf) -> anyhow::Result<Table> {
     let shown = path.display();
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration file {shown}"))?;
-    // Read as options first: that is what knows the keys and checks the values.
-    let options: Options = toml::from_str(&text).with_context(|| {
+    read_text(&text).with_context(|| {
         format!("the configuration file {shown} has an option that cannot be used")
-    })?;
+    })
+}
+
+/// Reads it as options first: that is what knows the keys and checks the values.
+fn read_text(text: &str) -> anyhow::Result<Table> {
+    let options: Options = toml::from_str(text)?;
     Ok(Table::try_from(options)?)
+}
+
+#[cfg(test)]
+impl Config {
+    /// As a file with this text sets it.
+    pub(crate) fn of_text(text: &str) -> anyhow::Result<Self> {
+        let configured = Configured::of(&Options::default(), &read_text(text)?, None)?;
+        Ok(configured.config)
+    }
 }
 
 impl fmt::Display for Configured {

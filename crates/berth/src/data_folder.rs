@@ -14,16 +14,21 @@ pub(crate) struct DataFolder {
 }
 
 impl DataFolder {
-    /// Makes the folder if it is missing, and claims it for a registry that will take pushes: what was a
-    /// backup is none any more, and no other backup may replace it.
+    /// Makes the folder if it is missing, and claims it for a registry that will take pushes.
     pub(crate) fn claim(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let claimed = Self::try_claim(path)?.with_context(|| format!(
             "another process serves the data folder {shown}; stop it, or choose another folder with --data"
         ))?;
-        berth_backup::unmark(path)
-            .with_context(|| format!("cannot write to the data folder {shown}"))?;
+        claimed.become_registry()?;
         Ok(claimed)
+    }
+
+    /// Says that this is the folder of a registry: what was a backup is none any more, and no other backup may replace it.
+    pub(crate) fn become_registry(&self) -> anyhow::Result<()> {
+        let shown = self.path.display();
+        berth_backup::unmark(&self.path)
+            .with_context(|| format!("cannot write to the data folder {shown}"))
     }
 
     /// Whether a registry has its data there.

@@ -2,14 +2,19 @@
 //! below; see `docs/architecture.md`.
 #![forbid(unsafe_code)]
 
+mod accounts;
+mod audit;
+mod authentication;
 mod commands;
 mod config;
 mod control;
 mod data_folder;
+mod exposure;
 mod file_handles;
 mod json_lines;
 mod log_writer;
 mod logs;
+mod reload;
 mod schedule;
 mod serve;
 mod signals;
@@ -20,8 +25,10 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use commands::{BackupCommand, Gc, RestoreCommand, VerifyCommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use commands::{
+    BackupCommand, Gc, KeyCommand, RestoreCommand, TokenCommand, UserCommand, VerifyCommand,
+};
 use config::{Configured, Sources};
 
 /// An OCI registry: docker push, skopeo copy, podman pull, helm push and oras talk to it.
@@ -46,6 +53,12 @@ enum Command {
     Backup(BackupCommand),
     /// Make a data folder of a backup, and verify it.
     Restore(RestoreCommand),
+    /// Add, list and remove users with a password.
+    User(UserCommand),
+    /// Add, list and revoke the tokens with which programs come in.
+    Token(TokenCommand),
+    /// List and rotate the keys that sign the registry's own tokens.
+    Key(KeyCommand),
 }
 
 fn main() -> ExitCode {
@@ -72,8 +85,16 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Verify(verify) => return verify.run(options),
         Command::Backup(backup) => return backup.run(options),
         Command::Restore(restore) => return restore.run(options),
+        Command::User(user) => return user.run(innermost(options)),
+        Command::Token(token) => return token.run(innermost(options)),
+        Command::Key(key) => return key.run(innermost(options)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The options of the subcommand of a subcommand.
+fn innermost(options: Option<&ArgMatches>) -> Option<&ArgMatches> {
+    options?.subcommand().map(|(_, options)| options)
 }
 
 fn print(configured: &Configured) -> anyhow::Result<()> {

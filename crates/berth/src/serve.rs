@@ -3,18 +3,23 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use berth_audit::{AuditLog, AuditThread};
+use berth_audit::AuditLog;
+use berth_auth::Gate;
+use berth_http::Setup;
+use berth_tls::TlsAcceptor;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use crate::authentication::Authentication;
 use crate::config::Config;
 use crate::control::ControlSocket;
 use crate::data_folder::DataFolder;
+use crate::reload::Reload;
 use crate::signals::StopSignals;
 use crate::upkeep::Upkeep;
-use crate::{file_handles, logs, schedule};
+use crate::{audit, authentication, exposure, file_handles, logs, schedule};
 
 /// How long work that nobody waits for any more may hold up the end of the process.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,40 +27,52 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Serves the registry until a signal ends it.
 pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = logs::start(&config)?;
+    let tls = config.tls()?.map(TlsAcceptor::load).transpose()?;
     file_handles::allow_all();
     // Before the data folder is touched, and closed after the last request has ended.
-    let _audit = open_audit_log(&config)?;
+    let (audit, _thread) = audit::open(&config)?;
     let folder = DataFolder::claim(&config.data)?;
-    let upkeep = Upkeep::open(&folder, &config)?;
+    let upkeep = Upkeep::open(&folder, &config, audit.clone())?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
-    let served = runtime.block_on(listen(upkeep, &config));
+    let has_accounts = runtime.block_on(upkeep.has_accounts())?;
+    exposure::check(&config, authentication::is_on(&config, has_accounts))?;
+    let authentication = Authentication::new(&config, &upkeep.accounts(), has_accounts)?;
+    let served = runtime.block_on(listen(upkeep, tls, authentication, audit, &config));
     runtime.shutdown_timeout(END_TIMEOUT);
     // The lock goes with the process: a thread that still writes must not meet another process.
     std::mem::forget(folder);
     served
 }
 
-fn open_audit_log(config: &Config) -> anyhow::Result<Option<(AuditLog, AuditThread)>> {
-    let Some((path, settings)) = config.audit()? else {
-        return Ok(None);
-    };
-    Ok(Some(AuditLog::open(path, settings)?))
-}
-
-async fn listen(upkeep: Upkeep, config: &Config) -> anyhow::Result<()> {
+async fn listen(
+    upkeep: Upkeep,
+    tls: Option<TlsAcceptor>,
+    authentication: Authentication,
+    audit: Option<AuditLog>,
+    config: &Config,
+) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen()?;
     let address = config.listen.0;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; another address or port can be chosen with --listen")
     })?;
     let control = ControlSocket::bind(&config.data);
-    greet(listener.local_addr()?, config);
-    let registry = upkeep.registry.clone();
+    let reload = tls.clone().map(Reload::start).transpose()?;
+    let Authentication { gate, htpasswd } = authentication;
+    greet(listener.local_addr()?, tls.is_some(), &gate, config);
+    let passwords = tokio::spawn(authentication::watch(htpasswd));
+    let setup = Setup {
+        gate,
+        audit,
+        limits: config.limits(),
+        origins: config.origins(),
+        ..Setup::new(upkeep.registry.clone())
+    };
     let tasks = tokio::spawn(take_tasks(control, upkeep.clone()));
     let (collect_every, verify_rate) = (config.collection_interval.0, config.verification_rate.0);
     let schedule = tokio::spawn(schedule::run(upkeep, collect_every, verify_rate));
     let (stop, stopped) = oneshot::channel();
-    let serving = berth_http::serve(listener, registry, config.limits(), async move {
+    let serving = berth_http::serve(listener, tls, setup, async move {
         // An error says as well that it is time.
         let _ = stopped.await;
     });
@@ -70,6 +87,8 @@ async fn listen(upkeep: Upkeep, config: &Config) -> anyhow::Result<()> {
     }
     tasks.abort();
     schedule.abort();
+    passwords.abort();
+    drop(reload);
     Ok(())
 }
 
@@ -84,19 +103,25 @@ async fn take_tasks(control: anyhow::Result<ControlSocket>, upkeep: Upkeep) {
     }
 }
 
-fn greet(address: SocketAddr, config: &Config) {
+fn greet(address: SocketAddr, is_tls: bool, gate: &Gate, config: &Config) {
     let data = config.data.display();
+    let (scheme, verify) = match is_tls {
+        true => ("https", ""),
+        false => ("http", "--dest-tls-verify=false "),
+    };
     // Whoever started the server may have closed its output: that is no reason not to serve.
     let _ = writeln!(
         stdout(),
-        "berth listens on http://{address} and keeps its data in {data}\n\
+        "berth listens on {scheme}://{address} and keeps its data in {data}\n\
          try: docker tag alpine {address}/alpine && docker push {address}/alpine\n \
-         or: skopeo copy --dest-tls-verify=false oci:FOLDER docker://{address}/alpine:latest"
+         or: skopeo copy {verify}oci:FOLDER docker://{address}/alpine:latest"
     );
-    info!(%address, %data, "listening");
-    if !address.ip().is_loopback() {
+    let authentication = !gate.is_open();
+    info!(%address, tls = is_tls, authentication, %data, "listening");
+    if gate.is_open() && !address.ip().is_loopback() {
         warn!(
-            "everyone who reaches {address} can push, pull and delete: there is no authentication yet"
+            "everyone who reaches {address} can push, pull and delete: authentication is off; htpasswd = \"FILE\" or \
+             berth user add turns it on"
         );
     }
 }

@@ -1,5 +1,6 @@
 //! What is done to the data of a registry besides serving it.
 
+mod accounts;
 mod backup;
 mod collect;
 mod verify;
@@ -8,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use anyhow::Context;
+use berth_audit::AuditLog;
 use berth_backup::{BackupReport, RestoreReport};
 use berth_blob::FilesystemBlobs;
 use berth_collector::Collector;
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::data_folder::DataFolder;
+pub(crate) use accounts::{AccountOutcome, AccountTask, NewToken, NewUser};
 pub(crate) use backup::{BackUp, restore};
 pub(crate) use collect::{Collect, Collected};
 pub(crate) use verify::Verify;
@@ -31,6 +34,19 @@ pub(crate) enum Task {
     Collect(Collect),
     Verify(Verify),
     BackUp(BackUp),
+    Account(AccountTask),
+}
+
+impl Task {
+    /// Whether it may be the first that happens to a data folder.
+    pub(crate) fn may_come_first(&self) -> bool {
+        matches!(self, Self::Account(task) if task.adds())
+    }
+
+    /// Whether there is something new in the folder afterwards, so that it is no copy of another any more.
+    pub(crate) fn brings_news(&self) -> bool {
+        matches!(self, Self::Account(task) if !task.only_reads())
+    }
 }
 
 /// What came of a task.
@@ -41,6 +57,7 @@ pub(crate) enum Outcome {
     Verified(VerificationReport),
     BackedUp(BackupReport),
     Restored(RestoreReport),
+    Account(AccountOutcome),
 }
 
 impl Outcome {
@@ -51,6 +68,16 @@ impl Outcome {
             Self::Verified(report) => report.is_sound(),
             Self::BackedUp(report) => report.is_sound(),
             Self::Restored(report) => report.is_sound(),
+            Self::Account(_) => true,
+        }
+    }
+
+    /// As commands print it.
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        match self {
+            // What was asked for needs no heading.
+            Self::Account(outcome) => serde_json::to_string(outcome),
+            outcome => serde_json::to_string(outcome),
         }
     }
 }
@@ -62,6 +89,7 @@ impl fmt::Display for Outcome {
             Self::Verified(report) => report.fmt(formatter),
             Self::BackedUp(report) => report.fmt(formatter),
             Self::Restored(report) => report.fmt(formatter),
+            Self::Account(outcome) => outcome.fmt(formatter),
         }
     }
 }
@@ -80,11 +108,16 @@ pub(crate) struct Upkeep {
     blobs: Arc<FilesystemBlobs>,
     collector: Collector,
     retention: Arc<Retention>,
+    audit: Option<AuditLog>,
 }
 
 impl Upkeep {
     /// Opens what is in a data folder.
-    pub(crate) fn open(folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        folder: &DataFolder,
+        config: &Config,
+        audit: Option<AuditLog>,
+    ) -> anyhow::Result<Self> {
         let shown = config.data.display();
         folder.refuse_orphaned_blobs()?;
         let metadata = SqliteMetadata::open(&folder.metadata())
@@ -104,6 +137,7 @@ impl Upkeep {
             metadata,
             blobs,
             retention: Arc::new(retention),
+            audit,
         })
     }
 
@@ -113,6 +147,7 @@ impl Upkeep {
             Task::Collect(collect) => Ok(Outcome::Collected(self.collect(collect, watcher).await?)),
             Task::BackUp(how) => Ok(Outcome::BackedUp(self.back_up(how, watcher).await?)),
             Task::Verify(verify) => Ok(Outcome::Verified(self.verify(verify, watcher).await?)),
+            Task::Account(task) => Ok(Outcome::Account(self.change_accounts(task).await?)),
         }
     }
 }

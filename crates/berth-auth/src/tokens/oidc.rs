@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::jwt::Expected;
@@ -19,7 +19,7 @@ use crate::{Caller, Identity, Named, Patterns};
 /// At an issuer that serves everybody, such as GitHub's, anybody gets a token and chooses its audience. Then `authenticated`
 /// and `oidc:<label>:*` in rules mean everybody whom the issuer serves: name the subjects that are meant, or demand
 /// [roles](OidcSettings::role) whose claims no stranger has.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OidcSettings {
     /// What rules call it: its identities are `oidc:<label>:<name>`.
@@ -45,7 +45,7 @@ pub struct OidcSettings {
 }
 
 /// The groups of those whose claims fit: a table `[[oidc.role]]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OidcRole {
     /// For each claim a glob, or a list of which one must fit. All claims must fit; of a claim that is a list, one element must. A claim

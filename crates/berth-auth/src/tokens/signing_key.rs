@@ -30,6 +30,22 @@ pub(super) enum SigningKeyError {
     Use(#[from] jsonwebtoken::errors::Error),
 }
 
+/// No key could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("no key can be made to sign tokens with: {0}")]
+pub struct NewKeyError(#[source] SigningKeyError);
+
+impl StoredKey {
+    /// A new key to sign the registry's own tokens with, for a [`SigningKeyStore`](crate::SigningKeyStore): the registry makes keys by
+    /// itself, so this is for those who want one sooner.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn generate(created_at: SystemTime) -> Result<Self, NewKeyError> {
+        SigningKey::generate(created_at).map_err(NewKeyError)
+    }
+}
+
 /// A key that signs the registry's own tokens, ready for use.
 pub(super) struct SigningKey {
     pub(super) id: String,

@@ -72,8 +72,8 @@ struct Key {
 
 impl KeyRing {
     fn signer(&self, now: SystemTime) -> Arc<SigningKey> {
-        let is_known = |key: &&Key| age(key.created_at, now) >= KNOWN_AFTER;
-        let known = self.newer.iter().find(is_known);
+        let mut newer = self.newer.iter();
+        let known = newer.find(|key| is_known(key.created_at, now));
         Arc::clone(&known.unwrap_or(&self.oldest).key)
     }
 
@@ -201,6 +201,20 @@ fn readable(stored: &StoredKey) -> Option<Key> {
             None
         }
     }
+}
+
+impl StoredKey {
+    /// The one that signs, of all keys of a store, the newest first: the newest that every replica knows, two minutes after it was
+    /// made. While there is no such, the oldest.
+    pub fn signer(keys: &[Self], now: SystemTime) -> Option<&Self> {
+        let known = keys.iter().find(|key| is_known(key.created_at, now));
+        known.or(keys.last())
+    }
+}
+
+/// Whether every replica knows a key.
+fn is_known(created_at: SystemTime, now: SystemTime) -> bool {
+    age(created_at, now) >= KNOWN_AFTER
 }
 
 /// Without those of the future.

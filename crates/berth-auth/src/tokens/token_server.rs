@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::claims::{AccessEntry, foreign_actions};
 use super::jwt::Expected;
@@ -11,7 +11,7 @@ use super::verified::Verified;
 use crate::{Caller, Grant, Identity, Named, Patterns};
 
 /// An external token server: the table `[token_server]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenServerSettings {
     /// The URL at which clients get tokens, for challenges.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use berth_auth::{AuthenticationError, Identity, Rejection, TokenService, TokenSettings};
+use berth_auth::{
+    AuthenticationError, Identity, Rejection, SigningKeyStore, StoredKey, TokenService,
+    TokenSettings,
+};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time;
 
@@ -45,6 +48,22 @@ async fn the_first_key_is_made_when_it_is_needed_and_shared() {
     assert_eq!(key_of(&first), key_of(&second));
     assert!(other.verify(first.expose_secret()).await.is_ok());
     assert!(one.verify(second.expose_secret()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_adds_signs_once_it_is_noticed() {
+    let store = Arc::new(MemoryKeys::default());
+    let service = replica(&store);
+    let before = token(&service).await;
+    let added = StoredKey::generate(SystemTime::now()).unwrap();
+    store.add(&added, added.created_at).await.unwrap();
+    store.age(MINUTE * 3);
+    pass(Duration::from_secs(180)).await;
+    let after = token(&service).await;
+    assert_eq!(key_of(&after), added.id);
+    for token in [before, after] {
+        assert!(service.verify(token.expose_secret()).await.is_ok());
+    }
 }
 
 #[tokio::test]
@@ -168,6 +187,13 @@ async fn of_keys_that_are_all_new_the_oldest_signs() {
     store.put("newest", P256, now - Duration::from_secs(1));
     store.put("oldest", OTHER_P256, now - Duration::from_secs(2));
     assert_eq!(key_of(&token(&replica(&store)).await), "oldest");
+    let mut keys = store.keys().await.unwrap();
+    for (later, expected) in [(0, "oldest"), (1, "oldest"), (3, "newest")] {
+        let signer = StoredKey::signer(&keys, now + MINUTE * later);
+        assert_eq!(signer.unwrap().id, expected);
+    }
+    keys.clear();
+    assert!(StoredKey::signer(&keys, now).is_none());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-use berth_registry::{Condition, ManifestContent, PushedManifest, RegistryError};
+use berth_registry::{Authority, Condition, ManifestContent, PushedManifest, RegistryError};
 use berth_spec::{Digest, RepositoryName, Tag};
 use bytes::Bytes;
 
@@ -20,9 +20,10 @@ pub(crate) async fn push(
         content_type: None,
         content,
     };
-    let (registry, always) = (&process.registry, Condition::default());
-    registry
-        .push_manifest(repository, &reference, tags, content, &always)
+    let (always, authority) = (Condition::default(), Authority::Ordinary);
+    process
+        .registry
+        .push_manifest(repository, &reference, tags, content, &always, authority)
         .await
 }
 
@@ -67,7 +68,8 @@ impl Scenario for Delete {
             Self::Tag => first.into(),
         };
         let (registry, always) = (&process.registry, Condition::default());
-        match registry.delete_manifest(&HERE, &reference, &always).await {
+        let deleted = registry.delete_manifest(&HERE, &reference, &always, Authority::Ordinary);
+        match deleted.await {
             Ok(()) | Err(RegistryError::ManifestUnknown { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -7,8 +7,8 @@ use diesel::upsert::excluded;
 
 use super::schema::{blobs, manifest_blobs, manifests, repositories, repository_blobs};
 use super::stored::{to_integer, to_number};
-use super::{now, repositories as repository_rows};
-use crate::{Blob, MetadataError};
+use super::{now, repositories as repository_rows, usage};
+use crate::{Blob, Bounds, MetadataError};
 
 pub(super) const LIVE: &str = "live";
 
@@ -17,10 +17,12 @@ pub(super) fn link(
     connection: &mut SqliteConnection,
     repository: &RepositoryName,
     blob: &Blob,
+    bounds: &Bounds,
 ) -> Result<(), MetadataError> {
     let blob_id = record(connection, blob)?;
-    link_to(connection, repository, blob_id, &blob.digest)?;
-    Ok(())
+    usage::add_within(connection, repository, bounds, |connection| {
+        Ok(link_to(connection, repository, blob_id, &blob.digest)?)
+    })
 }
 
 /// Links a blob that another repository has.
@@ -29,6 +31,7 @@ pub(super) fn mount(
     repository: &RepositoryName,
     from: Option<&RepositoryName>,
     digest: &Digest,
+    bounds: &Bounds,
 ) -> Result<Option<Blob>, MetadataError> {
     let linked = repository_blobs::table
         .inner_join(blobs::table)
@@ -46,7 +49,9 @@ pub(super) fn mount(
         return Ok(None);
     };
     make_live(connection, blob_id)?;
-    link_to(connection, repository, blob_id, digest)?;
+    usage::add_within(connection, repository, bounds, |connection| {
+        Ok(link_to(connection, repository, blob_id, digest)?)
+    })?;
     Ok(Some(Blob {
         digest: digest.clone(),
         size: to_number(size)?,

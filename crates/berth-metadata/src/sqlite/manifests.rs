@@ -7,14 +7,17 @@ use diesel::upsert::excluded;
 
 use super::schema::{manifest_blobs, manifest_manifests, manifests, repositories, tags};
 use super::stored::{parse, to_integer};
-use super::{blobs, now, repositories as repository_rows};
-use crate::{Condition, DeleteTag, MetadataError, NewManifest, PutManifest, StoredManifest};
+use super::{blobs, now, repositories as repository_rows, usage};
+use crate::{
+    Bounds, Condition, DeleteTag, MetadataError, NewManifest, PutManifest, StoredManifest,
+};
 
 /// Stores a manifest, its links and its tags, if all that it needs is there.
 pub(super) fn put(
     connection: &mut SqliteConnection,
     repository: &RepositoryName,
     manifest: &NewManifest,
+    bounds: &Bounds,
 ) -> Result<PutManifest, MetadataError> {
     if let Some((reference, condition)) = &manifest.condition {
         let current = current_digest(connection, repository, reference)?;
@@ -31,13 +34,15 @@ pub(super) fn put(
         Some(id) => id,
         None => repository_rows::find_or_create(connection, repository)?,
     };
-    let manifest_id = store(connection, repository_id, manifest)?;
-    link_blobs(connection, repository_id, manifest_id, manifest)?;
-    link_manifests(connection, manifest_id, manifest)?;
-    for tag in &manifest.tags {
-        point(connection, repository_id, tag, manifest_id)?;
-    }
-    Ok(PutManifest::Stored)
+    usage::add_within(connection, repository, bounds, |connection| {
+        let manifest_id = store(connection, repository_id, manifest)?;
+        link_blobs(connection, repository_id, manifest_id, manifest)?;
+        link_manifests(connection, manifest_id, manifest)?;
+        for tag in &manifest.tags {
+            point(connection, repository_id, tag, manifest_id, bounds)?;
+        }
+        Ok(PutManifest::Stored)
+    })
 }
 
 /// The digest of the manifest that a reference leads to.
@@ -210,8 +215,15 @@ fn point(
     repository_id: i64,
     tag: &Tag,
     manifest_id: i64,
-) -> QueryResult<()> {
-    loses_tag(connection, repository_id, tag)?;
+    bounds: &Bounds,
+) -> Result<(), MetadataError> {
+    let tagged = tagged(connection, repository_id, tag)?;
+    if let Some(tagged) = tagged {
+        if tagged != manifest_id {
+            bounds.change_tag(tag)?;
+        }
+        is_used(connection, tagged)?;
+    }
     diesel::insert_into(tags::table)
         .values((
             tags::repository_id.eq(repository_id),
@@ -229,18 +241,24 @@ fn point(
     Ok(())
 }
 
-/// Notes that the manifest which a tag points to is about to lose it: retention counts from then.
-fn loses_tag(connection: &mut SqliteConnection, repository_id: i64, tag: &Tag) -> QueryResult<()> {
-    let tagged: Option<i64> = tags::table
+/// The manifest that a tag points to.
+fn tagged(
+    connection: &mut SqliteConnection,
+    repository_id: i64,
+    tag: &Tag,
+) -> QueryResult<Option<i64>> {
+    tags::table
         .find((repository_id, tag.as_str()))
         .select(tags::manifest_id)
         .first(connection)
-        .optional()?;
-    if let Some(id) = tagged {
-        diesel::update(manifests::table.find(id))
-            .set(manifests::used_at.eq(now()))
-            .execute(connection)?;
-    }
+        .optional()
+}
+
+/// Notes that a manifest is used, or about to lose a tag: retention counts from then.
+fn is_used(connection: &mut SqliteConnection, manifest_id: i64) -> QueryResult<()> {
+    diesel::update(manifests::table.find(manifest_id))
+        .set(manifests::used_at.eq(now()))
+        .execute(connection)?;
     Ok(())
 }
 
@@ -322,6 +340,7 @@ pub(super) fn delete(
     connection: &mut SqliteConnection,
     repository: &RepositoryName,
     digest: &Digest,
+    bounds: &Bounds,
 ) -> Result<Option<Vec<Tag>>, MetadataError> {
     let Some(repository_id) = repository_rows::find(connection, repository)? else {
         return Ok(None);
@@ -331,12 +350,15 @@ pub(super) fn delete(
     };
     let names: Vec<String> = tags::table
         .filter(tags::manifest_id.eq(manifest_id))
+        .order(tags::name)
         .select(tags::name)
         .load(connection)?;
+    let tags = names.iter().map(|name| parse(name));
+    let tags = tags.collect::<Result<Vec<Tag>, _>>()?;
+    tags.iter().try_for_each(|tag| bounds.change_tag(tag))?;
     loses_holder(connection, repository_id, manifest_id, digest)?;
     diesel::delete(manifests::table.find(manifest_id)).execute(connection)?;
-    let tags = names.iter().map(|name| parse(name));
-    tags.collect::<Result<_, _>>().map(Some)
+    Ok(Some(tags))
 }
 
 pub(super) fn delete_tag(
@@ -344,6 +366,7 @@ pub(super) fn delete_tag(
     repository: &RepositoryName,
     tag: &Tag,
     condition: &Condition,
+    bounds: &Bounds,
 ) -> Result<DeleteTag, MetadataError> {
     let Some(repository_id) = repository_rows::find(connection, repository)? else {
         return Ok(DeleteTag::Unknown);
@@ -354,7 +377,10 @@ pub(super) fn delete_tag(
     if !condition.holds(Some(&current)) {
         return Ok(DeleteTag::Refused);
     }
-    loses_tag(connection, repository_id, tag)?;
+    bounds.change_tag(tag)?;
+    if let Some(tagged) = tagged(connection, repository_id, tag)? {
+        is_used(connection, tagged)?;
+    }
     diesel::delete(tags::table.find((repository_id, tag.as_str()))).execute(connection)?;
     Ok(DeleteTag::Deleted)
 }

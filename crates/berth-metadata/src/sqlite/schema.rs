@@ -5,6 +5,16 @@ diesel::table! {
         id -> BigInt,
         name -> Text,
         created_at -> BigInt,
+        stored_bytes -> BigInt,
+        tag_count -> BigInt,
+    }
+}
+
+diesel::table! {
+    namespaces (name) {
+        name -> Text,
+        stored_bytes -> BigInt,
+        tag_count -> BigInt,
     }
 }
 
@@ -76,6 +86,36 @@ diesel::table! {
         revision -> BigInt,
         updated_at -> BigInt,
         expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    users (name) {
+        name -> Text,
+        password_hash -> Text,
+        groups -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    robot_tokens (id) {
+        id -> Text,
+        name -> Text,
+        secret_hash -> Text,
+        scope -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    signing_keys (id) {
+        id -> Text,
+        private_key -> Text,
+        created_at -> BigInt,
     }
 }
 

@@ -7,6 +7,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::SqliteMetadata;
 use super::connection::{configure, sync_folder_of, unusable, url};
+use super::private;
 use super::schema::uploads;
 use crate::MetadataError;
 
@@ -19,8 +20,8 @@ struct Checkpoint {
 
 impl SqliteMetadata {
     /// Writes a copy of the metadata, as it is at one moment, into a new file, while reading and writing
-    /// go on. Upload sessions are left out: their bytes are not metadata. The file is durable when
-    /// this answers, and complete by itself; after an error or a crash, what is there is not.
+    /// go on. Upload sessions are left out: their bytes are not metadata. Only its owner may read the file. It is
+    /// durable when this answers, and complete by itself; after an error or a crash, what is there is not.
     ///
     /// # Errors
     /// [`MetadataError::Database`] if the file is there already, or cannot be written.
@@ -57,6 +58,7 @@ impl SqliteMetadata {
 }
 
 fn write_copy(original: &Path, copy: &Path) -> Result<(), MetadataError> {
+    private::make_new(copy)?;
     let place = url(copy)?;
     diesel::sql_query("VACUUM INTO ?")
         .bind::<Text, _>(&place)
@@ -79,7 +81,7 @@ fn sync(path: &Path) -> Result<(), MetadataError> {
 }
 
 /// A file that SQLite keeps beside another.
-fn beside(path: &Path, end: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()

@@ -1,16 +1,20 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use berth_http::{Limits, RequestRate, ThrottleSettings};
-use berth_registry::{Grace, Settings};
+use anyhow::bail;
+use berth_auth::{Groups, OidcSettings, Rule as AccessRule, TokenSettings};
+use berth_http::{Limits, Origins, RequestRate, ThrottleSettings};
+use berth_registry::{Grace, ImmutableTags, QuotaRule, Settings};
 use berth_retention::Rule;
+use berth_tls::TlsFiles;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::values::{
-    AuditFile, Bound, Count, Delay, Folder, Interval, Listen, LogFilter, LogFormat, Rate, Size,
-    Time, switch,
+    AuditFile, Bound, ChallengeKind, Count, Delay, Folder, Interval, Listen, LogFilter, LogFormat,
+    Networks, OptionalFile, OptionalTokenServer, OptionalUrl, Rate, ServiceName, Size, Time,
+    UseAccounts, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -24,6 +28,31 @@ pub(super) struct Options {
     /// The address and port to listen on; port 0 takes any free one [default: 127.0.0.1:5000]
     #[arg(long, env = "BERTH_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<Listen>,
+
+    /// Whether to listen on an address that others reach although neither TLS nor authentication is set up [default: false]
+    #[arg(long, env = "BERTH_INSECURE_LISTEN", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[serde(default, deserialize_with = "switch")]
+    insecure_listen: Option<bool>,
+
+    /// The server's certificate and those that lead to its root, in the PEM format, which makes the server speak TLS; loaded again when it changes [default: none]
+    #[arg(long, env = "BERTH_TLS_CERTIFICATE", value_name = "FILE|none")]
+    tls_certificate: Option<OptionalFile>,
+
+    /// The private key of the certificate, in the PEM format and not encrypted [default: none]
+    #[arg(long, env = "BERTH_TLS_KEY", value_name = "FILE|none")]
+    tls_key: Option<OptionalFile>,
+
+    /// The authorities, in the PEM format, whose certificates clients may present over TLS [default: none]
+    #[arg(long, env = "BERTH_CLIENT_CA", value_name = "FILE|none")]
+    client_ca: Option<OptionalFile>,
+
+    /// What clients call the server, as in `https://registry.example.com`; without it, what requests and trusted proxies say [default: none]
+    #[arg(long, env = "BERTH_PUBLIC_URL", value_name = "URL|none")]
+    public_url: Option<OptionalUrl>,
+
+    /// The networks of proxies that are believed when they say who asks (Forwarded, or X-Forwarded-For, -Proto and -Host), separated by commas [default: none]
+    #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "NETWORKS|none")]
+    trusted_proxies: Option<Networks>,
 
     /// Whether a DELETE of a tag removes the tag; otherwise it is refused, and manifests are deleted by digest [default: false]
     #[arg(long, env = "BERTH_TAG_DELETION", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
@@ -104,6 +133,59 @@ pub(super) struct Options {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retention: Option<Vec<Rule>>,
 
+    /// A file of names and password hashes, as `htpasswd -B` makes it, or none; it may change while the registry serves [default: none]
+    #[arg(long, env = "BERTH_HTPASSWD", value_name = "FILE|none")]
+    htpasswd: Option<OptionalFile>,
+
+    /// Whether the users and robot tokens count that `berth user` and `berth token` add; auto if there are any at the start, or authentication is on anyway [default: auto]
+    #[arg(long, env = "BERTH_ACCOUNTS", value_name = "auto|true|false", num_args = 0..=1, default_missing_value = "true")]
+    accounts: Option<UseAccounts>,
+
+    /// How clients are told to authenticate: bearer, with a short-lived token that they get at /token, or basic, with the password each time [default: bearer]
+    #[arg(long, env = "BERTH_CHALLENGE", value_name = "bearer|basic")]
+    challenge: Option<ChallengeKind>,
+
+    /// What the registry calls itself in its tokens; the same for all replicas of one registry, and no other [default: berth]
+    #[arg(long, env = "BERTH_TOKEN_SERVICE", value_name = "NAME")]
+    token_service: Option<ServiceName>,
+
+    /// How long a token is good [default: 5m]
+    #[arg(long, env = "BERTH_TOKEN_LIFETIME", value_name = "TIME")]
+    token_lifetime: Option<Time>,
+
+    /// How long a refresh token is good, by which clients get new tokens without the password [default: 30d]
+    #[arg(long, env = "BERTH_REFRESH_LIFETIME", value_name = "TIME")]
+    refresh_lifetime: Option<Time>,
+
+    /// Only in a file: groups of names, for rules.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    groups: Option<Groups>,
+
+    /// Only in a file: who may do what where.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<Vec<AccessRule>>,
+
+    /// Only in a file: the OpenID Connect issuers whose tokens are accepted.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    oidc: Option<Vec<OidcSettings>>,
+
+    /// Only in a file: the external token server.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_server: Option<OptionalTokenServer>,
+    /// Only in a file: which tags are not moved and not deleted.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    immutable_tags: Option<Vec<ImmutableTags>>,
+
+    /// Only in a file: how much repositories and namespaces may hold.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quota: Option<Vec<QuotaRule>>,
+
     /// How log lines look; auto is human on a terminal and JSON otherwise [default: auto]
     #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
@@ -128,6 +210,12 @@ impl Options {
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: Listen,
+    pub(crate) insecure_listen: bool,
+    tls_certificate: OptionalFile,
+    tls_key: OptionalFile,
+    pub(crate) client_ca: OptionalFile,
+    public_url: OptionalUrl,
+    trusted_proxies: Networks,
     tag_deletion: bool,
     manifest_size_limit: Size,
     upload_lifetime: Time,
@@ -146,6 +234,18 @@ pub(crate) struct Config {
     audit_log: AuditFile,
     audit_required: bool,
     pub(crate) retention: Vec<Rule>,
+    pub(crate) htpasswd: OptionalFile,
+    pub(crate) accounts: UseAccounts,
+    pub(crate) challenge: ChallengeKind,
+    token_service: ServiceName,
+    token_lifetime: Time,
+    refresh_lifetime: Time,
+    pub(crate) groups: Groups,
+    pub(crate) rule: Vec<AccessRule>,
+    pub(crate) oidc: Vec<OidcSettings>,
+    pub(crate) token_server: OptionalTokenServer,
+    immutable_tags: Vec<ImmutableTags>,
+    quota: Vec<QuotaRule>,
     pub(crate) log_format: LogFormat,
     pub(crate) log: LogFilter,
 }
@@ -154,9 +254,16 @@ impl Default for Config {
     fn default() -> Self {
         let settings = Settings::default();
         let limits = Limits::default();
+        let tokens = TokenSettings::default();
         Self {
             data: PathBuf::from("./data"),
             listen: Listen(([127, 0, 0, 1], 5000).into()),
+            insecure_listen: false,
+            tls_certificate: OptionalFile(None),
+            tls_key: OptionalFile(None),
+            client_ca: OptionalFile(None),
+            public_url: OptionalUrl(None),
+            trusted_proxies: Networks(Vec::new()),
             tag_deletion: settings.tag_deletion,
             manifest_size_limit: Size(settings.manifest_size_limit),
             upload_lifetime: Time(settings.upload_lifetime),
@@ -175,6 +282,18 @@ impl Default for Config {
             audit_log: AuditFile(None),
             audit_required: false,
             retention: Vec::new(),
+            htpasswd: OptionalFile(None),
+            accounts: UseAccounts::Auto,
+            challenge: ChallengeKind::Bearer,
+            token_service: ServiceName(tokens.service),
+            token_lifetime: Time(tokens.token_lifetime),
+            refresh_lifetime: Time(tokens.refresh_lifetime),
+            groups: Groups::default(),
+            rule: Vec::new(),
+            oidc: Vec::new(),
+            token_server: OptionalTokenServer::default(),
+            immutable_tags: Vec::new(),
+            quota: Vec::new(),
             log_format: LogFormat::Auto,
             log: LogFilter::info(),
         }
@@ -189,6 +308,48 @@ impl Config {
             manifest_size_limit: self.manifest_size_limit.0,
             upload_lifetime: self.upload_lifetime.0,
             collection_grace: Grace(self.collection_grace.0),
+            immutable_tags: self.immutable_tags.clone(),
+            quotas: self.quota.clone(),
+        }
+    }
+
+    /// How the registry's own tokens are issued.
+    pub(crate) fn tokens(&self) -> TokenSettings {
+        TokenSettings {
+            service: self.token_service.0.clone(),
+            token_lifetime: self.token_lifetime.0,
+            refresh_lifetime: self.refresh_lifetime.0,
+            ..TokenSettings::default()
+        }
+    }
+
+    /// The files of TLS, if it is to be spoken.
+    pub(crate) fn tls(&self) -> anyhow::Result<Option<TlsFiles>> {
+        let OptionalFile(client_ca) = self.client_ca.clone();
+        match (&self.tls_certificate.0, &self.tls_key.0) {
+            (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                client_ca,
+            })),
+            (Some(_), None) => bail!(
+                "tls_certificate is given and tls_key is not: TLS needs both, which may be the same file"
+            ),
+            (None, Some(_)) => bail!(
+                "tls_key is given and tls_certificate is not: TLS needs both, which may be the same file"
+            ),
+            (None, None) if client_ca.is_some() => bail!(
+                "client_ca is given and tls_certificate and tls_key are not: clients present certificates over TLS only"
+            ),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// How the server is to tell what requests come from.
+    pub(crate) fn origins(&self) -> Origins {
+        Origins {
+            public_url: self.public_url.0.clone(),
+            trusted_proxies: self.trusted_proxies.0.clone(),
         }
     }
 
@@ -240,6 +401,17 @@ mod tests {
     use clap::{Command, FromArgMatches};
     use toml::Table;
 
+    /// Tables are only in a file.
+    const TABLES: [&str; 7] = [
+        "retention",
+        "groups",
+        "rule",
+        "oidc",
+        "token_server",
+        "immutable_tags",
+        "quota",
+    ];
+
     #[test]
     fn options_and_effective_options_have_the_same_keys() {
         let command = Options::augment_args(Command::new("berth"));
@@ -249,7 +421,7 @@ mod tests {
             .collect();
         flags.sort();
         let effective = Table::try_from(Config::default()).unwrap();
-        let is_flag = |key: &&String| *key != "retention";
+        let is_flag = |key: &&String| !TABLES.contains(&key.as_str());
         let mut keys: Vec<_> = effective.keys().filter(is_flag).cloned().collect();
         keys.sort();
         assert_eq!(flags, keys);

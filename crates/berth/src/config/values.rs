@@ -1,7 +1,9 @@
+mod access;
 mod audit_file;
 mod clients;
 mod folder;
 mod log_filter;
+mod network;
 mod text;
 mod upkeep;
 
@@ -13,10 +15,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub(crate) use access::{ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts};
 pub(crate) use audit_file::AuditFile;
 pub(crate) use clients::{Bound, Count};
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
+pub(crate) use network::{Networks, OptionalFile, OptionalUrl};
 use text::text_in_files;
 pub(crate) use upkeep::{Delay, Interval, Rate};
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_progress::Nobody;
-use berth_registry::{Condition, Content, Grace, RegistryError, UploadError};
+use berth_registry::{Authority, Condition, Content, Grace, RegistryError, UploadError};
 use berth_spec::Digest;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
@@ -75,7 +75,9 @@ async fn operate(process: &Process, random: &mut SmallRng) -> Outcome {
         8 => {
             let manifest = Digest::sha256(&image).into();
             let always = Condition::default();
-            registry.delete_manifest(&HERE, &manifest, &always).await?;
+            let authority = Authority::Ordinary;
+            let deleted = registry.delete_manifest(&HERE, &manifest, &always, authority);
+            deleted.await?;
         }
         9 => {
             // The owner of an image could break it: no image is there, and none needs this blob here.

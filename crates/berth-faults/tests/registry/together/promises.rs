@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
 use berth_progress::Nobody;
-use berth_registry::{Condition, Content, Grace, RegistryError};
+use berth_registry::{Authority, Condition, Content, Grace, RegistryError};
 use berth_spec::Digest;
 use futures_util::TryStreamExt;
 use rand::rngs::SmallRng;
@@ -107,7 +107,7 @@ async fn push_images(process: Arc<Process>, seed: u64) -> BTreeSet<Digest> {
         if random.random() {
             let (registry, always) = (&process.registry, Condition::default());
             let reference = digest.clone().into();
-            let deleted = registry.delete_manifest(&HERE, &reference, &always);
+            let deleted = registry.delete_manifest(&HERE, &reference, &always, Authority::Ordinary);
             deleted.await.unwrap();
             pushed.remove(&digest);
         }

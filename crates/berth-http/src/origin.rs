@@ -1,0 +1,164 @@
+//! Who asks, and under which name this server was asked: from the connection, or from what proxies tell that
+//! are trusted.
+
+mod authority;
+mod forwarded;
+mod public_url;
+
+use std::net::IpAddr;
+
+use http::Uri;
+use http::request::Parts;
+use http::{HeaderMap, header};
+use ipnet::IpNet;
+
+use crate::connection::Connection;
+pub use public_url::{PublicUrl, PublicUrlError};
+
+/// How to tell what requests come from. By default nobody is trusted, and only the connection counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins {
+    /// What clients call this server, whatever they and proxies say.
+    pub public_url: Option<PublicUrl>,
+    /// The proxies that are believed: `Forwarded` (RFC 7239), or without that `X-Forwarded-For`, `-Proto` and
+    /// `-Host`. Such a proxy has to set or remove all of these, since clients can send them too.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// `http` or `https`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    fn of(text: &str) -> Option<Self> {
+        [Self::Http, Self::Https]
+            .into_iter()
+            .find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// Where one request came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    base_url: String,
+    client: IpAddr,
+    is_told: bool,
+}
+
+impl Origin {
+    /// The scheme and the authority that the client used, such as `https://registry.example.com`. It is a
+    /// URL in any case, but only as true as what the client and the proxies say.
+    pub(crate) fn base_url(&self) -> String {
+        self.base_url.clone()
+    }
+
+    /// The address of the client.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    /// The URL for a `Location`. It is absolute if the whole of that was told by someone who knows it;
+    /// otherwise a path, which is right whatever there is between the client and this server.
+    pub(crate) fn location(&self, path: &str) -> String {
+        match self.is_told && path.starts_with('/') {
+            true => self.base_url() + path,
+            false => path.to_owned(),
+        }
+    }
+}
+
+impl Origins {
+    /// Where a request comes from. What cannot be read counts as if it were not there.
+    pub(crate) fn origin(&self, connection: &Connection, parts: &Parts) -> Origin {
+        let peer = connection.peer.ip().to_canonical();
+        let told = match self.is_trusted(peer) {
+            true => self.told(peer, &parts.headers),
+            false => Told::nothing(peer),
+        };
+        if let Some(PublicUrl(base_url)) = &self.public_url {
+            return Origin {
+                base_url: base_url.clone(),
+                client: told.client,
+                is_told: true,
+            };
+        }
+        let is_told = told.scheme.is_some() && told.host.is_some();
+        let scheme = told.scheme.unwrap_or(match connection.is_tls {
+            true => Scheme::Https,
+            false => Scheme::Http,
+        });
+        let host = told.host.or_else(|| asked_for(&parts.uri, &parts.headers));
+        let host = host.unwrap_or_else(|| connection.local.to_string());
+        Origin {
+            base_url: format!("{}://{host}", scheme.as_str()),
+            client: told.client,
+            is_told,
+        }
+    }
+
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        let networks = self.trusted_proxies.iter();
+        networks
+            .into_iter()
+            .any(|network| network.contains(&address))
+    }
+
+    /// What the proxies tell, from the nearest on as long as the next one is trusted too.
+    fn told(&self, peer: IpAddr, headers: &HeaderMap) -> Told {
+        let mut told = Told::nothing(peer);
+        for hop in forwarded::hops(headers).into_iter().rev() {
+            told.scheme = hop.scheme.or(told.scheme);
+            told.host = hop.host.or(told.host);
+            let Some(from) = hop.from else {
+                break;
+            };
+            told.client = from;
+            if !self.is_trusted(from) {
+                break;
+            }
+        }
+        told
+    }
+}
+
+/// What proxies tell of a request.
+struct Told {
+    client: IpAddr,
+    scheme: Option<Scheme>,
+    host: Option<String>,
+}
+
+impl Told {
+    fn nothing(peer: IpAddr) -> Self {
+        Self {
+            client: peer,
+            scheme: None,
+            host: None,
+        }
+    }
+}
+
+/// The authority that the request itself names.
+fn asked_for(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    if let Some(named) = uri.authority() {
+        return authority::checked(named.as_str());
+    }
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => authority::checked(host.to_str().ok()?),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

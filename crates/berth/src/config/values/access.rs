@@ -1,0 +1,199 @@
+//! Values of options about who is let in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use berth_auth::TokenServerSettings;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use toml::Table;
+
+use super::text::text_in_files;
+
+/// How clients are told to authenticate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChallengeKind {
+    /// With a token, which they get for their password.
+    Bearer,
+    /// With the password itself.
+    Basic,
+}
+
+impl FromStr for ChallengeKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "bearer" => Ok(Self::Bearer),
+            "basic" => Ok(Self::Basic),
+            _ => Err(format!(
+                "{text:?} is no challenge; bearer or basic would do"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for ChallengeKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Bearer => "bearer",
+            Self::Basic => "basic",
+        })
+    }
+}
+
+/// What the registry calls itself in tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServiceName(pub(crate) String);
+
+impl FromStr for ServiceName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_plain =
+            |character: char| character.is_ascii_graphic() && !"\"\\".contains(character);
+        match !text.is_empty() && text.chars().all(is_plain) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(format!(
+                "{text:?} is not a name without spaces and quotes; berth or registry.example.com would do"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Whether users and robot tokens of the registry itself count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UseAccounts {
+    /// If there are any, or anybody is asked who they are for another reason.
+    Auto,
+    /// Yes: without any, nobody can log in.
+    True,
+    /// No.
+    False,
+}
+
+impl FromStr for UseAccounts {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "true" => Ok(Self::True),
+            "false" => Ok(Self::False),
+            _ => Err(format!(
+                "{text:?} is none of auto, true and false, which would do"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for UseAccounts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Auto => "auto",
+            Self::True => "true",
+            Self::False => "false",
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for UseAccounts {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected true, false or \"auto\"")]
+        enum Value {
+            Switch(bool),
+            Text(String),
+        }
+        match Value::deserialize(value)? {
+            Value::Switch(switch) => switch.to_string().parse().map_err(D::Error::custom),
+            Value::Text(text) => text.parse().map_err(D::Error::custom),
+        }
+    }
+}
+
+impl Serialize for UseAccounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A table for an external token server; an empty one stands for none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OptionalTokenServer(pub(crate) Option<TokenServerSettings>);
+
+impl<'de> Deserialize<'de> for OptionalTokenServer {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        let table = Table::deserialize(value)?;
+        if table.is_empty() {
+            return Ok(Self(None));
+        }
+        table
+            .try_into()
+            .map(|server| Self(Some(server)))
+            .map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for OptionalTokenServer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(server) => server.serialize(serializer),
+            None => Table::new().serialize(serializer),
+        }
+    }
+}
+
+text_in_files! {
+    ChallengeKind: "\"bearer\" or \"basic\"",
+    ServiceName: "a name in quotes, such as \"berth\"",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_values_are_read_and_written_back() {
+        for text in ["bearer", "basic"] {
+            assert_eq!(text.parse::<ChallengeKind>().unwrap().to_string(), text);
+        }
+        for text in ["auto", "true", "false"] {
+            assert_eq!(text.parse::<UseAccounts>().unwrap().to_string(), text);
+        }
+        for text in ["berth", "registry.example.com:5000"] {
+            assert_eq!(text.parse::<ServiceName>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn bad_values_say_what_would_do() {
+        for message in [
+            "digest".parse::<ChallengeKind>().unwrap_err(),
+            "maybe".parse::<UseAccounts>().unwrap_err(),
+            "".parse::<ServiceName>().unwrap_err(),
+            "my \"registry\"".parse::<ServiceName>().unwrap_err(),
+        ] {
+            assert!(message.ends_with("would do"), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_empty_table_is_no_token_server_and_one_with_a_gap_is_refused() {
+        let read = |text: &str| toml::from_str::<OptionalTokenServer>(text);
+        assert!(read("").unwrap().0.is_none());
+        let whole = "realm = 'https://a/token'\nservice = 's'\nissuer = 'i'\njwks = '/keys'\n";
+        let server = read(whole).unwrap();
+        assert_eq!(server.0.as_ref().unwrap().issuer, "i");
+        let again = toml::to_string(&server).unwrap();
+        assert_eq!(read(&again).unwrap().0.unwrap().realm, "https://a/token");
+        let error = read("realm = 'https://a/token'").unwrap_err();
+        assert!(error.to_string().contains("service"), "{error}");
+    }
+}

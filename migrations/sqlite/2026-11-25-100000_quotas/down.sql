@@ -1,0 +1,11 @@
+DROP TRIGGER namespace_follows_repository;
+DROP TRIGGER repository_loses_tag;
+DROP TRIGGER repository_gains_tag;
+DROP TRIGGER manifest_changes_size;
+DROP TRIGGER repository_loses_manifest;
+DROP TRIGGER repository_gains_manifest;
+DROP TRIGGER repository_loses_blob;
+DROP TRIGGER repository_gains_blob;
+DROP TABLE namespaces;
+ALTER TABLE repositories DROP COLUMN tag_count;
+ALTER TABLE repositories DROP COLUMN stored_bytes;

@@ -1,0 +1,17 @@
+//! Who may do what, asked of the real binary over plain HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[allow(dead_code, unused_imports)]
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod audit;
+mod catalog;
+mod changes;
+mod heads;
+mod hidden;
+mod mounts;
+mod routes;
+mod secrets;
+mod token_server;
+mod world;

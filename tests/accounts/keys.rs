@@ -1,0 +1,39 @@
+use std::path::Path;
+
+use crate::{add_user, beside_a_server_and_without, json, succeeds};
+
+/// The ids of all keys, of which the first must be the only one that signs.
+fn keys(data: &Path) -> Vec<String> {
+    let listed = json(&["key", "list"], data);
+    let keys = listed["keys"].as_array().unwrap().iter();
+    let ids = keys.enumerate().map(|(position, key)| {
+        assert_eq!(key["signs"], position == 0, "{listed}");
+        assert!(key["created_at"].as_str().unwrap().starts_with("20"));
+        key["id"].as_str().unwrap().to_owned()
+    });
+    ids.collect()
+}
+
+#[test]
+fn the_newest_key_signs_and_the_older_ones_go_only_when_told() {
+    beside_a_server_and_without(|data| {
+        add_user("alice", "correct horse", data);
+        assert_eq!(keys(data), [""; 0]);
+        let first = json(&["key", "rotate"], data)["key_rotated"]["id"].take();
+        assert_eq!(keys(data), [first.as_str().unwrap()]);
+        let second = json(&["key", "rotate"], data)["key_rotated"]["id"].take();
+        let both = [&second, &first].map(|id| id.as_str().unwrap());
+        assert_eq!(keys(data), both);
+        let table = succeeds(&["key", "list"], data, "");
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(lines[1].starts_with(both[0]) && lines[1].ends_with("signs"));
+        assert!(lines[2].starts_with(both[1]) && lines[2].ends_with("verifies"));
+        assert!(!table.contains("PRIVATE"), "{table}");
+
+        let said = succeeds(&["key", "rotate", "--forget-older"], data, "");
+        assert!(said.contains("older keys forgotten: 2"), "{said}");
+        let left = keys(data);
+        assert_eq!(left.len(), 1);
+        assert!(!both.contains(&left[0].as_str()));
+    });
+}
