@@ -64,7 +64,6 @@ struct KeyRing {
     newer: Vec<Key>,
 }
 
-#[derive(Clone)]
 struct Key {
     key: Arc<SigningKey>,
     created_at: SystemTime,
