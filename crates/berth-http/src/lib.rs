@@ -30,6 +30,7 @@ mod blobs;
 mod clear_text;
 mod conditions;
 mod connection;
+mod dispatch;
 mod enforcement;
 mod errors;
 mod head;

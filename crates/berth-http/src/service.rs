@@ -5,12 +5,13 @@ use berth_audit::AuditLog;
 use berth_registry::{MemoryBlobs, MemoryMetadata, Registry};
 use berth_route::{Route, RouteError};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use tracing::{Instrument, info_span};
 
 use crate::audit_trail::AuditTrail;
 use crate::connection::Connection;
+use crate::dispatch::{Served, dispatch};
 use crate::enforcement::{Enforcement, View, Visitor};
 use crate::errors::{self, Failure};
 use crate::head::Head;
@@ -19,7 +20,7 @@ use crate::request_body::RequestBody;
 use crate::request_log::{Answered, LoggedBody, RequestLine, request_id};
 use crate::responses::{API_VERSION, Answer, REQUEST_ID, ResponseBody};
 use crate::rights::Rights;
-use crate::{Limits, Origins, Setup, blobs, lists, manifests, token_endpoint, uploads};
+use crate::{Limits, Origins, Setup, token_endpoint};
 
 /// What all requests share.
 pub(crate) struct Service {
@@ -160,7 +161,11 @@ async fn handle(
     };
     let route = rights.narrow(route);
     let change = trail.change(&caller.identity, &route)?;
-    let outcome = dispatch(service, registry, rights, trail.head, &route, body).await;
+    let served = Served {
+        registry,
+        large_bodies: &service.large_bodies,
+    };
+    let outcome = dispatch(served, rights, trail.head, &route, body).await;
     let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
     if let Some(change) = change {
         change.end(answer.status(), answer.told_digest()).await;
@@ -184,89 +189,6 @@ async fn give_token(
     Ok(token_endpoint::answer(&trail.head.parts.method, token))
 }
 
-async fn dispatch(
-    service: &Service,
-    registry: &Registry,
-    rights: Rights<'_>,
-    head: &Head<'_>,
-    route: &Route,
-    body: RequestBody,
-) -> Result<Answer, Failure> {
-    let large_bodies = &service.large_bodies;
-    let Head {
-        parts, connection, ..
-    } = head;
-    let Parts {
-        method, headers, ..
-    } = parts;
-    match route {
-        Route::Base => Ok(base()),
-        Route::Catalog(page) => {
-            let list = || lists::catalog(registry, rights, page);
-            Answer::with_room(large_bodies, list).await
-        }
-        Route::ListTags { repository, page } => {
-            let list = || lists::tags(registry, repository, page);
-            Answer::with_room(large_bodies, list).await
-        }
-        Route::ListReferrers {
-            repository,
-            subject,
-            artifact_type,
-            last,
-        } => {
-            let (artifact_type, last) = (artifact_type.as_deref(), last.as_ref());
-            let list = || lists::referrers(registry, repository, subject, artifact_type, last);
-            Answer::with_room(large_bodies, list).await
-        }
-        Route::GetManifest {
-            repository,
-            reference,
-        } => {
-            let manifest = || manifests::get(registry, method, headers, repository, reference);
-            Answer::with_room(large_bodies, manifest).await
-        }
-        Route::PutManifest {
-            repository,
-            reference,
-            tags,
-        } => {
-            let limit = registry.settings().manifest_size_limit;
-            let content = manifests::receive(body, limit, large_bodies).await?;
-            let authority = rights.authority(repository);
-            let pushed = manifests::put(
-                registry, headers, repository, reference, tags, content, authority,
-            );
-            pushed.await
-        }
-        Route::DeleteManifest {
-            repository,
-            reference,
-        } => {
-            let authority = rights.authority(repository);
-            manifests::delete(registry, headers, repository, reference, authority).await
-        }
-        Route::GetBlob { repository, digest } => {
-            // HTTP/2 has frames of its own around the bytes, so it must touch them.
-            let touches = parts.version >= Version::HTTP_2;
-            let maps = connection.maps.as_ref().filter(|_| !touches);
-            blobs::get(registry, maps, method, headers, repository, digest).await
-        }
-        Route::DeleteBlob { repository, digest } => {
-            blobs::delete(registry, headers, repository, digest).await
-        }
-        Route::StartUpload { repository, start } => {
-            uploads::start(registry, headers, repository, start, body).await
-        }
-        Route::UploadStatus(session) => uploads::status(registry, session).await,
-        Route::AppendUpload(session) => uploads::append(registry, headers, session, body).await,
-        Route::FinishUpload { session, digest } => {
-            uploads::finish(registry, headers, session, digest, body).await
-        }
-        Route::CancelUpload(session) => uploads::cancel(registry, session).await,
-    }
-}
-
 /// For how long a client may take nothing of an answer while other work goes on over its connection:
 /// not long, where others wait for the room that it has.
 fn patience(limits: &Limits, body: &ResponseBody) -> Duration {
@@ -274,9 +196,4 @@ fn patience(limits: &Limits, body: &ResponseBody) -> Duration {
         true => limits.write_timeout,
         false => limits.write_timeout.saturating_mul(10),
     }
-}
-
-/// end-1: this is a registry.
-fn base() -> Answer {
-    Answer::json(StatusCode::OK, &serde_json::json!({}))
 }

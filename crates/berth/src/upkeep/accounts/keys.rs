@@ -10,7 +10,7 @@ use crate::accounts::Timestamp;
 use crate::upkeep::Upkeep;
 
 impl Upkeep {
-    /// Makes a new key, which signs from now on.
+    /// Makes a new key, which signs as soon as every server knows it.
     pub(super) async fn rotate_key(&self, forget_older: bool) -> anyhow::Result<AccountOutcome> {
         let (accounts, key) = (self.accounts(), StoredKey::generate(SystemTime::now())?);
         accounts.add(&key, key.created_at).await?;
@@ -33,13 +33,12 @@ impl Upkeep {
 
     pub(super) async fn list_keys(&self) -> anyhow::Result<AccountOutcome> {
         let keys = self.accounts().keys().await?;
-        let listed = |(position, key): (usize, StoredKey)| ListedKey {
+        let signer = StoredKey::signer(&keys, SystemTime::now()).map(|key| key.id.clone());
+        let listed = |key: StoredKey| ListedKey {
+            signs: signer.as_ref() == Some(&key.id),
             id: key.id,
             created_at: Timestamp(key.created_at),
-            signs: position == 0,
         };
-        Ok(AccountOutcome::Keys(
-            keys.into_iter().enumerate().map(listed).collect(),
-        ))
+        Ok(AccountOutcome::Keys(keys.into_iter().map(listed).collect()))
     }
 }
