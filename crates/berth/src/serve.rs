@@ -19,7 +19,7 @@ use crate::data_folder::DataFolder;
 use crate::reload::Reload;
 use crate::signals::StopSignals;
 use crate::upkeep::Upkeep;
-use crate::{audit, authentication, exposure, file_handles, logs, schedule};
+use crate::{audit, authentication, exposure, file_handles, logs, rules, schedule};
 
 /// How long work that nobody waits for any more may hold up the end of the process.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,15 +28,23 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = logs::start(&config)?;
     let tls = config.tls()?.map(TlsAcceptor::load).transpose()?;
+    rules::check(&config)?;
+    for group in rules::unknown_groups(&config)? {
+        warn!(group, "a rule names a group that nobody can be in");
+    }
     file_handles::allow_all();
     // Before the data folder is touched, and closed after the last request has ended.
     let (audit, _thread) = audit::open(&config)?;
     let folder = DataFolder::claim(&config.data)?;
     let upkeep = Upkeep::open(&folder, &config, audit.clone())?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
-    let has_accounts = runtime.block_on(upkeep.has_accounts())?;
-    exposure::check(&config, authentication::is_on(&config, has_accounts))?;
-    let authentication = Authentication::new(&config, &upkeep.accounts(), has_accounts)?;
+    let had_accounts = runtime.block_on(upkeep.had_accounts())?;
+    exposure::check(&config, authentication::is_on(&config, had_accounts))?;
+    let authentication = Authentication::new(&config, &upkeep.accounts(), had_accounts)?;
+    let upkeep = match authentication.gate.is_open() {
+        true => upkeep.of_open_server(),
+        false => upkeep,
+    };
     let served = runtime.block_on(listen(upkeep, tls, authentication, audit, &config));
     runtime.shutdown_timeout(END_TIMEOUT);
     // The lock goes with the process: a thread that still writes must not meet another process.
@@ -122,6 +130,11 @@ fn greet(address: SocketAddr, is_tls: bool, gate: &Gate, config: &Config) {
         warn!(
             "everyone who reaches {address} can push, pull and delete: authentication is off; htpasswd = \"FILE\" or \
              berth user add turns it on"
+    if authentication && !is_tls {
+        for warning in exposure::warnings(config) {
+            warn!("{warning}");
+        }
+    }
         );
     }
 }

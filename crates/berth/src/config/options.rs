@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::bail;
-use berth_auth::{Groups, OidcSettings, Rule as AccessRule, TokenSettings};
+use berth_auth::{Groups, OidcSettings, TokenSettings};
 use berth_http::{Limits, Origins, RequestRate, ThrottleSettings};
 use berth_registry::{Grace, ImmutableTags, QuotaRule, Settings};
 use berth_retention::Rule;
@@ -12,9 +12,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::values::{
-    AuditFile, Bound, ChallengeKind, Count, Delay, Folder, Interval, Listen, LogFilter, LogFormat,
-    Networks, OptionalFile, OptionalTokenServer, OptionalUrl, Rate, ServiceName, Size, Time,
-    UseAccounts, switch,
+    AccessRules, AuditFile, Bound, ChallengeKind, Count, Delay, Folder, Interval, Listen,
+    LogFilter, LogFormat, Networks, OptionalFile, OptionalTokenServer, OptionalUrl, Rate,
+    ServiceName, Size, Time, UseAccounts, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -29,7 +29,7 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<Listen>,
 
-    /// Whether to listen on an address that others reach although neither TLS nor authentication is set up [default: false]
+    /// Whether to listen on an address that others reach although nobody is asked who they are, with or without TLS [default: false]
     #[arg(long, env = "BERTH_INSECURE_LISTEN", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     #[serde(default, deserialize_with = "switch")]
     insecure_listen: Option<bool>,
@@ -137,7 +137,7 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_HTPASSWD", value_name = "FILE|none")]
     htpasswd: Option<OptionalFile>,
 
-    /// Whether the users and robot tokens count that `berth user` and `berth token` add; auto if there are any at the start, or authentication is on anyway [default: auto]
+    /// Whether the users and robot tokens count that `berth user` and `berth token` add; auto if there are or ever were any at the start, or authentication is on anyway [default: auto]
     #[arg(long, env = "BERTH_ACCOUNTS", value_name = "auto|true|false", num_args = 0..=1, default_missing_value = "true")]
     accounts: Option<UseAccounts>,
 
@@ -165,7 +165,7 @@ pub(super) struct Options {
     /// Only in a file: who may do what where.
     #[arg(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    rule: Option<Vec<AccessRule>>,
+    rule: Option<AccessRules>,
 
     /// Only in a file: the OpenID Connect issuers whose tokens are accepted.
     #[arg(skip)]
@@ -241,7 +241,7 @@ pub(crate) struct Config {
     token_lifetime: Time,
     refresh_lifetime: Time,
     pub(crate) groups: Groups,
-    pub(crate) rule: Vec<AccessRule>,
+    pub(crate) rule: AccessRules,
     pub(crate) oidc: Vec<OidcSettings>,
     pub(crate) token_server: OptionalTokenServer,
     immutable_tags: Vec<ImmutableTags>,
@@ -289,7 +289,7 @@ impl Default for Config {
             token_lifetime: Time(tokens.token_lifetime),
             refresh_lifetime: Time(tokens.refresh_lifetime),
             groups: Groups::default(),
-            rule: Vec::new(),
+            rule: AccessRules::default(),
             oidc: Vec::new(),
             token_server: OptionalTokenServer::default(),
             immutable_tags: Vec::new(),
@@ -329,6 +329,11 @@ impl Config {
         match (&self.tls_certificate.0, &self.tls_key.0) {
             (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
                 certificate: certificate.clone(),
+    /// Whether clients are to get the registry's own tokens, where authentication is on.
+    pub(crate) fn issues_tokens(&self) -> bool {
+        self.challenge == ChallengeKind::Bearer && self.token_server.0.is_none()
+    }
+
                 key: key.clone(),
                 client_ca,
             })),

@@ -15,7 +15,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub(crate) use access::{ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts};
+pub(crate) use access::{
+    AccessRules, ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts,
+};
 pub(crate) use audit_file::AuditFile;
 pub(crate) use clients::{Bound, Count};
 pub(super) use folder::Folder;

@@ -13,9 +13,6 @@ pub(crate) use outcome::AccountOutcome;
 pub(crate) use robot_tokens::NewToken;
 pub(crate) use users::NewUser;
 
-/// How many tokens are read from the metadata at a time.
-const READ_AT_ONCE: u32 = 256;
-
 /// What is to be done to users, tokens of robots and signing keys. Of passwords and secrets it has hashes only.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,23 +60,14 @@ impl Upkeep {
         StoredAccounts::new(self.metadata.clone())
     }
 
-    /// Whether there is anybody who may come in: a user, or a robot with a token that is not revoked.
-    pub(crate) async fn has_accounts(&self) -> anyhow::Result<bool> {
+    /// Whether anybody was ever to be asked who they are, though all may be gone again: there is a user, or a
+    /// robot's token even if it is revoked, or a signing key, of which the last is never forgotten. Nobody becomes
+    /// everybody because the last account is removed.
+    pub(crate) async fn had_accounts(&self) -> anyhow::Result<bool> {
         let store: &dyn AccountStore = &*self.metadata;
-        if !store.users(None, 1).await?.is_empty() {
-            return Ok(true);
-        }
-        let mut last = None;
-        loop {
-            let tokens = store.robot_tokens(last.as_deref(), READ_AT_ONCE).await?;
-            if tokens.iter().any(|token| token.revoked_at.is_none()) {
-                return Ok(true);
-            }
-            let Some(end) = tokens.into_iter().last() else {
-                return Ok(false);
-            };
-            last = Some(end.id);
-        }
+        Ok(!store.users(None, 1).await?.is_empty()
+            || !store.robot_tokens(None, 1).await?.is_empty()
+            || !store.signing_keys().await?.is_empty())
     }
 
     /// Does what is to be done to accounts, and records it.

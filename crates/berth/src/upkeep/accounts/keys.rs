@@ -39,6 +39,12 @@ impl Upkeep {
             signs: position == 0,
         };
         Ok(AccountOutcome::Keys(
+    /// Makes a key if there is none.
+    pub(super) async fn have_a_key(&self) -> anyhow::Result<()> {
+        let key = StoredKey::generate(SystemTime::now())?;
+        Ok(self.accounts().add(&key, SystemTime::UNIX_EPOCH).await?)
+    }
+
             keys.into_iter().enumerate().map(listed).collect(),
         ))
     }
