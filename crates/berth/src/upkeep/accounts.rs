@@ -1,3 +1,4 @@
+mod effect;
 mod keys;
 mod outcome;
 mod record;
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Upkeep;
 use crate::accounts::{Hash, StoredAccounts};
-pub(crate) use outcome::AccountOutcome;
+pub(crate) use effect::AccountEffect;
+pub(crate) use outcome::{AccountOutcome, AccountReport};
 pub(crate) use robot_tokens::NewToken;
 pub(crate) use users::NewUser;
 
@@ -40,12 +42,9 @@ pub(crate) enum AccountTask {
 }
 
 impl AccountTask {
-    /// Whether it makes something, so that it makes sense in a folder that has no registry yet.
+    /// Whether it lets somebody in, so that it makes sense in a folder that has no registry yet.
     pub(crate) fn adds(&self) -> bool {
-        matches!(
-            self,
-            Self::AddUser(_) | Self::AddToken(_) | Self::RotateKey { .. }
-        )
+        matches!(self, Self::AddUser(_) | Self::AddToken(_))
     }
 
     /// Whether it only tells what is there.
@@ -70,11 +69,27 @@ impl Upkeep {
             || !store.signing_keys().await?.is_empty())
     }
 
-    /// Does what is to be done to accounts, and records it.
+    /// Does what is to be done to accounts, and records it, to the end: also if whoever waits for it goes away.
     pub(super) async fn change_accounts(
         &self,
         task: &AccountTask,
-    ) -> anyhow::Result<AccountOutcome> {
+    ) -> anyhow::Result<AccountReport> {
+        let (upkeep, task) = (self.clone(), task.clone());
+        let change = self.changes.clone().read_owned().await;
+        let done = tokio::spawn(async move {
+            let done = upkeep.change_and_record(&task).await;
+            drop(change);
+            done
+        });
+        done.await?
+    }
+
+    /// Waits until nothing is done to accounts any more. From then on nothing is, for good.
+    pub(crate) async fn end_changes(&self) {
+        std::mem::forget(self.changes.write().await);
+    }
+
+    async fn change_and_record(&self, task: &AccountTask) -> anyhow::Result<AccountReport> {
         let audit = self.audit.as_ref().filter(|_| !task.only_reads());
         if let Some(audit) = audit {
             audit.check()?;
@@ -83,7 +98,11 @@ impl Upkeep {
         if let (Some(audit), Some(record)) = (audit, record::record(&done)) {
             audit.record(record).await;
         }
-        Ok(done)
+        let notes = self.effect.note(task).map(str::to_owned);
+        Ok(AccountReport {
+            outcome: done,
+            notes: notes.into_iter().collect(),
+        })
     }
 
     async fn carry_out(&self, task: &AccountTask) -> anyhow::Result<AccountOutcome> {
