@@ -196,10 +196,16 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// As a source gives them that knows the data folder at most.
-    pub(super) fn of(data: Option<Folder>) -> Self {
+    /// As a source gives them that knows no others.
+    pub(super) fn of(
+        data: Option<Folder>,
+        audit_log: Option<AuditFile>,
+        audit_required: Option<bool>,
+    ) -> Self {
         Self {
             data,
+            audit_log,
+            audit_required,
             ..Self::default()
         }
     }
@@ -323,17 +329,17 @@ impl Config {
         }
     }
 
+    /// Whether clients are to get the registry's own tokens, where authentication is on.
+    pub(crate) fn issues_tokens(&self) -> bool {
+        self.challenge == ChallengeKind::Bearer && self.token_server.0.is_none()
+    }
+
     /// The files of TLS, if it is to be spoken.
     pub(crate) fn tls(&self) -> anyhow::Result<Option<TlsFiles>> {
         let OptionalFile(client_ca) = self.client_ca.clone();
         match (&self.tls_certificate.0, &self.tls_key.0) {
             (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
                 certificate: certificate.clone(),
-    /// Whether clients are to get the registry's own tokens, where authentication is on.
-    pub(crate) fn issues_tokens(&self) -> bool {
-        self.challenge == ChallengeKind::Bearer && self.token_server.0.is_none()
-    }
-
                 key: key.clone(),
                 client_ca,
             })),
