@@ -103,7 +103,7 @@ fn the_defaults_are_those_of_the_readme() {
     let tables = [
         "retention = [] # default",
         "groups = {} # default",
-        "rule = [] # default",
+        "rule = \"default\" # default",
         "oidc = [] # default",
         "token_server = {} # default",
         "immutable_tags = [] # default",

@@ -50,7 +50,7 @@ fn perform(config: &Config, task: &Task) -> anyhow::Result<Outcome> {
         Some(folder) => {
             let _logs = logs::start(config)?;
             if task.brings_news() {
-                folder.become_registry()?;
+                folder.refuse_backup()?;
             }
             // Closed when all is done.
             let (audit, _thread) = audit::open(config)?;
@@ -62,7 +62,10 @@ fn perform(config: &Config, task: &Task) -> anyhow::Result<Outcome> {
             let outcome = runtime.block_on(upkeep.run(task, &terminal))?;
             // What still writes must end before the folder is given up.
             drop(runtime);
-            outcome
+            match is_first {
+                true => outcome.of_new_registry(&config.data),
+                false => outcome,
+            }
         }
     };
     drop(terminal);

@@ -29,10 +29,21 @@ impl DataFolder {
     }
 
     /// Says that this is the folder of a registry: what was a backup is none any more, and no other backup may replace it.
-    pub(crate) fn become_registry(&self) -> anyhow::Result<()> {
+    fn become_registry(&self) -> anyhow::Result<()> {
         let shown = self.path.display();
         berth_backup::unmark(&self.path)
             .with_context(|| format!("cannot write to the data folder {shown}"))
+    }
+
+    /// Refuses a backup: what is changed in one is lost with the next.
+    pub(crate) fn refuse_backup(&self) -> anyhow::Result<()> {
+        let shown = self.path.display();
+        anyhow::ensure!(
+            !berth_backup::is_marked(&self.path),
+            "{shown} is a backup, and what is changed there the next backup would replace; change the registry itself, or \
+             what berth restore makes of the backup"
+        );
+        Ok(())
     }
 
     /// Whether a registry has its data there.

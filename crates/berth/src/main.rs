@@ -16,6 +16,7 @@ mod json_lines;
 mod log_writer;
 mod logs;
 mod reload;
+mod rules;
 mod schedule;
 mod serve;
 mod signals;

@@ -16,7 +16,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub(crate) use access::{ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts};
+pub(crate) use access::{
+    AccessRules, ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts,
+};
 pub(crate) use audit_file::AuditFile;
 pub(crate) use blob_storage::BlobStorage;
 pub(crate) use clients::{Bound, Count};
