@@ -1,6 +1,7 @@
 //! Who asks, and what they may do.
 
 mod authenticator;
+mod remembered;
 mod settings;
 #[cfg(test)]
 mod tests;
