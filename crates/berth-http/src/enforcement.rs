@@ -162,15 +162,14 @@ impl Enforcement {
                 }
                 Ok(View::Registry)
             }
-            Decision::Hidden => {
-                trail.refused(identity, route, StatusCode::NOT_FOUND).await;
-                Ok(View::Nothing)
-            }
+            Decision::Hidden => Ok(View::Nothing),
             Decision::Authenticate => {
                 let why = "this needs a name and a password, or a token; log in and try again";
                 Err(self.unauthorized(trail.head, Some(route), why.to_owned(), None))
             }
             Decision::WiderScope => {
+                let status = StatusCode::UNAUTHORIZED;
+                trail.refused(identity, route, status).await;
                 let why =
                     "the token is not for this; get one with the scope that the challenge asks for";
                 let code = Some("insufficient_scope");

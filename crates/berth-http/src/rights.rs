@@ -26,6 +26,21 @@ impl Rights<'_> {
         }
     }
 
+    /// Whether the route is a mount from a repository from which the caller may not pull.
+    pub(crate) fn is_mount_from_hidden(&self, route: &Route) -> bool {
+        match route {
+            Route::StartUpload {
+                start:
+                    StartUpload::Mount {
+                        from: from @ MountFrom::Repository(_),
+                        ..
+                    },
+                ..
+            } => !self.may_mount(from),
+            _ => false,
+        }
+    }
+
     /// The route without what the caller may not have: a mount from where they may not pull is one from nowhere, and
     /// so becomes an upload.
     pub(crate) fn narrow(&self, route: Route) -> Route {
