@@ -165,6 +165,14 @@ impl Gate {
         })
     }
 
+    /// How the names begin of which [`Gate::may_list`] may be true, in byte order, so that no others need be looked at.
+    pub fn list_prefixes(&self, caller: &Caller) -> Vec<String> {
+        match &self.guard {
+            Some(guard) => guard.rules.pull_prefixes(&caller.identity),
+            None => vec![String::new()],
+        }
+    }
+
     /// Whether [`Gate::may_list`] is true for every repository, whatever its name.
     pub fn may_list_everything(&self, caller: &Caller) -> bool {
         let rules = self.guard.as_ref().map(|guard| &guard.rules);

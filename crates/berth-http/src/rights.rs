@@ -81,6 +81,11 @@ impl Rights<'_> {
         self.gate.may_list_everything(self.caller)
     }
 
+    /// How the names of those begin that it may show.
+    pub(crate) fn list_prefixes(&self) -> Vec<String> {
+        self.gate.list_prefixes(self.caller)
+    }
+
     /// Whether the list of repositories shows this one to the caller.
     pub(crate) fn may_list(&self, repository: &RepositoryName) -> bool {
         self.gate.may_list(self.caller, repository)

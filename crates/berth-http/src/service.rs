@@ -17,6 +17,7 @@ use crate::enforcement::{Enforcement, View, Visitor};
 use crate::errors::{self, Failure};
 use crate::head::Head;
 use crate::large_bodies::LargeBodies;
+use crate::lists::ListScans;
 use crate::request_body::RequestBody;
 use crate::request_log::{Answered, LoggedBody, RequestLine, request_id};
 use crate::responses::{API_VERSION, Answer, REQUEST_ID, ResponseBody};
@@ -35,6 +36,7 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     pub(crate) origins: Origins,
     pub(crate) large_bodies: LargeBodies,
+    scans: ListScans,
 }
 
 /// What a request is for.
@@ -61,6 +63,7 @@ impl Service {
             limits: setup.limits,
             origins: setup.origins,
             large_bodies: LargeBodies::new(),
+            scans: ListScans::new(),
         }
     }
 
@@ -191,6 +194,7 @@ async fn handle(
     let served = Served {
         registry,
         large_bodies: &service.large_bodies,
+        scans: &service.scans,
     };
     let outcome = dispatch(served, rights, trail.head, &route, asked.body).await;
     let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
@@ -234,6 +238,7 @@ async fn change(
         let served = Served {
             registry: &service.registry,
             large_bodies: &service.large_bodies,
+            scans: &service.scans,
         };
         let outcome = dispatch(served, rights, &head, &route, body).await;
         let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
