@@ -25,6 +25,12 @@ impl Presented<'_> {
             }
         }
     }
+
+    /// Whether the header, if there is one, is as its scheme says, and the scheme is known.
+    pub fn is_readable(&self) -> bool {
+        let header = self.authorization;
+        header.is_none_or(|header| Credentials::parse(header).is_some())
+    }
 }
 
 #[cfg(test)]
@@ -54,6 +60,11 @@ mod tests {
     fn what_cannot_has_none() {
         for header in [&b"Bearer a.b.c"[..], b"Bearer berth_a", b"Basic !", b""] {
             assert_eq!(name_of(header), None);
+            let presented = Presented {
+                authorization: Some(header),
+                certificate: None,
+            };
+            assert_eq!(presented.is_readable(), header.starts_with(b"Bearer"));
         }
         let certificate = Presented {
             authorization: None,

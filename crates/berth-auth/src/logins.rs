@@ -1,3 +1,5 @@
+mod remembered;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;

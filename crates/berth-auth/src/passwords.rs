@@ -44,6 +44,12 @@ impl Passwords {
         verdict.unwrap_or_else(|_| Err(too_many()))
     }
 
+    /// Whether it was lately found that it is the hash of this password.
+    pub(crate) fn remember(&self, name: &str, password: &SecretString, hash: &StoredHash) -> bool {
+        let attempt = self.verdicts.attempt(name, password, hash);
+        self.verdicts.is_right(&attempt)
+    }
+
     /// Keeps everybody waiting until it is dropped.
     #[cfg(test)]
     pub(crate) async fn occupy(&self) -> tokio::sync::OwnedSemaphorePermit {

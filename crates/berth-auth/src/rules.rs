@@ -1,3 +1,5 @@
+mod prefixes;
+
 use std::collections::BTreeMap;
 use std::ops::BitOr;
 
