@@ -98,7 +98,8 @@ fn bearer_tokens(config: &Config, accounts: &StoredAccounts) -> anyhow::Result<B
     let issuers = config.oidc.iter().cloned().map(OidcIssuer::new);
     let issuers: Result<Vec<OidcIssuer>, _> = issuers.collect();
     let issuers = issuers.context("an oidc issuer cannot be used")?;
-    Ok(BearerTokens::new(own, server, issuers))
+    let tokens = BearerTokens::new(own, server, issuers);
+    tokens.context("these issuers of tokens cannot be used together")
 }
 
 fn rules(config: &Config) -> Rules {

@@ -13,7 +13,7 @@ use crate::upkeep::Upkeep;
 const TICK: Duration = Duration::from_millis(1);
 
 impl Upkeep {
-    /// Makes a new key, which signs from now on.
+    /// Makes a new key, which signs as soon as every server knows it.
     pub(super) async fn rotate_key(&self, forget_older: bool) -> anyhow::Result<AccountOutcome> {
         let accounts = self.accounts();
         let newest = accounts.keys().await?.into_iter().next();
@@ -47,13 +47,12 @@ impl Upkeep {
 
     pub(super) async fn list_keys(&self) -> anyhow::Result<AccountOutcome> {
         let keys = self.accounts().keys().await?;
-        let listed = |(position, key): (usize, StoredKey)| ListedKey {
+        let signer = StoredKey::signer(&keys, SystemTime::now()).map(|key| key.id.clone());
+        let listed = |key: StoredKey| ListedKey {
+            signs: signer.as_ref() == Some(&key.id),
             id: key.id,
             created_at: Timestamp(key.created_at),
-            signs: position == 0,
         };
-        Ok(AccountOutcome::Keys(
-            keys.into_iter().enumerate().map(listed).collect(),
-        ))
+        Ok(AccountOutcome::Keys(keys.into_iter().map(listed).collect()))
     }
 }

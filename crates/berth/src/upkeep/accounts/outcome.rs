@@ -191,7 +191,10 @@ impl fmt::Display for AccountOutcome {
                 formatter.write_str(&table(titles, &rows))
             }
             Self::KeyRotated { id, forgotten } => {
-                write!(formatter, "the key {id} signs tokens from now on")?;
+                write!(
+                    formatter,
+                    "the new key {id} signs tokens when every server knows it, in two minutes at most"
+                )?;
                 match forgotten {
                     0 => Ok(()),
                     forgotten => write!(formatter, "; older keys forgotten: {forgotten}"),
