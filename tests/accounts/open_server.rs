@@ -1,7 +1,10 @@
 //! A server that asks nobody who they are, and the accounts that change that.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use crate::harness::Berth;
-use crate::{add_token, add_user, json, run, succeeds, text};
+use crate::{add_token, add_user, berth, json, run, succeeds, text};
 
 const NOTE: &str = "asks nobody who they are";
 
@@ -67,13 +70,14 @@ fn what_keeps_a_server_closed_is_in_what_is_restored() {
     let backup = backup.to_str().unwrap();
     succeeds(&["backup", backup], &server.data(), "");
     succeeds(&["restore", backup], &restored, "");
-    let mut command = crate::berth(&["serve", "--listen", "127.0.0.1:0"], &restored);
-    let mut process = command
-        .stderr(std::process::Stdio::piped())
+    let mut process = berth(&["serve", "--listen", "127.0.0.1:0"], &restored)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let log = std::io::BufReader::new(process.stderr.take().unwrap());
-    let listening = std::io::BufRead::lines(log)
+    let log = BufReader::new(process.stderr.take().unwrap());
+    let listening = log
+        .lines()
         .map(Result::unwrap)
         .find(|line| line.contains("\"listening\""));
     process.kill().unwrap();
