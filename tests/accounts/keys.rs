@@ -39,3 +39,22 @@ fn a_key_signs_until_servers_know_the_next_and_goes_only_when_told() {
         assert!(!both.contains(&left[0].as_str()));
     });
 }
+
+/// As when a key was made or stolen while the clock was ahead.
+#[test]
+fn a_key_of_the_future_is_forgotten_too() {
+    beside_a_server_and_without(|data| {
+        add_user("alice", "correct horse", data);
+        succeeds(&["key", "rotate"], data, "");
+        let metadata = rusqlite::Connection::open(data.join("metadata.sqlite3")).unwrap();
+        let ahead = "UPDATE signing_keys SET created_at = created_at + 1000000000";
+        assert_eq!(metadata.execute(ahead, []).unwrap(), 1);
+        drop(metadata);
+        let stolen = keys(data);
+        let rotated = json(&["key", "rotate", "--forget-older"], data);
+        assert_eq!(rotated["key_rotated"]["forgotten"], 1);
+        let left = keys(data);
+        assert_eq!(left.len(), 1);
+        assert_ne!(left, stolen);
+    });
+}
