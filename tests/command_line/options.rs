@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 33] = [
+const OPTIONS: [&str; 34] = [
     "data",
     "listen",
     "insecure_listen",
@@ -14,6 +14,7 @@ const OPTIONS: [&str; 33] = [
     "client_ca",
     "public_url",
     "trusted_proxies",
+    "forwarded_header",
     "tag_deletion",
     "manifest_size_limit",
     "upload_lifetime",
@@ -196,6 +197,7 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
             "https://registry.example.com",
         ),
         ("trusted_proxies", "proxy", "10.0.0.0/8"),
+        ("forwarded_header", "both", "x-forwarded"),
         ("tag_deletion", "maybe", "true"),
         ("requests_per_second", "0", "off"),
         ("request_burst", "many", "100"),
@@ -233,6 +235,7 @@ fn a_value_of_the_wrong_type_in_a_file_says_what_would_do() {
         ("tls_key", "[]", "\"none\""),
         ("public_url", "5", "\"https://registry.example.com\""),
         ("trusted_proxies", "5", "\"10.0.0.0/8\""),
+        ("forwarded_header", "5", "\"x-forwarded\""),
         ("insecure_listen", "\"true\"", "without quotes"),
         ("tag_deletion", "\"true\"", "without quotes"),
         ("concurrent_requests", "1.5", "such as 100"),

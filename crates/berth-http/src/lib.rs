@@ -54,7 +54,7 @@ mod token_endpoint;
 mod uploads;
 
 pub use limits::Limits;
-pub use origin::{Origins, PublicUrl, PublicUrlError};
+pub use origin::{ForwardedHeader, Origins, PublicUrl, PublicUrlError};
 pub use server::{Setup, serve};
 pub use throttle::{
     ClientKey, LoginGuard, Permit, Refused, RequestRate, Throttle, ThrottleSettings, TooMany,

@@ -20,9 +20,22 @@ pub use public_url::{PublicUrl, PublicUrlError};
 pub struct Origins {
     /// What clients call this server, whatever they and proxies say.
     pub public_url: Option<PublicUrl>,
-    /// The proxies that are believed: `Forwarded` (RFC 7239), or without that `X-Forwarded-For`, `-Proto` and
-    /// `-Host`. Such a proxy has to set or remove all of these, since clients can send them too.
+    /// The proxies that are believed when they say who asks. Such a proxy has to set or remove all headers of
+    /// [`Origins::forwarded`], since clients can send them too.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where these proxies say it. The other headers are ignored.
+    pub forwarded: ForwardedHeader,
+}
+
+/// The headers in which trusted proxies tell who asks. Never both: a proxy passes on those that it does not
+/// know as the client wrote them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, which nearly all proxies write.
+    #[default]
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// `http` or `https`.
@@ -116,7 +129,7 @@ impl Origins {
     /// What the proxies tell, from the nearest on as long as the next one is trusted too.
     fn told(&self, peer: IpAddr, headers: &HeaderMap) -> Told {
         let mut told = Told::nothing(peer);
-        for hop in forwarded::hops(headers).into_iter().rev() {
+        for hop in forwarded::hops(self.forwarded, headers).into_iter().rev() {
             told.scheme = hop.scheme.or(told.scheme);
             told.host = hop.host.or(told.host);
             let Some(from) = hop.from else {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use berth_auth::{Groups, OidcSettings, Rule as AccessRule, TokenSettings};
-use berth_http::{Limits, Origins, RequestRate, ThrottleSettings};
+use berth_http::{ForwardedHeader, Limits, Origins, RequestRate, ThrottleSettings};
 use berth_registry::{Grace, ImmutableTags, QuotaRule, Settings};
 use berth_retention::Rule;
 use berth_tls::TlsFiles;
@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::values::{
     AuditFile, Bound, ChallengeKind, Count, Delay, Folder, Interval, Listen, LogFilter, LogFormat,
-    Networks, OptionalFile, OptionalTokenServer, OptionalUrl, Rate, ServiceName, Size, Time,
-    UseAccounts, switch,
+    Networks, OptionalFile, OptionalTokenServer, OptionalUrl, ProxyHeader, Rate, ServiceName, Size,
+    Time, UseAccounts, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -50,9 +50,17 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_PUBLIC_URL", value_name = "URL|none")]
     public_url: Option<OptionalUrl>,
 
-    /// The networks of proxies that are believed when they say who asks (Forwarded, or X-Forwarded-For, -Proto and -Host), separated by commas [default: none]
+    /// The networks of proxies that are believed when they say who asks, separated by commas [default: none]
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "NETWORKS|none")]
     trusted_proxies: Option<Networks>,
+
+    /// In which headers these proxies say it, X-Forwarded-For, -Proto and -Host or Forwarded; the others are ignored [default: x-forwarded]
+    #[arg(
+        long,
+        env = "BERTH_FORWARDED_HEADER",
+        value_name = "x-forwarded|forwarded"
+    )]
+    forwarded_header: Option<ProxyHeader>,
 
     /// Whether a DELETE of a tag removes the tag; otherwise it is refused, and manifests are deleted by digest [default: false]
     #[arg(long, env = "BERTH_TAG_DELETION", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
@@ -216,6 +224,7 @@ pub(crate) struct Config {
     pub(crate) client_ca: OptionalFile,
     public_url: OptionalUrl,
     trusted_proxies: Networks,
+    forwarded_header: ProxyHeader,
     tag_deletion: bool,
     manifest_size_limit: Size,
     upload_lifetime: Time,
@@ -264,6 +273,7 @@ impl Default for Config {
             client_ca: OptionalFile(None),
             public_url: OptionalUrl(None),
             trusted_proxies: Networks(Vec::new()),
+            forwarded_header: ProxyHeader(ForwardedHeader::default()),
             tag_deletion: settings.tag_deletion,
             manifest_size_limit: Size(settings.manifest_size_limit),
             upload_lifetime: Time(settings.upload_lifetime),
@@ -350,6 +360,7 @@ impl Config {
         Origins {
             public_url: self.public_url.0.clone(),
             trusted_proxies: self.trusted_proxies.0.clone(),
+            forwarded: self.forwarded_header.0,
         }
     }
 
