@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 34] = [
+const OPTIONS: [&str; 36] = [
     "data",
     "listen",
     "insecure_listen",
@@ -32,6 +32,8 @@ const OPTIONS: [&str; 34] = [
     "token_service",
     "token_lifetime",
     "refresh_lifetime",
+    "connections",
+    "connections_per_address",
     "requests_per_second",
     "request_burst",
     "concurrent_requests",
@@ -199,6 +201,8 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
         ("trusted_proxies", "proxy", "10.0.0.0/8"),
         ("forwarded_header", "both", "x-forwarded"),
         ("tag_deletion", "maybe", "true"),
+        ("connections", "0", "auto"),
+        ("connections_per_address", "off", "auto"),
         ("requests_per_second", "0", "off"),
         ("request_burst", "many", "100"),
         ("login_failures_per_minute", "few", "off"),

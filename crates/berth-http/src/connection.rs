@@ -24,6 +24,9 @@ use crate::{Limits, clear_text};
 /// How long a connection without a request may stay when the server stops: a request may be on its way.
 const LEAVE: Duration = Duration::from_secs(2);
 
+/// How long a client may take for a TLS handshake, which costs it nothing and the server a file handle.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// How often a connection is looked at when the server stops.
 const LEAVE_CHECK: Duration = Duration::from_millis(100);
 
@@ -78,7 +81,8 @@ pub(crate) async fn serve_tls(
     service: Arc<Service>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let handshake = acceptor.accept(stream, service.limits.header_timeout);
+    let deadline = service.limits.header_timeout.min(HANDSHAKE);
+    let handshake = acceptor.accept(stream, deadline);
     let accepted = tokio::select! {
         accepted = handshake => accepted,
         () = leave(&mut stopping) => return,

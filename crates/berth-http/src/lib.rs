@@ -40,6 +40,7 @@ mod lists;
 mod manifests;
 mod mapped_body;
 mod origin;
+mod places;
 mod range;
 mod refusals;
 mod request_body;
@@ -55,6 +56,7 @@ mod uploads;
 
 pub use limits::Limits;
 pub use origin::{ForwardedHeader, Origins, PublicUrl, PublicUrlError};
+pub use places::ConnectionLimits;
 pub use server::{Setup, serve};
 pub use throttle::{
     ClientKey, LoginGuard, Permit, Refused, RequestRate, Throttle, ThrottleSettings, TooMany,

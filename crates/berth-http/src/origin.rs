@@ -119,7 +119,8 @@ impl Origins {
         }
     }
 
-    fn is_trusted(&self, address: IpAddr) -> bool {
+    /// Whether this is the address of a proxy that is believed.
+    pub(crate) fn is_trusted(&self, address: IpAddr) -> bool {
         let networks = self.trusted_proxies.iter();
         networks
             .into_iter()

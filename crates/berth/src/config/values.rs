@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub(crate) use access::{ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts};
 pub(crate) use audit_file::AuditFile;
-pub(crate) use clients::{Bound, Count};
+pub(crate) use clients::{AutoBound, Bound, Count};
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
 pub(crate) use network::{Networks, OptionalFile, OptionalUrl, ProxyHeader};
