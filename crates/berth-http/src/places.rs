@@ -63,7 +63,10 @@ pub(crate) struct Places {
 }
 
 /// A place that is free.
-pub(crate) struct Free(Option<OwnedSemaphorePermit>);
+pub(crate) struct Free {
+    /// `None` never: the places are not closed.
+    _permit: Option<OwnedSemaphorePermit>,
+}
 
 /// The place of one connection, free again when this is dropped.
 pub(crate) struct Place {
@@ -108,8 +111,10 @@ impl Places {
                 "all connections are taken: more wait; the option connections says how many there are"
             );
         }
-        // It is never closed, which would be the only error.
-        Free(Arc::clone(&self.free).acquire_owned().await.ok())
+        let permit = Arc::clone(&self.free).acquire_owned().await;
+        Free {
+            _permit: permit.ok(),
+        }
     }
 
     /// Gives the place to a connection from this address; `None` if that has too many. A proxy has as many as it
