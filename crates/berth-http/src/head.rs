@@ -32,7 +32,7 @@ impl<'a> Head<'a> {
                 Some(_) => Some(b""),
                 None => first,
             },
-            certificate: self.connection.certificate.as_deref(),
+            certificate: self.connection.certificate_name(),
         }
     }
 
