@@ -6,6 +6,7 @@
 mod harness;
 
 mod audit;
+mod caches;
 mod catalog;
 mod changes;
 mod heads;
