@@ -16,7 +16,7 @@ use crate::enforcement::{Enforcement, View, Visitor};
 use crate::errors::{self, Failure};
 use crate::head::Head;
 use crate::large_bodies::LargeBodies;
-use crate::request_body::RequestBody;
+use crate::request_body::{Drains, RequestBody};
 use crate::request_log::{Answered, LoggedBody, RequestLine, request_id};
 use crate::responses::{API_VERSION, Answer, REQUEST_ID, ResponseBody};
 use crate::rights::Rights;
@@ -33,6 +33,7 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     pub(crate) origins: Origins,
     pub(crate) large_bodies: LargeBodies,
+    drains: Drains,
 }
 
 /// What a request is for.
@@ -58,6 +59,7 @@ impl Service {
             limits: setup.limits,
             origins: setup.origins,
             large_bodies: LargeBodies::new(),
+            drains: Drains::new(),
         }
     }
 
@@ -90,7 +92,7 @@ pub(crate) async fn serve_request(
     let started = Instant::now();
     let id = request_id(request.headers());
     let span = info_span!("request", id = id.to_str().unwrap_or_default());
-    let (parts, body) = RequestBody::of(request, service.limits.body_timeout);
+    let (parts, body) = RequestBody::of(request, service.limits.body_timeout, &service.drains);
     let target = service.target(&parts);
     let origin = service.origins.origin(connection, &parts);
     // From here on the line is written, even if the client goes away before there is an answer.
