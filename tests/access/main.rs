@@ -11,6 +11,7 @@ mod catalog;
 mod changes;
 mod heads;
 mod hidden;
+mod hidden_over_http_2;
 mod mounts;
 mod routes;
 mod secrets;
