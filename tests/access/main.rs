@@ -13,6 +13,7 @@ mod heads;
 mod hidden;
 mod hidden_over_http_2;
 mod mounts;
+mod request_ids;
 mod routes;
 mod secrets;
 mod token_server;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use http::Uri;
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 
 use crate::connection::Connection;
@@ -73,6 +73,30 @@ impl Origin {
     /// URL in any case, but only as true as what the client and the proxies say.
     pub(crate) fn base_url(&self) -> String {
         self.base_url.clone()
+    }
+
+    /// The authority that the client used, such as `registry.example.com:5000`.
+    fn authority(&self) -> &str {
+        let authority = self.base_url.split_once("://");
+        authority.map_or("", |(_, authority)| authority)
+    }
+
+    /// Whether a header `Origin` (RFC 6454) names this server. Its scheme does not count: only a proxy may know that.
+    pub(crate) fn is_named_by(&self, header: &HeaderValue) -> bool {
+        let value = header.to_str().unwrap_or_default();
+        let named = value.split_once("://");
+        named.is_some_and(|(_, named)| named.eq_ignore_ascii_case(self.authority()))
+    }
+
+    /// Whether the client used an address, or `localhost`, which no name server can give to somebody else.
+    pub(crate) fn is_on_an_address(&self) -> bool {
+        let authority = self.authority();
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
     }
 
     /// The address of the client.

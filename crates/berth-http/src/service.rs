@@ -5,7 +5,7 @@ use berth_audit::AuditLog;
 use berth_registry::{MemoryBlobs, MemoryMetadata, Registry};
 use berth_route::{Route, RouteError};
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tracing::{Instrument, info_span};
 
@@ -63,6 +63,19 @@ impl Service {
         }
     }
 
+    /// Whether requests over this connection may bring their own id. Where there are proxies, these do. Where there are
+    /// none, clients may if nobody asks who they are: else one could give its requests the id of somebody else's, and the
+    /// log and the audit could not tell them apart.
+    fn believes_ids_of(&self, connection: &Connection) -> bool {
+        match self.origins.trusted_proxies.is_empty() {
+            true => self.enforcement.gate.is_open(),
+            false => {
+                let peer = connection.peer.ip().to_canonical();
+                self.origins.is_trusted(peer)
+            }
+        }
+    }
+
     fn target(&self, parts: &Parts) -> Target {
         let path = parts.uri.path();
         match path == token_endpoint::PATH && self.enforcement.gate.issues_tokens() {
@@ -90,7 +103,7 @@ pub(crate) async fn serve_request(
 ) -> Response<LoggedBody> {
     let under_way = connection.activity.begin();
     let started = Instant::now();
-    let id = request_id(request.headers());
+    let id = request_id(request.headers(), service.believes_ids_of(connection));
     let span = info_span!("request", id = id.to_str().unwrap_or_default());
     let (parts, body) = RequestBody::of(request, service.limits.body_timeout, &service.drains);
     let target = service.target(&parts);
@@ -153,6 +166,14 @@ async fn handle(
     line.identity = caller.identity.name().map(str::to_owned);
     line.permit = Some(permit);
     let route = route?;
+    if trail
+        .head
+        .is_from_elsewhere(&service.origins, &enforcement.gate)
+    {
+        let status = StatusCode::FORBIDDEN;
+        trail.refused(&caller.identity, &route, status).await;
+        return Err(Failure::FromElsewhere);
+    }
     let rights = Rights {
         gate: &enforcement.gate,
         caller: &caller,

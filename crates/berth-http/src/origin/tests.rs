@@ -364,3 +364,39 @@ fn the_public_url_counts_before_all() {
     let elsewhere = "https://elsewhere/v2/a";
     assert_eq!(origin.location(elsewhere), elsewhere);
 }
+
+/// A name can be made to lead here by whoever owns it; an address cannot.
+#[test]
+fn only_an_address_is_surely_this_server() {
+    for (host, is_address) in [
+        ("127.0.0.1:5000", true),
+        ("127.0.0.1", true),
+        ("[::1]:5000", true),
+        ("[::1]", true),
+        ("localhost:5000", true),
+        ("LOCALHOST", true),
+        ("registry:5000", false),
+        ("localhost.evil.example", false),
+        ("127.0.0.1.evil.example:5000", false),
+    ] {
+        let origin = origin("203.0.113.9", &[("host", host)]);
+        assert_eq!(origin.is_on_an_address(), is_address, "{host}");
+    }
+}
+
+#[test]
+fn the_origin_of_a_page_names_this_server_or_another() {
+    let origin = origin("203.0.113.9", &[("host", "registry:5000")]);
+    for (page, is_named) in [
+        ("http://registry:5000", true),
+        ("https://Registry:5000", true),
+        ("http://registry", false),
+        ("http://evil:5000", false),
+        ("null", false),
+        ("", false),
+        ("registry:5000", false),
+    ] {
+        let header = HeaderValue::from_static(page);
+        assert_eq!(origin.is_named_by(&header), is_named, "{page}");
+    }
+}
