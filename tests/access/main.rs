@@ -9,11 +9,14 @@ mod audit;
 #[allow(dead_code)]
 #[path = "../tls/authority.rs"]
 mod authority;
+mod caches;
 mod catalog;
 mod changes;
 mod heads;
 mod hidden;
+mod hidden_over_http_2;
 mod mounts;
+mod request_ids;
 mod routes;
 mod secrets;
 mod token_server;

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 34] = [
+const OPTIONS: [&str; 37] = [
     "data",
     "blob_storage",
     "listen",
@@ -15,6 +15,7 @@ const OPTIONS: [&str; 34] = [
     "client_ca",
     "public_url",
     "trusted_proxies",
+    "forwarded_header",
     "tag_deletion",
     "manifest_size_limit",
     "upload_lifetime",
@@ -32,6 +33,8 @@ const OPTIONS: [&str; 34] = [
     "token_service",
     "token_lifetime",
     "refresh_lifetime",
+    "connections",
+    "connections_per_address",
     "requests_per_second",
     "request_burst",
     "concurrent_requests",
@@ -199,7 +202,10 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
             "https://registry.example.com",
         ),
         ("trusted_proxies", "proxy", "10.0.0.0/8"),
+        ("forwarded_header", "both", "x-forwarded"),
         ("tag_deletion", "maybe", "true"),
+        ("connections", "0", "auto"),
+        ("connections_per_address", "off", "auto"),
         ("requests_per_second", "0", "off"),
         ("request_burst", "many", "100"),
         ("login_failures_per_minute", "few", "off"),
@@ -237,6 +243,7 @@ fn a_value_of_the_wrong_type_in_a_file_says_what_would_do() {
         ("tls_key", "[]", "\"none\""),
         ("public_url", "5", "\"https://registry.example.com\""),
         ("trusted_proxies", "5", "\"10.0.0.0/8\""),
+        ("forwarded_header", "5", "\"x-forwarded\""),
         ("insecure_listen", "\"true\"", "without quotes"),
         ("tag_deletion", "\"true\"", "without quotes"),
         ("concurrent_requests", "1.5", "such as 100"),

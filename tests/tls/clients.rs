@@ -4,7 +4,7 @@ use reqwest::Identity;
 use reqwest::blocking::Client;
 
 use crate::authority::{Authority, Pair};
-use crate::harness::Berth;
+use crate::harness::{Berth, wait_until};
 
 /// A client that presents a certificate.
 fn presenting(authority: &Authority, pair: &Pair) -> Client {
@@ -65,4 +65,24 @@ fn the_name_in_a_certificate_is_what_rules_are_about() {
     assert_eq!(begin(&alice, "other/app"), 403);
     assert_eq!(begin(&bob, "team/app"), 403);
     assert_eq!(begin(&berth.client, "team/app"), 401);
+}
+
+/// Who presented a certificate sees that it counts no more once its authority is not trusted, also over the
+/// connection that was there before; that connection is then closed. One without a certificate stays.
+#[test]
+fn a_connection_does_not_outlive_the_authority_of_its_client() {
+    let (authority, clients, others) = (Authority::new(), Authority::new(), Authority::new());
+    let client_ca = authority.path("clients.crt");
+    fs::copy(clients.path("ca.crt"), &client_ca).unwrap();
+    let berth = authority.start(&["--client-ca", client_ca.to_str().unwrap()]);
+    let alice = presenting(&authority, &clients.client("alice"));
+    assert_eq!(get(&alice, &berth).unwrap(), 200);
+    fs::copy(others.path("ca.crt"), &client_ca).unwrap();
+    berth.signal("-HUP");
+    // Either the connection is there still, and proves nothing, or a new one is refused.
+    wait_until("the certificate is refused", || {
+        get(&alice, &berth).map_or(true, |status| status == 401)
+    });
+    let bob = presenting(&authority, &others.client("bob"));
+    assert_eq!(get(&bob, &berth).unwrap(), 200);
 }

@@ -90,7 +90,11 @@ pub(crate) async fn dispatch(
             // HTTP/2 has frames of its own around the bytes, so it must touch them.
             let touches = parts.version >= Version::HTTP_2;
             let maps = connection.maps.as_ref().filter(|_| !touches);
-            blobs::get(registry, maps, method, headers, repository, digest).await
+            let audience = rights.audience(repository);
+            blobs::get(
+                registry, maps, method, headers, repository, digest, audience,
+            )
+            .await
         }
         Route::DeleteBlob { repository, digest } => {
             blobs::delete(registry, headers, repository, digest).await

@@ -41,6 +41,7 @@ mod lists;
 mod manifests;
 mod mapped_body;
 mod origin;
+mod places;
 mod range;
 mod refusals;
 mod request_body;
@@ -55,7 +56,8 @@ mod token_endpoint;
 mod uploads;
 
 pub use limits::Limits;
-pub use origin::{Origins, PublicUrl, PublicUrlError};
+pub use origin::{ForwardedHeader, Origins, PublicUrl, PublicUrlError};
+pub use places::ConnectionLimits;
 pub use server::{Setup, serve};
 pub use throttle::{
     ClientKey, LoginGuard, Permit, Refused, RequestRate, Throttle, ThrottleSettings, TooMany,

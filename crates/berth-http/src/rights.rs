@@ -6,6 +6,7 @@ use berth_route::{MountFrom, Route, StartUpload};
 use berth_spec::RepositoryName;
 
 use crate::access::{Required, required};
+use crate::blobs::Audience;
 
 /// What the caller of one request may do.
 #[derive(Clone, Copy)]
@@ -73,6 +74,17 @@ impl Rights<'_> {
         match is_asked && self.gate.may(self.caller, repository, Action::Admin) {
             true => Authority::Admin,
             false => Authority::Ordinary,
+        }
+    }
+
+    /// Who else may have what is in this repository.
+    pub(crate) fn audience(&self, repository: &RepositoryName) -> Audience {
+        match self
+            .gate
+            .may(&Caller::anonymous(), repository, Action::Pull)
+        {
+            true => Audience::Everybody,
+            false => Audience::Caller,
         }
     }
 

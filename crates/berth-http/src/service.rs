@@ -5,7 +5,7 @@ use berth_auth::Caller;
 use berth_registry::{MemoryBlobs, MemoryMetadata, Registry, RegistryError};
 use berth_route::{Route, RouteError};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tracing::{Instrument, info_span};
 
@@ -18,7 +18,7 @@ use crate::errors::{self, Failure};
 use crate::head::Head;
 use crate::large_bodies::LargeBodies;
 use crate::lists::ListScans;
-use crate::request_body::RequestBody;
+use crate::request_body::{Drains, RequestBody};
 use crate::request_log::{Answered, LoggedBody, RequestLine, request_id};
 use crate::responses::{API_VERSION, Answer, REQUEST_ID, ResponseBody};
 use crate::rights::Rights;
@@ -36,6 +36,7 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     pub(crate) origins: Origins,
     pub(crate) large_bodies: LargeBodies,
+    drains: Drains,
     scans: ListScans,
 }
 
@@ -63,7 +64,21 @@ impl Service {
             limits: setup.limits,
             origins: setup.origins,
             large_bodies: LargeBodies::new(),
+            drains: Drains::new(),
             scans: ListScans::new(),
+        }
+    }
+
+    /// Whether requests over this connection may bring their own id. Where there are proxies, these do. Where there are
+    /// none, clients may if nobody asks who they are: else one could give its requests the id of somebody else's, and the
+    /// log and the audit could not tell them apart.
+    fn believes_ids_of(&self, connection: &Connection) -> bool {
+        match self.origins.trusted_proxies.is_empty() {
+            true => self.enforcement.gate.is_open(),
+            false => {
+                let peer = connection.peer.ip().to_canonical();
+                self.origins.is_trusted(peer)
+            }
         }
     }
 
@@ -94,9 +109,9 @@ pub(crate) async fn serve_request(
 ) -> Response<LoggedBody> {
     let under_way = connection.activity.begin();
     let started = Instant::now();
-    let id = request_id(request.headers());
+    let id = request_id(request.headers(), service.believes_ids_of(connection));
     let span = info_span!("request", id = id.to_str().unwrap_or_default());
-    let (parts, body) = RequestBody::of(request, service.limits.body_timeout);
+    let (parts, body) = RequestBody::of(request, service.limits.body_timeout, &service.drains);
     let target = service.target(&parts);
     let origin = service.origins.origin(connection, &parts);
     // From here on the line is written, even if the client goes away before there is an answer.
@@ -171,6 +186,14 @@ async fn handle(
     line.identity = caller.identity.name().map(str::to_owned);
     line.permit = Some(permit);
     let route = route?;
+    if trail
+        .head
+        .is_from_elsewhere(&service.origins, &enforcement.gate)
+    {
+        let status = StatusCode::FORBIDDEN;
+        trail.refused(&caller.identity, &route, status).await;
+        return Err(Failure::FromElsewhere);
+    }
     let rights = Rights {
         gate: &enforcement.gate,
         caller: &caller,

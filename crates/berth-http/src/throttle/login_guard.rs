@@ -14,9 +14,14 @@ use super::settings::ThrottleSettings;
 /// program that has a wrong password, and tries on and on, does not lock out all others behind the same address.
 const ALL_NAMES: u32 = 3;
 
+/// How many times as many failures the networks of one site of IPv6 may have together as one of them. A site may be one
+/// guesser with 65,536 networks, or many who have nothing to do with each other.
+const ALL_NETWORKS: u32 = 10;
+
 /// Sees to it that passwords cannot be guessed: bounds how many logins fail.
 ///
-/// Failures are counted for each address together with each user name, and for each address with all names. They are not
+/// Failures are counted for each address together with each user name, and for each address with all names; of IPv6, an
+/// address is a network of 64 bits, and the networks of a site (48 bits) count together as well. They are not
 /// counted for a name alone: else anybody could lock out somebody else from anywhere. Whoever is over a limit is
 /// refused before anything is hashed, and being refused counts as no failure.
 ///
@@ -31,6 +36,7 @@ pub struct LoginGuard(Option<Guard>);
 struct Guard {
     one_name: Counted,
     all_names: Counted,
+    site: Counted,
 }
 
 #[derive(Debug)]
@@ -42,11 +48,16 @@ struct Counted {
 impl LoginGuard {
     /// With [`ThrottleSettings::login_failures_per_minute`].
     pub fn new(settings: &ThrottleSettings) -> Self {
-        let guard = |per_minute: NonZeroU32| Guard {
-            one_name: Counted::new(per_minute),
-            all_names: Counted::new(
-                per_minute.saturating_mul(NonZeroU32::MIN.saturating_add(ALL_NAMES - 1)),
-            ),
+        let times = |rate: NonZeroU32, factor: u32| {
+            rate.saturating_mul(NonZeroU32::MIN.saturating_add(factor - 1))
+        };
+        let guard = |per_minute: NonZeroU32| {
+            let all_names = times(per_minute, ALL_NAMES);
+            Guard {
+                one_name: Counted::new(per_minute),
+                all_names: Counted::new(all_names),
+                site: Counted::new(times(all_names, ALL_NETWORKS)),
+            }
         };
         Self(settings.login_failures_per_minute.map(guard))
     }
@@ -60,7 +71,11 @@ impl LoginGuard {
         let Some(guard) = &self.0 else { return Ok(()) };
         let (network, now) = (Network::of(address), Instant::now());
         let one_name = guard.one_name.wait(&(network, user), now);
-        let wait = one_name.max(guard.all_names.wait(&network, now));
+        let site = Network::site_of(address);
+        let of_site = site.and_then(|site| guard.site.wait(&site, now));
+        let wait = one_name
+            .max(guard.all_names.wait(&network, now))
+            .max(of_site);
         match wait {
             Some(wait) => Err(Refused::new(TooMany::FailedLogins, wait)),
             None => Ok(()),
@@ -73,6 +88,9 @@ impl LoginGuard {
         let (network, now) = (Network::of(address), Instant::now());
         guard.one_name.charge(&(network, user), now);
         guard.all_names.charge(&network, now);
+        if let Some(site) = Network::site_of(address) {
+            guard.site.charge(&site, now);
+        }
     }
 
     /// Notes that a login was good, and whom it proved: what failed for this user from this address was a mistake, and
@@ -188,6 +206,19 @@ mod tests {
         let address = |number: u16| std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, number, 0, 0, 1);
         let tries = (0..100).map(|number| failures(&guard, address(number).into(), "alice", 1));
         assert_eq!(tries.sum::<usize>(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_network_of_the_same_site_does_not_help_for_long() {
+        let guard = guard(10);
+        let address = |site: u16, number: u16| -> IpAddr {
+            std::net::Ipv6Addr::new(0x2001, 0xdb8, site, number, 0, 0, 0, 1).into()
+        };
+        let tries = (0..1000).map(|number| failures(&guard, address(1, number), "alice", 1));
+        assert_eq!(tries.sum::<usize>(), 300);
+        assert!(guard.check(address(1, 2000), "bob").is_err());
+        assert_eq!(guard.check(address(2, 1), "alice"), Ok(()));
+        assert_eq!(guard.check(HERE, "alice"), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use anyhow::bail;
 use berth_auth::{Groups, OidcSettings, TokenSettings};
-use berth_http::{Limits, Origins, RequestRate, ThrottleSettings};
+use berth_http::{
+    ConnectionLimits, ForwardedHeader, Limits, Origins, RequestRate, ThrottleSettings,
+};
 use berth_registry::{Grace, ImmutableTags, QuotaRule, Settings};
 use berth_retention::Rule;
 use berth_tls::TlsFiles;
@@ -11,10 +13,12 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
+use crate::file_handles;
+
 use super::values::{
-    AccessRules, AuditFile, BlobStorage, Bound, ChallengeKind, Count, Delay, Folder, Interval, Listen,
-    LogFilter, LogFormat, Networks, OptionalFile, OptionalTokenServer, OptionalUrl, Rate,
-    ServiceName, Size, Time, UseAccounts, switch,
+    AccessRules, AuditFile, AutoBound, BlobStorage, Bound, ChallengeKind, Count, Delay, Folder,
+    Interval, Listen, LogFilter, LogFormat, Networks, OptionalFile, OptionalTokenServer,
+    OptionalUrl, ProxyHeader, Rate, ServiceName, Size, Time, UseAccounts, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -54,9 +58,17 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_PUBLIC_URL", value_name = "URL|none")]
     public_url: Option<OptionalUrl>,
 
-    /// The networks of proxies that are believed when they say who asks (Forwarded, or X-Forwarded-For, -Proto and -Host), separated by commas [default: none]
+    /// The networks of proxies that are believed when they say who asks, separated by commas [default: none]
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "NETWORKS|none")]
     trusted_proxies: Option<Networks>,
+
+    /// In which headers these proxies say it, X-Forwarded-For, -Proto and -Host or Forwarded; the others are ignored [default: x-forwarded]
+    #[arg(
+        long,
+        env = "BERTH_FORWARDED_HEADER",
+        value_name = "x-forwarded|forwarded"
+    )]
+    forwarded_header: Option<ProxyHeader>,
 
     /// Whether a DELETE of a tag removes the tag; otherwise it is refused, and manifests are deleted by digest [default: false]
     #[arg(long, env = "BERTH_TAG_DELETION", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
@@ -102,6 +114,18 @@ pub(super) struct Options {
     /// How long requests under way may go on after SIGTERM [default: 30s]
     #[arg(long, env = "BERTH_DRAIN_TIMEOUT", value_name = "TIME")]
     drain_timeout: Option<Time>,
+
+    /// How many connections there may be; more wait. auto is three quarters of the file handles that this process may have [default: auto]
+    #[arg(long, env = "BERTH_CONNECTIONS", value_name = "NUMBER|auto")]
+    connections: Option<AutoBound>,
+
+    /// How many of these one address may have that is no trusted proxy; more are closed. auto is a quarter of all, but at least 256 [default: auto]
+    #[arg(
+        long,
+        env = "BERTH_CONNECTIONS_PER_ADDRESS",
+        value_name = "NUMBER|auto"
+    )]
+    connections_per_address: Option<AutoBound>,
 
     /// How many requests one client may make in a second, by its name or else its address, or off for any number [default: off]
     #[arg(long, env = "BERTH_REQUESTS_PER_SECOND", value_name = "NUMBER|off")]
@@ -227,6 +251,7 @@ pub(crate) struct Config {
     pub(crate) client_ca: OptionalFile,
     public_url: OptionalUrl,
     trusted_proxies: Networks,
+    forwarded_header: ProxyHeader,
     tag_deletion: bool,
     manifest_size_limit: Size,
     upload_lifetime: Time,
@@ -238,6 +263,8 @@ pub(crate) struct Config {
     body_timeout: Time,
     write_timeout: Time,
     drain_timeout: Time,
+    connections: AutoBound,
+    connections_per_address: AutoBound,
     requests_per_second: Bound,
     request_burst: Count,
     concurrent_requests: Bound,
@@ -276,6 +303,7 @@ impl Default for Config {
             client_ca: OptionalFile(None),
             public_url: OptionalUrl(None),
             trusted_proxies: Networks(Vec::new()),
+            forwarded_header: ProxyHeader(ForwardedHeader::default()),
             tag_deletion: settings.tag_deletion,
             manifest_size_limit: Size(settings.manifest_size_limit),
             upload_lifetime: Time(settings.upload_lifetime),
@@ -287,6 +315,8 @@ impl Default for Config {
             body_timeout: Time(limits.body_timeout),
             write_timeout: Time(limits.write_timeout),
             drain_timeout: Time(limits.drain_timeout),
+            connections: AutoBound(None),
+            connections_per_address: AutoBound(None),
             requests_per_second: Bound(limits.throttle.requests.map(|rate| rate.per_second)),
             request_burst: Count::HUNDRED,
             concurrent_requests: Bound(limits.throttle.concurrent_requests),
@@ -367,6 +397,7 @@ impl Config {
         Origins {
             public_url: self.public_url.0.clone(),
             trusted_proxies: self.trusted_proxies.0.clone(),
+            forwarded: self.forwarded_header.0,
         }
     }
 
@@ -378,7 +409,20 @@ impl Config {
             write_timeout: self.write_timeout.0,
             drain_timeout: self.drain_timeout.0,
             header_bytes: self.header_size_limit.0,
+            connections: self.connections(),
             throttle: self.throttle(),
+        }
+    }
+
+    /// Out of the file handles that this process may have now.
+    fn connections(&self) -> ConnectionLimits {
+        let limits = match self.connections.0 {
+            Some(all) => ConnectionLimits::of_connections(all),
+            None => ConnectionLimits::of_file_handles(file_handles::allowed()),
+        };
+        ConnectionLimits {
+            one_address: self.connections_per_address.0.or(limits.one_address),
+            ..limits
         }
     }
 

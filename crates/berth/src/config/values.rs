@@ -21,10 +21,10 @@ pub(crate) use access::{
 };
 pub(crate) use audit_file::AuditFile;
 pub(crate) use blob_storage::BlobStorage;
-pub(crate) use clients::{Bound, Count};
+pub(crate) use clients::{AutoBound, Bound, Count};
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
-pub(crate) use network::{Networks, OptionalFile, OptionalUrl};
+pub(crate) use network::{Networks, OptionalFile, OptionalUrl, ProxyHeader};
 use text::text_in_files;
 pub(crate) use upkeep::{Delay, Interval, Rate};
 
