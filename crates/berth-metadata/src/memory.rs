@@ -4,7 +4,7 @@ mod inspection;
 mod retention;
 mod usage;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -273,6 +273,12 @@ impl MetadataStore for MemoryMetadata {
         let mut stored = self.lock();
         let repository = stored.repositories.get_mut(repository);
         Ok(repository.is_some_and(|repository| repository.blobs.remove(digest).is_some()))
+    }
+
+    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
+        let stored = self.lock();
+        let is_unrecorded = |digest: &&Digest| !stored.blobs.contains_key(*digest);
+        Ok(digests.iter().filter(is_unrecorded).cloned().collect())
     }
 
     async fn put_manifest_within(

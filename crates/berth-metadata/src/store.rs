@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -105,6 +105,9 @@ pub trait MetadataStore: Send + Sync + 'static {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<bool, MetadataError>;
+
+    /// Those of these digests that no blob is recorded under, whatever repositories are linked to.
+    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError>;
 
     /// Stores a manifest and points tags at it, in one transaction. Pushing the same digest again
     /// is no error: its tags are set, its media type becomes the one pushed last, and its links to
