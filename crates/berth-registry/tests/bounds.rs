@@ -303,6 +303,45 @@ async fn a_blob_that_cannot_fit_is_refused_before_its_bytes_are_kept() {
 }
 
 #[tokio::test]
+async fn a_digest_that_is_there_lets_no_more_bytes_in_than_it_has() {
+    let settings = limited(&["repositories = [\"team/*\"]\nbytes = 20"]);
+    for world in worlds(&settings) {
+        let (here, registry) = (name("team/app"), &world.registry);
+        world.push_blob(&here, "twelve bytes").await.unwrap();
+        world.push_blob(&here, "8 bytes.").await.unwrap();
+        let digest = Digest::sha256(b"twelve bytes");
+        let told = registry.push_blob(&here, &digest, Content::from_bytes("thirteen byte"));
+        assert_eq!(exceeded(told.await).added, 13);
+        // Also if its length is not told, and if most of it came before.
+        let untold = registry.push_blob(
+            &here,
+            &digest,
+            stream_of(&["twelve ", "bytes", " and more"]),
+        );
+        assert_eq!(exceeded(untold.await).added, 21);
+        let id = registry
+            .begin_upload(&here, Algorithm::Sha256)
+            .await
+            .unwrap();
+        let appended = registry.append_upload(&here, id, Content::from_bytes("twelve b"));
+        assert_eq!(appended.await.unwrap(), 8);
+        let finish = async |content| registry.finish_upload(&here, id, &digest, content).await;
+        assert_eq!(exceeded(finish(stream_of(&["ytes", "!"])).await).added, 13);
+        let kept = registry.upload_status(&here, id).await.unwrap();
+        assert!(kept <= 12, "{kept}");
+        let id = registry
+            .begin_upload(&here, Algorithm::Sha256)
+            .await
+            .unwrap();
+        let whole = stream_of(&["twelve ", "bytes"]);
+        registry
+            .finish_upload(&here, id, &digest, whole)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_is_refused_goes_on_when_there_is_room() {
     let settings = limited(&["namespace = \"team\"\nbytes = 20"]);
     for world in worlds(&settings) {
