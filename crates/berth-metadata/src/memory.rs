@@ -112,6 +112,23 @@ impl Repository {
         }
     }
 
+    /// The tags that point to a manifest.
+    fn tags_of(&self, digest: &Digest) -> impl Iterator<Item = &Tag> {
+        let tags = self.tags.iter();
+        tags.filter_map(move |(tag, (tagged, _))| (tagged == digest).then_some(tag))
+    }
+
+    /// Whether the same bytes are here as something else.
+    fn is_described_otherwise(&self, manifest: &NewManifest) -> bool {
+        let description = |manifest: &NewManifest| {
+            let NewManifest { media_type, .. } = manifest;
+            let artifact_type = manifest.artifact_type.clone();
+            (media_type.clone(), artifact_type, manifest.subject.clone())
+        };
+        let stored = self.manifests.get(&manifest.digest);
+        stored.is_some_and(|stored| description(&stored.manifest) != description(manifest))
+    }
+
     /// What a manifest needs and the repository lacks, each once.
     fn missing(&self, manifest: &NewManifest) -> Vec<Digest> {
         let has_blob = |digest: &&Digest| !self.blobs.contains_key(*digest);
@@ -306,6 +323,11 @@ impl MetadataStore for MemoryMetadata {
         };
         let mut moved = manifest.tags.iter().filter(is_moved);
         moved.try_for_each(|tag| bounds.change_tag(tag))?;
+        if before.is_described_otherwise(manifest) {
+            before
+                .tags_of(&manifest.digest)
+                .try_for_each(|tag| bounds.change_tag(tag))?;
+        }
         let is_new = |tag: &&Tag| !before.tags.contains_key(*tag);
         let new_tags: BTreeSet<&Tag> = manifest.tags.iter().filter(is_new).collect();
         let added = Usage {
@@ -364,9 +386,9 @@ impl MetadataStore for MemoryMetadata {
         let Some(repository) = stored.repositories.get_mut(repository) else {
             return Ok(false);
         };
-        let is_of_manifest = |(_, (tagged, _)): &(&Tag, &(Digest, i64))| tagged == digest;
-        let mut lost = repository.tags.iter().filter(is_of_manifest);
-        lost.try_for_each(|(tag, _)| bounds.change_tag(tag))?;
+        repository
+            .tags_of(digest)
+            .try_for_each(|tag| bounds.change_tag(tag))?;
         repository.tags.retain(|_, (tagged, _)| tagged != digest);
         let Some(deleted) = repository.manifests.remove(digest) else {
             return Ok(false);

@@ -119,7 +119,8 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// missing.
     ///
     /// # Errors
-    /// [`MetadataError::TagImmutable`] if one of the tags is, and points to another manifest.
+    /// [`MetadataError::TagImmutable`] if one of the tags is, and points to another manifest; and if
+    /// any that is points to this one, whose media type, artifact type or subject would change.
     async fn put_manifest_within(
         &self,
         repository: &RepositoryName,

@@ -6,7 +6,7 @@ use crate::{GlobError, Globs};
 /// Tags that stay where they are once they are set, as a table of the configuration says it.
 ///
 /// Such a tag is not moved to another manifest, not deleted, and not lost by the deletion of its
-/// manifest; pushing the same manifest under it again is fine. Only an [`Authority::Admin`] may.
+/// manifest; pushing the same manifest under it again is fine, as long as its media type stays what it is. Only an [`Authority::Admin`] may.
 /// Several tables add up.
 ///
 /// Retention rules are the owner's own, as these are: they delete immutable tags too, unless a rule
