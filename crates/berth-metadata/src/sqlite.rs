@@ -13,6 +13,7 @@ mod plan;
 mod private;
 mod queue;
 mod readers;
+mod recount;
 mod repositories;
 mod retention;
 mod schema;

@@ -22,14 +22,15 @@ CREATE TABLE namespaces (
     tag_count INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- In what is damaged a link may lead to no blob: that must not make a sum of nothing.
 CREATE TRIGGER repository_gains_blob AFTER INSERT ON repository_blobs BEGIN
     UPDATE repositories
-        SET stored_bytes = stored_bytes + (SELECT size FROM blobs WHERE id = NEW.blob_id)
+        SET stored_bytes = stored_bytes + coalesce((SELECT size FROM blobs WHERE id = NEW.blob_id), 0)
         WHERE id = NEW.repository_id;
 END;
 CREATE TRIGGER repository_loses_blob AFTER DELETE ON repository_blobs BEGIN
     UPDATE repositories
-        SET stored_bytes = stored_bytes - (SELECT size FROM blobs WHERE id = OLD.blob_id)
+        SET stored_bytes = stored_bytes - coalesce((SELECT size FROM blobs WHERE id = OLD.blob_id), 0)
         WHERE id = OLD.repository_id;
 END;
 CREATE TRIGGER repository_gains_manifest AFTER INSERT ON manifests BEGIN
