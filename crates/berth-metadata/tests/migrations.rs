@@ -1,7 +1,9 @@
 //! A database of an older version is brought to this version's schema.
 #![allow(clippy::unwrap_used)]
 
+use std::io;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use berth_metadata::{
@@ -13,6 +15,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 const INITIAL: &str = include_str!("../../../migrations/sqlite/2026-11-24-000000_initial/up.sql");
+const QUOTAS: &str = include_str!("../../../migrations/sqlite/2026-11-25-100000_quotas/up.sql");
 const APPLIED: &str = "
     CREATE TABLE __diesel_schema_migrations (
         version VARCHAR(50) PRIMARY KEY NOT NULL,
@@ -119,4 +122,76 @@ async fn what_an_older_version_stored_is_read() {
     );
     // Only the first push was recorded: it may have been pushed again a moment ago.
     assert!(image.used_at >= before && image.used_at <= SystemTime::now());
+}
+
+#[derive(QueryableByName)]
+struct PlanStep {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    detail: String,
+}
+
+/// A seek for each manifest would take hours where there are millions.
+#[test]
+fn the_manifests_are_counted_in_one_scan() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metadata.sqlite3");
+    make_old(&path, SessionId::random());
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    let before_triggers = QUOTAS.split("CREATE TRIGGER").next().unwrap();
+    let lines = before_triggers.lines();
+    let lines: Vec<&str> = lines.filter(|line| !line.starts_with("--")).collect();
+    let mut scans = 0;
+    for statement in lines.join("\n").split_inclusive(';') {
+        let plan = format!("EXPLAIN QUERY PLAN {statement}");
+        if statement.contains("FROM manifests") {
+            let steps: Vec<PlanStep> = diesel::sql_query(plan).load(&mut connection).unwrap();
+            let steps = steps
+                .iter()
+                .filter(|step| step.detail.contains("manifests"));
+            for step in steps {
+                assert_eq!(step.detail, "SCAN manifests");
+                scans += 1;
+            }
+        }
+        connection.batch_execute(statement).unwrap();
+    }
+    assert_eq!(scans, 1);
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn whoever_waits_for_a_migration_is_told() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let read = || String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let [new, old] = ["new", "old"].map(|name| folder.path().join(name));
+    drop(SqliteMetadata::open(&new).unwrap());
+    assert_eq!(read(), "");
+    make_old(&old, SessionId::random());
+    drop(SqliteMetadata::open(&old).unwrap());
+    let told = read();
+    assert!(
+        told.contains(" INFO ") && told.contains("bringing the metadata to the schema"),
+        "{told}"
+    );
+    drop(SqliteMetadata::open(&old).unwrap());
+    assert_eq!(read(), told);
 }
