@@ -1,9 +1,7 @@
 //! A database of an older version is brought to this version's schema.
 #![allow(clippy::unwrap_used)]
 
-use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use berth_metadata::{
@@ -156,42 +154,4 @@ fn the_manifests_are_counted_in_one_scan() {
         connection.batch_execute(statement).unwrap();
     }
     assert_eq!(scans, 1);
-}
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn whoever_waits_for_a_migration_is_told() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let read = || String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let [new, old] = ["new", "old"].map(|name| folder.path().join(name));
-    drop(SqliteMetadata::open(&new).unwrap());
-    assert_eq!(read(), "");
-    make_old(&old, SessionId::random());
-    drop(SqliteMetadata::open(&old).unwrap());
-    let told = read();
-    assert!(
-        told.contains(" INFO ") && told.contains("bringing the metadata to the schema"),
-        "{told}"
-    );
-    drop(SqliteMetadata::open(&old).unwrap());
-    assert_eq!(read(), told);
 }
