@@ -537,6 +537,7 @@ async fn a_refused_blob_that_others_have_stays() {
         };
         let (refused, ()) = tokio::join!(refused, filled);
         assert_eq!(exceeded(refused).used, 6);
+        assert_eq!(world.blobs.staged().await.unwrap(), []);
         assert!(world.has_bytes("some text 00").await);
         assert_eq!(world.files().await.len(), 2);
     }
