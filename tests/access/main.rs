@@ -6,6 +6,9 @@
 mod harness;
 
 mod audit;
+#[allow(dead_code)]
+#[path = "../tls/authority.rs"]
+mod authority;
 mod catalog;
 mod changes;
 mod heads;

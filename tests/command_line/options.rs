@@ -5,8 +5,9 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 33] = [
+const OPTIONS: [&str; 34] = [
     "data",
+    "blob_storage",
     "listen",
     "insecure_listen",
     "tls_certificate",
@@ -84,6 +85,7 @@ fn the_defaults_are_those_of_the_readme() {
     let shown = config(&[], &[]);
     for line in [
         "data = \"./data\" # default",
+        "blob_storage = \"folder\" # default",
         "listen = \"127.0.0.1:5000\" # default",
         "tag_deletion = false # default",
         "manifest_size_limit = \"4194304\" # default",
@@ -101,7 +103,7 @@ fn the_defaults_are_those_of_the_readme() {
     let tables = [
         "retention = [] # default",
         "groups = {} # default",
-        "rule = [] # default",
+        "rule = \"default\" # default",
         "oidc = [] # default",
         "token_server = {} # default",
         "immutable_tags = [] # default",
@@ -185,6 +187,7 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
         ("log", "nonsense", "info,berth_http=debug"),
         ("log", "berth=loud", "info,berth_http=debug"),
         ("data", "", "./data"),
+        ("blob_storage", "s3:bucket", "s3://BUCKET/PREFIX"),
         ("challenge", "digest", "bearer"),
         ("token_service", "", "berth"),
         ("token_lifetime", "soon", "24h"),
@@ -224,6 +227,7 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
 fn a_value_of_the_wrong_type_in_a_file_says_what_would_do() {
     for (key, value, remedy) in [
         ("data", "5", "\"./data\""),
+        ("blob_storage", "5", "\"s3://BUCKET/PREFIX\""),
         ("listen", "5000", "\"127.0.0.1:5000\""),
         ("upload_lifetime", "5", "\"24h\""),
         ("write_timeout", "[]", "\"24h\""),

@@ -6,6 +6,7 @@ use http::{StatusCode, Version};
 use crate::errors::Failure;
 use crate::head::Head;
 use crate::large_bodies::LargeBodies;
+use crate::lists::ListScans;
 use crate::request_body::RequestBody;
 use crate::responses::Answer;
 use crate::rights::Rights;
@@ -16,6 +17,7 @@ use crate::{blobs, lists, manifests, uploads};
 pub(crate) struct Served<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) large_bodies: &'a LargeBodies,
+    pub(crate) scans: &'a ListScans,
 }
 
 /// Does what a route says. Whether the caller may is decided before.
@@ -29,6 +31,7 @@ pub(crate) async fn dispatch(
     let Served {
         registry,
         large_bodies,
+        scans,
     } = served;
     let Head {
         parts, connection, ..
@@ -39,7 +42,7 @@ pub(crate) async fn dispatch(
     match route {
         Route::Base => Ok(base()),
         Route::Catalog(page) => {
-            let list = || lists::catalog(registry, rights, page);
+            let list = || lists::catalog(registry, scans, rights, page);
             Answer::with_room(large_bodies, list).await
         }
         Route::ListTags { repository, page } => {

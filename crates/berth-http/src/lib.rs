@@ -27,6 +27,7 @@ mod access;
 mod activity;
 mod audit_trail;
 mod blobs;
+mod changes;
 mod clear_text;
 mod conditions;
 mod connection;

@@ -26,6 +26,21 @@ impl Rights<'_> {
         }
     }
 
+    /// Whether the route is a mount from a repository from which the caller may not pull.
+    pub(crate) fn is_mount_from_hidden(&self, route: &Route) -> bool {
+        match route {
+            Route::StartUpload {
+                start:
+                    StartUpload::Mount {
+                        from: from @ MountFrom::Repository(_),
+                        ..
+                    },
+                ..
+            } => !self.may_mount(from),
+            _ => false,
+        }
+    }
+
     /// The route without what the caller may not have: a mount from where they may not pull is one from nowhere, and
     /// so becomes an upload.
     pub(crate) fn narrow(&self, route: Route) -> Route {
@@ -64,6 +79,11 @@ impl Rights<'_> {
     /// Whether the list of repositories shows all of them to the caller.
     pub(crate) fn may_list_everything(&self) -> bool {
         self.gate.may_list_everything(self.caller)
+    }
+
+    /// How the names of those begin that it may show.
+    pub(crate) fn list_prefixes(&self) -> Vec<String> {
+        self.gate.list_prefixes(self.caller)
     }
 
     /// Whether the list of repositories shows this one to the caller.

@@ -1,21 +1,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_audit::AuditLog;
-use berth_registry::{MemoryBlobs, MemoryMetadata, Registry};
+use berth_auth::Caller;
+use berth_registry::{MemoryBlobs, MemoryMetadata, Registry, RegistryError};
 use berth_route::{Route, RouteError};
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use tracing::{Instrument, info_span};
 
-use crate::audit_trail::AuditTrail;
+use crate::audit_trail::{Audit, AuditTrail, Entry};
+use crate::changes::{BrokeOff, Changes};
 use crate::connection::Connection;
 use crate::dispatch::{Served, dispatch};
 use crate::enforcement::{Enforcement, View, Visitor};
 use crate::errors::{self, Failure};
 use crate::head::Head;
 use crate::large_bodies::LargeBodies;
+use crate::lists::ListScans;
 use crate::request_body::RequestBody;
 use crate::request_log::{Answered, LoggedBody, RequestLine, request_id};
 use crate::responses::{API_VERSION, Answer, REQUEST_ID, ResponseBody};
@@ -29,10 +31,12 @@ pub(crate) struct Service {
     /// a repository is what the registry answers about one that does not exist, since the same code answers.
     nothing: Registry,
     pub(crate) enforcement: Enforcement,
-    pub(crate) audit: Option<AuditLog>,
+    pub(crate) audit: Option<Audit>,
+    pub(crate) changes: Changes,
     pub(crate) limits: Limits,
     pub(crate) origins: Origins,
     pub(crate) large_bodies: LargeBodies,
+    scans: ListScans,
 }
 
 /// What a request is for.
@@ -54,10 +58,12 @@ impl Service {
             registry: setup.registry,
             nothing,
             enforcement: Enforcement::new(setup.gate, &setup.limits.throttle),
-            audit: setup.audit,
+            audit: setup.audit.map(Audit::new),
+            changes: Changes::new(),
             limits: setup.limits,
             origins: setup.origins,
             large_bodies: LargeBodies::new(),
+            scans: ListScans::new(),
         }
     }
 
@@ -82,8 +88,8 @@ impl Target {
 
 /// Serves one request, whatever it is.
 pub(crate) async fn serve_request(
-    service: &Service,
-    connection: &Connection,
+    service: &Arc<Service>,
+    connection: &Arc<Connection>,
     request: Request<Incoming>,
 ) -> Response<LoggedBody> {
     let under_way = connection.activity.begin();
@@ -113,12 +119,19 @@ pub(crate) async fn serve_request(
         id: &id,
     };
     let trail = AuditTrail {
-        log: service.audit.as_ref(),
+        audit: service.audit.as_ref(),
         head: &head,
     };
     let outcome = async {
         match target {
-            Target::Registry(route) => handle(service, trail, route, body, &mut line).await,
+            Target::Registry(route) => {
+                let asked = Asked {
+                    connection,
+                    trail,
+                    body,
+                };
+                handle(service, asked, route, &mut line).await
+            }
             Target::Token => give_token(service, trail, body, &mut line).await,
         }
     };
@@ -138,15 +151,22 @@ pub(crate) async fn serve_request(
     response.map(|body| LoggedBody::new(body, line))
 }
 
+/// A request, and where it came from.
+struct Asked<'a> {
+    connection: &'a Arc<Connection>,
+    trail: AuditTrail<'a>,
+    body: RequestBody,
+}
+
 /// Lets the caller in, decides, and only then does anything that touches what is stored.
 async fn handle(
-    service: &Service,
-    trail: AuditTrail<'_>,
+    service: &Arc<Service>,
+    asked: Asked<'_>,
     route: Result<Route, RouteError>,
-    body: RequestBody,
     line: &mut RequestLine,
 ) -> Result<Answer, Failure> {
     let enforcement = &service.enforcement;
+    let trail = asked.trail;
     let Visitor { caller, permit } = enforcement.admit(trail, route.as_ref().ok()).await?;
     line.identity = caller.identity.name().map(str::to_owned);
     line.permit = Some(permit);
@@ -155,22 +175,83 @@ async fn handle(
         gate: &enforcement.gate,
         caller: &caller,
     };
-    let registry = match enforcement.decide(trail, rights, &route).await? {
-        View::Registry => &service.registry,
-        View::Nothing => &service.nothing,
+    let view = enforcement.decide(trail, rights, &route).await?;
+    let identity = &caller.identity;
+    let (registry, entry) = match view {
+        View::Nothing => (&service.nothing, trail.hidden(identity, &route)),
+        View::Registry if rights.is_mount_from_hidden(&route) => {
+            (&service.registry, trail.hidden_mount(identity, &route))
+        }
+        View::Registry => {
+            if let Some(entry) = trail.change(identity, &route)? {
+                let route = rights.narrow(route);
+                return change(service, asked, (caller, route, entry), line).await;
+            }
+            (&service.registry, None)
+        }
     };
     let route = rights.narrow(route);
-    let change = trail.change(&caller.identity, &route)?;
     let served = Served {
         registry,
         large_bodies: &service.large_bodies,
+        scans: &service.scans,
     };
-    let outcome = dispatch(served, rights, trail.head, &route, body).await;
+    let outcome = dispatch(served, rights, trail.head, &route, asked.body).await;
     let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
-    if let Some(change) = change {
-        change.end(answer.status(), answer.told_digest()).await;
+    if let Some(entry) = entry {
+        entry.end(answer.status(), None).await;
     }
     Ok(answer)
+}
+
+/// Carries out a change that is recorded. It goes on if the client goes away, so that what is recorded is what came of it;
+/// a body of which the rest does not come ends it.
+async fn change(
+    service: &Arc<Service>,
+    asked: Asked<'_>,
+    (caller, route, entry): (Caller, Route, Entry),
+    line: &mut RequestLine,
+) -> Result<Answer, Failure> {
+    let Asked {
+        connection,
+        trail,
+        body,
+    } = asked;
+    let head = trail.head;
+    let (parts, origin, id) = (head.parts.clone(), head.origin.clone(), head.id.clone());
+    let (service, connection) = (Arc::clone(service), Arc::clone(connection));
+    let changes = service.changes.clone();
+    // The client counts as served as long as its change goes on.
+    let permit = line.permit.take();
+    let work = async move {
+        let id: HeaderValue = id;
+        let head = Head {
+            parts: &parts,
+            connection: &connection,
+            origin: &origin,
+            id: &id,
+        };
+        let rights = Rights {
+            gate: &service.enforcement.gate,
+            caller: &caller,
+        };
+        let served = Served {
+            registry: &service.registry,
+            large_bodies: &service.large_bodies,
+            scans: &service.scans,
+        };
+        let outcome = dispatch(served, rights, &head, &route, body).await;
+        let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
+        entry.end(answer.status(), answer.told_digest()).await;
+        (answer, permit)
+    };
+    match changes.carry_out(work).await {
+        Ok((answer, permit)) => {
+            line.permit = permit;
+            Ok(answer)
+        }
+        Err(BrokeOff) => Err(RegistryError::Interrupted.into()),
+    }
 }
 
 /// Gives the caller a token, if it may have one.

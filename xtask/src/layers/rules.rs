@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("berth-route", &["berth-spec"]),
     ("berth-metadata", &["berth-spec"]),
     ("berth-blob", &["berth-spec"]),
+    ("berth-object", &["berth-spec", "berth-blob"]),
     ("berth-upload", &["berth-spec", "berth-blob"]),
     (
         "berth-collector",
@@ -91,6 +92,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
             "berth-spec",
             "berth-metadata",
             "berth-blob",
+            "berth-object",
             "berth-upload",
             "berth-collector",
             "berth-verify",
@@ -113,10 +115,11 @@ const XTASK: &str = "xtask";
 const OUTSIDE: [&str; 2] = [XTASK, "berth-fuzz"];
 
 /// Packages that only some crates may use.
-const CONFINED: [(&str, &[&str]); 7] = [
+const CONFINED: [(&str, &[&str]); 8] = [
     ("diesel", &["berth-metadata"]),
     ("diesel_migrations", &["berth-metadata"]),
     ("libsqlite3-sys", &["berth-metadata"]),
+    ("object_store", &["berth-object"]),
     // For tests, which lock the database as other programs do.
     ("rusqlite", &["berth"]),
     ("hyper", &["berth-http", "berth"]),

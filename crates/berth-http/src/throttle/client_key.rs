@@ -26,10 +26,10 @@ impl<'a> ClientKey<'a> {
 /// The addresses that one client has: a single one of IPv4, and 64 bits' worth of IPv6, which is the least that
 /// anybody is given (RFC 6177).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Network(IpAddr);
+pub(crate) struct Network(IpAddr);
 
 impl Network {
-    pub(super) fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         // A socket for both versions tells an IPv4 address as a mapped one, all of which are in one network.
         Self(match address.to_canonical() {
             IpAddr::V6(address) => {

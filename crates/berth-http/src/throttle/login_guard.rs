@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use berth_auth::Identity;
 use tokio::time::{Duration, Instant};
 
 use super::client_key::Network;
@@ -74,10 +75,15 @@ impl LoginGuard {
         guard.all_names.charge(&network, now);
     }
 
-    /// Notes that a login was good: what failed for this user from this address was a mistake, and is forgotten.
-    /// It stays counted for the address: else one good account would let it guess the passwords of all others.
-    pub fn succeeded(&self, address: IpAddr, user: &str) {
+    /// Notes that a login was good, and whom it proved: what failed for this user from this address was a mistake, and
+    /// is forgotten, if it is this user. A robot's secret goes with any name, and would else let its owner guess the
+    /// password of that one. It stays counted for the address: else one good account would let it guess the passwords
+    /// of all others.
+    pub fn succeeded(&self, address: IpAddr, user: &str, proven: &Identity) {
         let Some(guard) = &self.0 else { return };
+        if proven.name() != Some(user) {
+            return;
+        }
         let network = Network::of(address);
         guard.one_name.forget(&(network, user), Instant::now());
     }
@@ -189,11 +195,19 @@ mod tests {
         let guard = guard(10);
         for _ in 0..3 {
             assert_eq!(failures(&guard, HERE, "alice", 9), 9);
-            guard.succeeded(HERE, "alice");
+            guard.succeeded(HERE, "alice", &Identity::named("alice"));
         }
         assert_eq!(failures(&guard, HERE, "bob", 10), 3);
-        guard.succeeded(HERE, "alice");
+        guard.succeeded(HERE, "alice", &Identity::named("alice"));
         assert_eq!(failures(&guard, HERE, "bob", 10), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_secret_of_a_robot_makes_up_for_no_guesses_of_a_password() {
+        let guard = guard(10);
+        assert_eq!(failures(&guard, HERE, "alice", 9), 9);
+        guard.succeeded(HERE, "alice", &Identity::named("token:ci"));
+        assert_eq!(failures(&guard, HERE, "alice", 9), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -220,7 +234,8 @@ mod tests {
         let guard = guard(1);
         for number in 0..1000 {
             guard.check(HERE, &number.to_string()).unwrap();
-            guard.succeeded(HERE, &number.to_string());
+            let name = number.to_string();
+            guard.succeeded(HERE, &name, &Identity::named(&name));
         }
         assert_eq!(guard.0.unwrap().one_name.clients.len(), 0);
     }

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::bail;
-use berth_auth::{Groups, OidcSettings, Rule as AccessRule, TokenSettings};
+use berth_auth::{Groups, OidcSettings, TokenSettings};
 use berth_http::{Limits, Origins, RequestRate, ThrottleSettings};
 use berth_registry::{Grace, ImmutableTags, QuotaRule, Settings};
 use berth_retention::Rule;
@@ -12,9 +12,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::values::{
-    AuditFile, Bound, ChallengeKind, Count, Delay, Folder, Interval, Listen, LogFilter, LogFormat,
-    Networks, OptionalFile, OptionalTokenServer, OptionalUrl, Rate, ServiceName, Size, Time,
-    UseAccounts, switch,
+    AccessRules, AuditFile, BlobStorage, Bound, ChallengeKind, Count, Delay, Folder, Interval, Listen,
+    LogFilter, LogFormat, Networks, OptionalFile, OptionalTokenServer, OptionalUrl, Rate,
+    ServiceName, Size, Time, UseAccounts, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -25,11 +25,15 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_DATA", value_name = "FOLDER", value_parser = OsStringValueParser::new().try_map(Folder::try_from))]
     data: Option<Folder>,
 
+    /// Where blobs are: folder, the data folder, or the URL of a bucket, such as s3://BUCKET/PREFIX; its endpoint and credentials are in AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on [default: folder]
+    #[arg(long, env = "BERTH_BLOB_STORAGE", value_name = "folder|URL")]
+    blob_storage: Option<BlobStorage>,
+
     /// The address and port to listen on; port 0 takes any free one [default: 127.0.0.1:5000]
     #[arg(long, env = "BERTH_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<Listen>,
 
-    /// Whether to listen on an address that others reach although neither TLS nor authentication is set up [default: false]
+    /// Whether to listen on an address that others reach although nobody is asked who they are, with or without TLS [default: false]
     #[arg(long, env = "BERTH_INSECURE_LISTEN", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     #[serde(default, deserialize_with = "switch")]
     insecure_listen: Option<bool>,
@@ -137,7 +141,7 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_HTPASSWD", value_name = "FILE|none")]
     htpasswd: Option<OptionalFile>,
 
-    /// Whether the users and robot tokens count that `berth user` and `berth token` add; auto if there are any at the start, or authentication is on anyway [default: auto]
+    /// Whether the users and robot tokens count that `berth user` and `berth token` add; auto if there are or ever were any at the start, or authentication is on anyway [default: auto]
     #[arg(long, env = "BERTH_ACCOUNTS", value_name = "auto|true|false", num_args = 0..=1, default_missing_value = "true")]
     accounts: Option<UseAccounts>,
 
@@ -165,7 +169,7 @@ pub(super) struct Options {
     /// Only in a file: who may do what where.
     #[arg(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    rule: Option<Vec<AccessRule>>,
+    rule: Option<AccessRules>,
 
     /// Only in a file: the OpenID Connect issuers whose tokens are accepted.
     #[arg(skip)]
@@ -196,10 +200,16 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// As a source gives them that knows the data folder at most.
-    pub(super) fn of(data: Option<Folder>) -> Self {
+    /// As a source gives them that knows no others.
+    pub(super) fn of(
+        data: Option<Folder>,
+        audit_log: Option<AuditFile>,
+        audit_required: Option<bool>,
+    ) -> Self {
         Self {
             data,
+            audit_log,
+            audit_required,
             ..Self::default()
         }
     }
@@ -209,6 +219,7 @@ impl Options {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
+    pub(crate) blob_storage: BlobStorage,
     pub(crate) listen: Listen,
     pub(crate) insecure_listen: bool,
     tls_certificate: OptionalFile,
@@ -241,7 +252,7 @@ pub(crate) struct Config {
     token_lifetime: Time,
     refresh_lifetime: Time,
     pub(crate) groups: Groups,
-    pub(crate) rule: Vec<AccessRule>,
+    pub(crate) rule: AccessRules,
     pub(crate) oidc: Vec<OidcSettings>,
     pub(crate) token_server: OptionalTokenServer,
     immutable_tags: Vec<ImmutableTags>,
@@ -257,6 +268,7 @@ impl Default for Config {
         let tokens = TokenSettings::default();
         Self {
             data: PathBuf::from("./data"),
+            blob_storage: BlobStorage(None),
             listen: Listen(([127, 0, 0, 1], 5000).into()),
             insecure_listen: false,
             tls_certificate: OptionalFile(None),
@@ -289,7 +301,7 @@ impl Default for Config {
             token_lifetime: Time(tokens.token_lifetime),
             refresh_lifetime: Time(tokens.refresh_lifetime),
             groups: Groups::default(),
-            rule: Vec::new(),
+            rule: AccessRules::default(),
             oidc: Vec::new(),
             token_server: OptionalTokenServer::default(),
             immutable_tags: Vec::new(),
@@ -321,6 +333,11 @@ impl Config {
             refresh_lifetime: self.refresh_lifetime.0,
             ..TokenSettings::default()
         }
+    }
+
+    /// Whether clients are to get the registry's own tokens, where authentication is on.
+    pub(crate) fn issues_tokens(&self) -> bool {
+        self.challenge == ChallengeKind::Bearer && self.token_server.0.is_none()
     }
 
     /// The files of TLS, if it is to be spoken.

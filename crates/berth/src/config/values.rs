@@ -1,5 +1,6 @@
 mod access;
 mod audit_file;
+mod blob_storage;
 mod clients;
 mod folder;
 mod log_filter;
@@ -15,8 +16,11 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub(crate) use access::{ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts};
+pub(crate) use access::{
+    AccessRules, ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts,
+};
 pub(crate) use audit_file::AuditFile;
+pub(crate) use blob_storage::BlobStorage;
 pub(crate) use clients::{Bound, Count};
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
