@@ -10,7 +10,7 @@ use berth_registry::{Content, Grace, Holders, QuotaRule, Registry, Settings};
 use berth_spec::{RepositoryName, Tag};
 use bytes::Bytes;
 
-use crate::contents::{HERE, THERE, digest};
+use crate::contents::{HERE, LAYER, NARROW, THERE, digest};
 use crate::session::Remembered;
 
 /// A registry and its garbage collection.
@@ -32,9 +32,15 @@ pub(crate) struct Stored {
     pub(crate) blobs: Arc<dyn BlobStore>,
 }
 
-fn quota(namespace: &RepositoryName) -> QuotaRule {
+fn ample(namespace: &RepositoryName) -> QuotaRule {
     let holders = Holders::Namespace(namespace.clone());
     QuotaRule::new(holders, Some(1 << 40), Some(1 << 20)).unwrap()
+}
+
+/// Room for one layer.
+fn narrow() -> QuotaRule {
+    let holders = Holders::Namespace(NARROW.clone());
+    QuotaRule::new(holders, Some(LAYER.len() as u64), None).unwrap()
 }
 
 impl Process {
@@ -57,7 +63,7 @@ impl Process {
             // So that each link is old enough to be renewed when it is promised.
             collection_grace: Grace(Duration::ZERO),
             // Ample: what looks at them fails too.
-            quotas: [&*HERE, &*THERE].map(quota).into(),
+            quotas: vec![ample(&HERE), ample(&THERE), narrow()],
             ..Settings::default()
         };
         let stored = Stored {

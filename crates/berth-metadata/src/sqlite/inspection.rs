@@ -11,7 +11,7 @@ use diesel::sqlite::SqliteConnection;
 use super::schema::{blobs, manifests, repositories};
 use super::stored::{parse, to_number};
 use super::{
-    SqliteMetadata, blobs as blob_rows, integrity, manifests as manifest_rows,
+    SqliteMetadata, blobs as blob_rows, integrity, manifests as manifest_rows, recount,
     repositories as repository_rows, users,
 };
 use crate::{
@@ -127,6 +127,10 @@ impl InspectionStore for SqliteMetadata {
         looking
             .await
             .map_err(|error| MetadataError::Database(error.to_string()))?
+    }
+
+    async fn recount(&self) -> Result<Vec<String>, MetadataError> {
+        recount::recount(self).await
     }
 }
 
