@@ -129,12 +129,12 @@ fn shown(answer: &Answer, name: &str) -> String {
         .collect();
     let body = String::from_utf8(answer.body.clone()).unwrap();
     let all = format!("{}\n{}\n\n{body}", answer.status, headers.join("\n"));
-    all.replace(name, "NAME")
-        // The id of a new upload session is a new one.
-        .lines()
-        .filter(|line| !line.starts_with("docker-upload-uuid") && !line.starts_with("location"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let all = all.replace(name, "NAME");
+    // The id of a new upload session is a new one.
+    match answer.headers.get("docker-upload-uuid") {
+        Some(id) => all.replace(id.to_str().unwrap(), "ID"),
+        None => all,
+    }
 }
 
 fn stored(world: &World) -> Stored {

@@ -6,11 +6,17 @@
 mod harness;
 
 mod audit;
+#[allow(dead_code)]
+#[path = "../tls/authority.rs"]
+mod authority;
+mod caches;
 mod catalog;
 mod changes;
 mod heads;
 mod hidden;
+mod hidden_over_http_2;
 mod mounts;
+mod request_ids;
 mod routes;
 mod secrets;
 mod token_server;

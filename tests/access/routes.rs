@@ -48,6 +48,11 @@ fn every_route_for_everybody() {
     let other = crate::harness::digest(&noise(9, 10));
     let session = "/v2/team/app/blobs/uploads/0b8d3a1e-6a5c-4f0e-9d54-5a7c3a1f2b4d";
     let finish = format!("{session}?digest={other}");
+    // An upload that is under way in another repository is none here.
+    let begun = world.ask_as("root", "POST", "/v2/vault/app/blobs/uploads/");
+    let begun = begun.is(202).header("location").to_owned();
+    let foreign = begun.replace("vault/app", "team/app");
+    let finish_foreign = format!("{foreign}?digest={}", crate::harness::digest(b"{}"));
     let mount = format!("/v2/team/app/blobs/uploads/?mount={blob}&from=public/app");
 
     // In the order of the callers: how those answers go who may not do it, and how the others.
@@ -149,6 +154,14 @@ fn every_route_for_everybody() {
             delete("404 BLOB_UNKNOWN"),
         ),
     ];
+    for (method, path) in [
+        ("GET", &foreign),
+        ("PATCH", &foreign),
+        ("PUT", &finish_foreign),
+        ("DELETE", &foreign),
+    ] {
+        table.push((method, path.clone(), push("404 BLOB_UPLOAD_UNKNOWN")));
+    }
     // Anonymous callers may pull something, and so may list that; the scope of a token must reach so far.
     let mut catalog = ["200"; 12];
     catalog[10] = unknown;
@@ -180,6 +193,8 @@ fn every_route_for_everybody() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let still = world.ask_as("root", "GET", &begun).is(204);
+    assert_eq!(still.header("range"), "0-0");
 }
 
 #[test]
@@ -197,6 +212,67 @@ fn what_is_allowed_is_done() {
     world
         .ask_as("reader", "GET", &path)
         .fails_with(404, "BLOB_UNKNOWN");
+}
+
+#[test]
+fn an_administrator_may_move_and_delete_what_is_immutable_for_others() {
+    let options = "[[immutable_tags]]\nrepositories = [\"team/**\"]\ntags = [\"v*\"]\n";
+    let world = World::start_with(options, &["--tag-deletion", "true"]);
+    let (one, two) = (Image::new(1), Image::new(2));
+    world.push("team/app", "v1", &one);
+    world.push("team/app", "next", &two);
+    let path = "/v2/team/app/manifests/v1";
+    let move_as = |user: &str| {
+        let headers = [("content-type", crate::harness::OCI_MANIFEST)];
+        let authorization = basic(user, PASSWORD);
+        let manifest = two.manifest.clone();
+        world.send("PUT", path, Some(&authorization), &headers, manifest)
+    };
+    move_as("writer").fails_with(403, "DENIED");
+    world
+        .ask_as("deleter", "DELETE", path)
+        .fails_with(403, "DENIED");
+    let now = |user| {
+        let answer = world.ask_as(user, "GET", path).is(200);
+        answer.header("docker-content-digest").to_owned()
+    };
+    assert_eq!(now("reader"), one.digest());
+    move_as("admin").is(201);
+    assert_eq!(now("reader"), two.digest());
+    world.ask_as("admin", "DELETE", path).is(202);
+    world.ask_as("reader", "GET", path).is(404);
+}
+
+#[test]
+fn an_administrators_token_for_pushes_and_deletes_is_one_to_administer_with() {
+    let options = "[[immutable_tags]]\nrepositories = [\"team/**\"]\ntags = [\"v*\"]\n";
+    let world = World::start_with(options, &["--tag-deletion", "true"]);
+    let (one, two) = (Image::new(1), Image::new(2));
+    world.push("team/app", "v1", &one);
+    world.push("team/app", "next", &two);
+    let path = "/v2/team/app/manifests/v1";
+    let put = |authorization: &str| {
+        let headers = [("content-type", crate::harness::OCI_MANIFEST)];
+        let manifest = two.manifest.clone();
+        world.send("PUT", path, Some(authorization), &headers, manifest)
+    };
+    // As docker asks for them.
+    let push = "repository:team/app:pull,push";
+    let delete = "repository:team/app:delete";
+    put(&world.bearer("writer", &[push])).fails_with(403, "DENIED");
+    world
+        .ask("DELETE", path, Some(&world.bearer("deleter", &[delete])))
+        .fails_with(403, "DENIED");
+    put(&world.bearer("admin", &[delete])).is(401);
+    put(&world.bearer("admin", &[push])).is(201);
+    let now = world.ask_as("reader", "GET", path).is(200);
+    assert_eq!(now.header("docker-content-digest"), two.digest());
+    let to_push = world.bearer("admin", &[push]);
+    world.ask("DELETE", path, Some(&to_push)).is(401);
+    world
+        .ask("DELETE", path, Some(&world.bearer("admin", &[delete])))
+        .is(202);
+    world.ask_as("reader", "GET", path).is(404);
 }
 
 #[test]

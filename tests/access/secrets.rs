@@ -2,6 +2,7 @@
 
 use reqwest::blocking::Client;
 
+use crate::authority::Authority;
 use crate::world::{World, basic, token_path};
 
 const PASSWORD: &str = "swordfish-for-the-log";
@@ -57,15 +58,32 @@ fn use_secrets(world: &World, robot: &str) -> Vec<String> {
 
 #[test]
 fn a_log_of_everything_has_no_secrets() {
+    let http_2 = Client::builder().http2_prior_knowledge().build().unwrap();
+    no_secrets_are_logged(&[], [Client::new(), http_2]);
+}
+
+#[test]
+fn a_log_of_everything_over_tls_has_no_secrets() {
+    let authority = Authority::new();
+    authority.write(&authority.server());
+    let http_1 = authority.trusting().http1_only().build().unwrap();
+    let http_2 = authority.trusting().build().unwrap();
+    no_secrets_are_logged(&authority.options(), [http_1, http_2]);
+}
+
+fn no_secrets_are_logged(options: &[String], clients: [Client; 2]) {
     let audit = tempfile::tempdir().unwrap();
     let audit = audit.path().join("audit.jsonl");
-    let arguments = ["--log", "trace", "--audit-log", audit.to_str().unwrap()];
+    let mut arguments = vec!["--log", "trace", "--audit-log", audit.to_str().unwrap()];
+    arguments.extend(options.iter().map(String::as_str));
     let mut world = World::start_with("", &arguments);
     world.command(&["user", "add", "alice", "--password-stdin"], PASSWORD);
     let robot = world.robot("ci", "open/**", "pull,push");
-    let mut secrets = use_secrets(&world, &robot);
-    world.berth.client = Client::builder().http2_prior_knowledge().build().unwrap();
-    secrets.extend(use_secrets(&world, &robot));
+    let mut secrets = Vec::new();
+    for client in clients {
+        world.berth.client = client;
+        secrets.extend(use_secrets(&world, &robot));
+    }
     world.berth.terminate();
     let World {
         berth,

@@ -227,6 +227,43 @@ fn wrong_passwords_are_tried_so_often_and_no_more() {
 }
 
 #[test]
+fn whoever_was_let_in_lately_stays_so_whatever_others_at_the_address_try() {
+    let world = World::start();
+    let robot = world.robot("ci", "**", "pull");
+    let path = token_path(&[]);
+    let form = format!("grant_type=password&username=writer&password={PASSWORD}&service=berth");
+    world.ask_as("writer", "GET", "/v2/").is(200);
+    world.ask("GET", "/v2/", Some(&basic("x", &robot))).is(200);
+    let tried: Vec<u16> = (0..40)
+        .map(|number| basic(&format!("user{number}"), "wrong"))
+        .map(|wrong| world.ask("GET", "/v2/", Some(&wrong)).status)
+        .collect();
+    assert_eq!(tried.last(), Some(&429), "{tried:?}");
+    world.ask_as("writer", "GET", "/v2/").is(200);
+    world.ask_as("writer", "GET", &path).is(200);
+    post(&world, &form).is(200);
+    world.ask("GET", "/v2/", Some(&basic("x", &robot))).is(200);
+    let bearer = format!("Bearer {robot}");
+    world.ask("GET", "/v2/", Some(&bearer)).is(200);
+    // Nobody is let in for the name, nor by a password that was not seen before.
+    world
+        .ask("GET", "/v2/", Some(&basic("writer", "wrong")))
+        .is(429);
+    world.ask_as("reader", "GET", "/v2/").is(429);
+}
+
+#[test]
+fn headers_that_cannot_be_read_are_tries_too() {
+    let world = World::start();
+    let tried: Vec<u16> = (0..14)
+        .map(|_| world.ask("GET", "/v2/", Some("Basic !")).status)
+        .collect();
+    assert_eq!(tried[..10], [401; 10]);
+    assert!(tried[10..].contains(&429), "{tried:?}");
+    world.ask_as("writer", "GET", "/v2/").is(200);
+}
+
+#[test]
 fn scopes_that_nobody_has_are_left_out() {
     let world = World::start();
     let scopes = [

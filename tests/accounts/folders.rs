@@ -28,13 +28,22 @@ fn the_first_account_makes_a_registry_and_a_list_does_not() {
         &["token", "list"],
         &["token", "revoke", "ci"],
         &["key", "list"],
+        &["key", "rotate"],
     ] {
         let said = fails(arguments, &data, "correct horse\n");
         assert!(said.contains("there is no registry in"), "{said}");
         assert!(!data.exists());
     }
-    add_user("alice", "correct horse", &data);
+    let add = ["user", "add", "alice", "--password-stdin"];
+    let said = succeeds(&add, &data, "correct horse\n");
+    let note = format!("there was no registry in {}, and a new one", data.display());
+    assert!(said.contains(&note), "{said}");
     assert_eq!(others_may(&data), 0);
+    let mode = fs::metadata(&data).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let said = succeeds(&["user", "remove", "alice"], &data, "");
+    assert!(!said.contains("there was no registry"), "{said}");
+    add_user("alice", "correct horse", &data);
     let users = json(&["user", "list"], &data);
     assert_eq!(users["users"][0]["name"], "alice");
 }
@@ -62,9 +71,19 @@ fn accounts_are_there_after_a_restart_and_in_a_backup() {
     }
 }
 
-/// Or the next backup would replace what was added.
 #[test]
-fn a_backup_that_gets_a_user_is_no_backup_any_more() {
+fn as_json_a_new_registry_is_told_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let add = ["token", "add", "ci", "--repository", "**", "--action"];
+    let added = json(&[&add[..], &["pull"]].concat(), &data);
+    let note = added["notes"][0].as_str().unwrap();
+    assert!(note.contains("there was no registry in"), "{added}");
+}
+
+/// The next backup would replace what was added.
+#[test]
+fn a_backup_gets_no_user_and_stays_a_backup() {
     let server = Berth::start();
     add_user("alice", "correct horse", &server.data());
     let folder = tempfile::tempdir().unwrap();
@@ -72,9 +91,15 @@ fn a_backup_that_gets_a_user_is_no_backup_any_more() {
     let back_up = ["backup", backup.to_str().unwrap()];
     succeeds(&back_up, &server.data(), "");
     json(&["user", "list"], &backup);
+    for change in [
+        &["user", "add", "bob", "--password-stdin"][..],
+        &["user", "remove", "alice"],
+        &["key", "rotate"],
+    ] {
+        let said = fails(change, &backup, "battery staple\n");
+        assert!(said.contains("is a backup"), "{said}");
+    }
+    let users = json(&["user", "list"], &backup);
+    assert_eq!(users["users"].as_array().unwrap().len(), 1);
     succeeds(&back_up, &server.data(), "");
-    add_user("bob", "battery staple", &backup);
-    let said = fails(&back_up, &server.data(), "");
-    assert!(said.contains(backup.to_str().unwrap()), "{said}");
-    assert_eq!(json(&["user", "list"], &backup)["users"][1]["name"], "bob");
 }

@@ -7,6 +7,8 @@ mod harness;
 
 mod folders;
 mod keys;
+mod open_server;
+mod recorded;
 mod refusals;
 mod secrecy;
 mod terminal;
@@ -87,7 +89,7 @@ fn add_token(name: &str, data: &Path) -> String {
 
 /// Tries something over the data of a server, and over a folder of which nobody knows yet.
 fn beside_a_server_and_without(attempt: impl Fn(&Path)) {
-    let server = Berth::start();
+    let server = Berth::start_with(&["--accounts", "true"]);
     attempt(&server.data());
     let folder = tempfile::tempdir().unwrap();
     attempt(&folder.path().join("data"));

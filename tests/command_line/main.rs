@@ -5,6 +5,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod hang_up;
 mod log;
 mod options;
 mod serving;

@@ -5,8 +5,9 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 33] = [
+const OPTIONS: [&str; 37] = [
     "data",
+    "blob_storage",
     "listen",
     "insecure_listen",
     "tls_certificate",
@@ -14,6 +15,7 @@ const OPTIONS: [&str; 33] = [
     "client_ca",
     "public_url",
     "trusted_proxies",
+    "forwarded_header",
     "tag_deletion",
     "manifest_size_limit",
     "upload_lifetime",
@@ -31,6 +33,8 @@ const OPTIONS: [&str; 33] = [
     "token_service",
     "token_lifetime",
     "refresh_lifetime",
+    "connections",
+    "connections_per_address",
     "requests_per_second",
     "request_burst",
     "concurrent_requests",
@@ -84,6 +88,7 @@ fn the_defaults_are_those_of_the_readme() {
     let shown = config(&[], &[]);
     for line in [
         "data = \"./data\" # default",
+        "blob_storage = \"folder\" # default",
         "listen = \"127.0.0.1:5000\" # default",
         "tag_deletion = false # default",
         "manifest_size_limit = \"4194304\" # default",
@@ -101,7 +106,7 @@ fn the_defaults_are_those_of_the_readme() {
     let tables = [
         "retention = [] # default",
         "groups = {} # default",
-        "rule = [] # default",
+        "rule = \"default\" # default",
         "oidc = [] # default",
         "token_server = {} # default",
         "immutable_tags = [] # default",
@@ -185,6 +190,7 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
         ("log", "nonsense", "info,berth_http=debug"),
         ("log", "berth=loud", "info,berth_http=debug"),
         ("data", "", "./data"),
+        ("blob_storage", "s3:bucket", "s3://BUCKET/PREFIX"),
         ("challenge", "digest", "bearer"),
         ("token_service", "", "berth"),
         ("token_lifetime", "soon", "24h"),
@@ -196,7 +202,10 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
             "https://registry.example.com",
         ),
         ("trusted_proxies", "proxy", "10.0.0.0/8"),
+        ("forwarded_header", "both", "x-forwarded"),
         ("tag_deletion", "maybe", "true"),
+        ("connections", "0", "auto"),
+        ("connections_per_address", "off", "auto"),
         ("requests_per_second", "0", "off"),
         ("request_burst", "many", "100"),
         ("login_failures_per_minute", "few", "off"),
@@ -224,6 +233,7 @@ fn a_bad_value_says_which_key_why_and_what_would_do() {
 fn a_value_of_the_wrong_type_in_a_file_says_what_would_do() {
     for (key, value, remedy) in [
         ("data", "5", "\"./data\""),
+        ("blob_storage", "5", "\"s3://BUCKET/PREFIX\""),
         ("listen", "5000", "\"127.0.0.1:5000\""),
         ("upload_lifetime", "5", "\"24h\""),
         ("write_timeout", "[]", "\"24h\""),
@@ -233,6 +243,7 @@ fn a_value_of_the_wrong_type_in_a_file_says_what_would_do() {
         ("tls_key", "[]", "\"none\""),
         ("public_url", "5", "\"https://registry.example.com\""),
         ("trusted_proxies", "5", "\"10.0.0.0/8\""),
+        ("forwarded_header", "5", "\"x-forwarded\""),
         ("insecure_listen", "\"true\"", "without quotes"),
         ("tag_deletion", "\"true\"", "without quotes"),
         ("concurrent_requests", "1.5", "such as 100"),

@@ -81,7 +81,7 @@ fn a_port_in_use_and_a_folder_that_cannot_be_made_are_told() {
 }
 
 #[test]
-fn an_address_that_others_reach_needs_protection_or_permission() {
+fn an_address_that_others_reach_needs_authentication_or_permission() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let data = data.to_str().unwrap();
@@ -89,7 +89,7 @@ fn an_address_that_others_reach_needs_protection_or_permission() {
         let output = run(&["serve", "--listen", address, "--data", data], &[]);
         assert!(!output.status.success());
         let said = text(&output.stderr);
-        for told in [address, "tls_certificate", "tls_key", "--insecure-listen"] {
+        for told in [address, "htpasswd", "accounts = true", "--insecure-listen"] {
             assert!(said.contains(told), "{said}");
         }
     }

@@ -24,6 +24,7 @@ mod end_9_delete_manifest;
 mod immutable_tags;
 mod large_bodies;
 mod origins;
+mod other_sites;
 mod paths;
 mod protocol;
 mod quotas;

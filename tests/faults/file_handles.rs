@@ -10,6 +10,9 @@ use crate::harness::{
 const HANDLES: usize = 64;
 const FEW_HANDLES: [&str; 2] = ["prlimit", "--nofile=64:64"];
 
+/// Else connections leave some of the handles to blobs.
+const MANY_CONNECTIONS: [&str; 2] = ["--connections", "1000"];
+
 /// Opens more connections than the server has handles, and waits until it has none left.
 fn exhaust(berth: &Berth) -> Vec<Connection> {
     let connections = (0..2 * HANDLES).map(|_| Connection::open(berth)).collect();
@@ -24,7 +27,7 @@ fn exhaust(berth: &Berth) -> Vec<Connection> {
 /// pushes work again in the same process, and everything acknowledged is there, also after a kill.
 #[test]
 fn what_needs_a_handle_fails_until_there_are_some_again() {
-    let berth = Berth::start_under(&FEW_HANDLES, &[]);
+    let berth = Berth::start_under(&FEW_HANDLES, &MANY_CONNECTIONS);
     let mut acknowledged = Acknowledged::default();
     let (image, ready) = (Image::new(1), Image::new(2));
     acknowledged.image(&berth, "kept", "v1", &image);
@@ -76,7 +79,8 @@ fn taken_or_failed(answer: Answer) {
 /// themselves. Meanwhile the server tries to accept now and then, and not all the time.
 #[test]
 fn clients_that_hold_all_handles_and_do_nothing_are_closed_and_others_served() {
-    let berth = Berth::start_under(&FEW_HANDLES, &["--header-timeout", "1s"]);
+    let options = [&MANY_CONNECTIONS[..], &["--header-timeout", "1s"]].concat();
+    let berth = Berth::start_under(&FEW_HANDLES, &options);
     let mut acknowledged = Acknowledged::default();
     acknowledged.image(&berth, "kept", "v1", &Image::new(1));
     let started = Instant::now();
@@ -96,4 +100,20 @@ fn clients_that_hold_all_handles_and_do_nothing_are_closed_and_others_served() {
     let most = started.elapsed().as_millis() / 100 + 1;
     assert!(failures > 0, "the server never ran out of handles");
     assert!(failures as u128 <= most, "{failures} of at most {most}");
+}
+
+/// Connections alone do not take all handles: whoever is connected pushes and pulls, however many wait.
+#[test]
+fn connections_leave_handles_to_those_who_push_and_pull() {
+    let berth = Berth::start_under(&FEW_HANDLES, &["--header-timeout", "5s"]);
+    // Its client is connected before the others come.
+    berth.get("/v2/").is(200);
+    let connections: Vec<_> = (0..2 * HANDLES).map(|_| Connection::open(&berth)).collect();
+    let mut acknowledged = Acknowledged::default();
+    acknowledged.image(&berth, "kept", "v1", &Image::new(1));
+    acknowledged.is_all_there(&berth);
+    drop(connections);
+    berth.terminate();
+    let (_, log) = berth.wait();
+    assert!(!log.contains("cannot accept connections"), "{log}");
 }

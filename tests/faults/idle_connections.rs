@@ -62,7 +62,13 @@ fn wait_for_sockets(berth: &Berth, is_reached: impl Fn(usize) -> bool) {
 #[test]
 fn ten_thousand_of_them_pin_little_memory_and_others_are_served() {
     let count = as_many_as_possible();
-    let berth = Berth::start_under(&["prlimit", "--nofile=1024:"], &["--header-timeout", "1h"]);
+    // All come from one address, and to as many handles as there are.
+    let options = [
+        ["--header-timeout", "1h"],
+        ["--connections", "20000"],
+        ["--connections-per-address", "20000"],
+    ];
+    let berth = Berth::start_under(&["prlimit", "--nofile=1024:"], options.as_flattened());
     let mut acknowledged = Acknowledged::default();
     acknowledged.image(&berth, "kept", "before", &Image::new(1));
     let sockets = open_sockets(berth.process_id());
@@ -85,7 +91,8 @@ fn ten_thousand_of_them_pin_little_memory_and_others_are_served() {
 /// Idle clients see that their connection is closed when their time is up, all of them.
 #[test]
 fn all_of_them_are_closed_when_their_time_is_up() {
-    let berth = Berth::start_with(&["--header-timeout", "1s"]);
+    let options = ["--header-timeout", "1s", "--connections-per-address", "500"];
+    let berth = Berth::start_with(&options);
     let sockets = open_sockets(berth.process_id());
     let idle = connect(&berth, 500);
     for mut stream in idle {
@@ -94,4 +101,45 @@ fn all_of_them_are_closed_when_their_time_is_up() {
     }
     wait_for_sockets(&berth, |open| open <= sockets);
     berth.get("/v2/").is(200);
+}
+
+/// One address that connects as often as it can leaves room: those beyond its share are closed at once, those
+/// within are served on, and when they end it is let in again.
+#[test]
+fn one_address_takes_its_share_and_no_more() {
+    let berth = Berth::start_with(&["--connections-per-address", "10"]);
+    let mut idle = connect(&berth, 10);
+    for _ in 0..20 {
+        let mut more = TcpStream::connect(&berth.address).unwrap();
+        more.set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        assert_eq!(more.read(&mut [0]).unwrap(), 0, "it was let in");
+    }
+    for stream in &mut idle {
+        stream
+            .write_all(b"GET /v2/ HTTP/1.1\r\nHost: registry\r\n\r\n")
+            .unwrap();
+        assert!(stream.read(&mut [0; 64]).unwrap() > 0);
+    }
+    drop(idle);
+    wait_until("the address is let in again", || {
+        berth
+            .client
+            .get(format!("http://{}/v2/", berth.address))
+            .send()
+            .is_ok()
+    });
+}
+
+/// When all connections are taken, others wait, whatever goes on; they are served when one ends.
+#[test]
+fn when_all_connections_are_taken_others_wait_for_one() {
+    let berth = Berth::start_with(&["--connections", "10", "--header-timeout", "2s"]);
+    let idle = connect(&berth, 10);
+    berth.get("/v2/").is(200);
+    drop(idle);
+    berth.get("/v2/").is(200);
+    berth.terminate();
+    let (_, log) = berth.wait();
+    assert!(log.contains("all connections are taken"), "{log}");
 }

@@ -31,6 +31,8 @@ struct Place {
     wrapper: Vec<String>,
     listen: String,
     options: Vec<String>,
+    /// What its environment has beside that of the tests.
+    variables: Vec<(String, String)>,
 }
 
 impl Place {
@@ -41,6 +43,7 @@ impl Place {
             wrapper: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
             options: Vec::new(),
+            variables: Vec::new(),
         }
     }
 
@@ -57,7 +60,8 @@ impl Place {
             .args(&words[1..])
             .args(["serve", "--listen", &self.listen, "--data"])
             .arg(self.data())
-            .args(&self.options);
+            .args(&self.options)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }
@@ -87,6 +91,15 @@ impl Berth {
     pub(crate) fn start_under(wrapper: &[&str], options: &[&str]) -> Self {
         Self::serve(Place {
             wrapper: wrapper.iter().map(ToString::to_string).collect(),
+            options: options.iter().map(ToString::to_string).collect(),
+            ..Place::new()
+        })
+    }
+
+    /// Serves a new folder with these options, and with these variables in its environment.
+    pub(crate) fn start_in(variables: &[(String, String)], options: &[&str]) -> Self {
+        Self::serve(Place {
+            variables: variables.to_vec(),
             options: options.iter().map(ToString::to_string).collect(),
             ..Place::new()
         })

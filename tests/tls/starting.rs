@@ -8,9 +8,13 @@ use crate::harness::Berth;
 
 /// What berth says that does not start with these options.
 fn refusal(options: &[String]) -> String {
+    refusal_at("127.0.0.1:0", options)
+}
+
+fn refusal_at(address: &str, options: &[String]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]);
+    command.args(["serve", "--listen", address, "--data"]);
     let output = command
         .arg(folder.path().join("data"))
         .args(options)
@@ -20,21 +24,23 @@ fn refusal(options: &[String]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
+/// It tells clients who the server is, and the server nothing of who asks.
 #[test]
-fn others_may_reach_a_server_with_tls() {
+fn tls_alone_does_not_let_others_reach_a_server() {
     let authority = Authority::new();
     authority.write(&authority.server());
-    let listen = [
-        "--config".to_owned(),
-        authority.path("berth.toml").to_str().unwrap().to_owned(),
-    ];
-    let [certificate, key] = ["tls.crt", "tls.key"].map(|name| authority.path(name));
-    let file = format!("tls_certificate = {certificate:?}\ntls_key = {key:?}\n");
-    fs::write(authority.path("berth.toml"), file).unwrap();
-    let mut berth = Berth::start_at("0.0.0.0:0", &[&listen[0], &listen[1]]);
-    berth.client = authority.trusting().build().unwrap();
-    berth.address = berth.address.replace("0.0.0.0", "127.0.0.1");
-    berth.get("/v2/").is(200);
+    let options = authority.options();
+    let said = refusal_at("0.0.0.0:0", &options);
+    for told in ["0.0.0.0:0", "authentication", "--insecure-listen"] {
+        assert!(said.contains(told), "{said}");
+    }
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    for (wanted, status) in [("--accounts", 401), ("--insecure-listen", 200)] {
+        let mut berth = Berth::start_at("0.0.0.0:0", &[&options[..], &[wanted]].concat());
+        berth.client = authority.trusting().build().unwrap();
+        berth.address = berth.address.replace("0.0.0.0", "127.0.0.1");
+        berth.get("/v2/").is(status);
+    }
 }
 
 #[test]

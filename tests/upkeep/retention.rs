@@ -37,6 +37,53 @@ fn tags(server: &Berth, repository: &str) -> Vec<String> {
 }
 
 #[test]
+fn what_goes_by_rules_and_for_garbage_is_in_the_audit_log() {
+    let log = tempfile::tempdir().unwrap();
+    let log = log.path().join("audit.jsonl");
+    let server = Berth::start_with(&["--audit-log", log.to_str().unwrap()]);
+    push_builds(&server, "team/app");
+    let (_folder, path) = configuration(RULE);
+    let path = path.to_str().unwrap();
+    let data = server.data();
+    let read = || -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(&log).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines
+            .filter(|line: &serde_json::Value| line.get("client").is_none())
+            .collect()
+    };
+    berth(
+        &["gc", "--dry-run", "--config", path, "--grace", "0s"],
+        &data,
+    );
+    assert_eq!(read().len(), 0);
+    report(&["gc", "--config", path, "--grace", "0s"], &data);
+    until(|| read().iter().any(|line| line["event"] == "collected"));
+    let lines = read();
+    let tags: Vec<&str> = lines
+        .iter()
+        .filter(|line| line["event"] == "delete_tag")
+        .map(|line| line["reference"].as_str().unwrap())
+        .collect();
+    assert_eq!(tags, ["build-2", "build-3"]);
+    assert_eq!(lines[0]["repository"], "team/app");
+    assert_eq!(lines[0]["subject"], "retention rule 1");
+    assert!(lines[0]["digest"].is_string());
+    let manifests = lines
+        .iter()
+        .filter(|line| line["event"] == "delete_manifest");
+    assert_eq!(manifests.count(), 2);
+    let counts = &lines.last().unwrap()["counts"];
+    assert_eq!(
+        (&counts["tags"], &counts["manifests"]),
+        (&2.into(), &2.into())
+    );
+    // A run that takes nothing away is none to tell of.
+    report(&["gc", "--grace", "1h"], &data);
+    assert_eq!(read().len(), lines.len());
+}
+
+#[test]
 fn a_dry_run_tells_what_would_go_by_rules_that_no_server_has() {
     let server = Berth::start();
     push_builds(&server, "team/app");

@@ -2,6 +2,7 @@
 
 mod crane;
 mod layout;
+mod login;
 mod oras;
 mod skopeo;
 
@@ -32,6 +33,7 @@ pub(crate) fn run() -> Result<()> {
     skopeo::checks(&bench, &mut report);
     crane::checks(&bench, &mut report);
     oras::checks(&bench, &mut report);
+    login::checks(&bench, &mut report)?;
     println!("{} passed, {} failed", report.passed, report.failed.len());
     if !report.failed.is_empty() {
         bail!("clients failed: {}", report.failed.join("; "));

@@ -1,5 +1,8 @@
 //! The official conformance suite of the OCI Distribution Specification.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use anyhow::{Result, bail};
 
 use crate::command::{command, output};
@@ -20,27 +23,64 @@ pub(crate) fn run() -> Result<()> {
     tools::install()?;
     for version in ["1.1", "dev"] {
         for tag_deletion in [false, true] {
-            run_once(version, tag_deletion)?;
+            run_once(version, tag_deletion, None)?;
         }
+    }
+    for challenge in ["bearer", "basic"] {
+        run_once("1.1", true, Some(challenge))?;
     }
     Ok(())
 }
 
-fn run_once(version: &str, tag_deletion: bool) -> Result<()> {
-    let server = Server::start(&["--tag-deletion", &tag_deletion.to_string()])?;
-    let results = tempfile::tempdir()?;
+/// Who runs the suite where it has to log in.
+const USER: &str = "conformance";
+const PASSWORD: &str = "a password for the suite";
+
+/// A configuration that lets only that user in.
+fn write_login(folder: &Path, challenge: &str) -> Result<PathBuf> {
+    let (htpasswd, config) = (folder.join("htpasswd"), folder.join("berth.toml"));
+    let hash = bcrypt::hash(PASSWORD, 5)?;
+    fs::write(&htpasswd, format!("{USER}:{hash}\n"))?;
+    let htpasswd = htpasswd.display();
+    fs::write(
+        &config,
+        format!("htpasswd = \"{htpasswd}\"\nchallenge = \"{challenge}\"\n"),
+    )?;
+    Ok(config)
+}
+
+fn run_once(version: &str, tag_deletion: bool, challenge: Option<&str>) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut options = vec!["--tag-deletion".to_owned(), tag_deletion.to_string()];
+    if let Some(challenge) = challenge {
+        let config = write_login(folder.path(), challenge)?;
+        options.extend(["--config".to_owned(), config.to_string_lossy().into_owned()]);
+    }
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let server = Server::start(&options)?;
+    let results = folder.path().join("results");
     let mut suite = command(&tools::path("conformance").to_string_lossy(), &[]);
     suite
         .env("OCI_VERSION", version)
         .env("OCI_REGISTRY", &server.address)
         .env("OCI_TLS", "disabled")
-        .env("OCI_RESULTS_DIR", results.path())
+        .env("OCI_RESULTS_DIR", results)
         .envs(SWITCHES.map(|switch| (switch, "true")));
+    if challenge.is_some() {
+        suite
+            .env("OCI_USERNAME", USER)
+            .env("OCI_PASSWORD", PASSWORD);
+    }
     let report = String::from_utf8(output(&mut suite)?)?;
-    println!("OCI conformance, version {version}, tag_deletion = {tag_deletion}\n{report}");
+    let login = challenge.unwrap_or("none");
+    println!(
+        "OCI conformance, version {version}, tag_deletion = {tag_deletion}, login: {login}\n{report}"
+    );
     let surprises = surprises(&report, tag_deletion);
     if !surprises.is_empty() {
-        bail!("conformance, version {version}, tag_deletion = {tag_deletion}: {surprises:#?}");
+        bail!(
+            "conformance, version {version}, tag_deletion = {tag_deletion}, login: {login}: {surprises:#?}"
+        );
     }
     Ok(())
 }

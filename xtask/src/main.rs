@@ -27,7 +27,8 @@ enum Chore {
     /// Runs everything that CI runs: tools, layers, format, lints, documentation, tests,
     /// sync-order, conformance, clients
     Test,
-    /// Installs what the tests need: PostgreSQL, faketime, skopeo, strace, crane, oras and the conformance suite
+    /// Installs what the tests need: PostgreSQL, faketime, skopeo, strace, crane, oras, versitygw and the
+    /// conformance suite
     Setup,
     /// Proves that dependencies only point down the layers
     Layers,

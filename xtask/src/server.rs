@@ -89,7 +89,7 @@ pub(crate) fn build() -> Result<PathBuf> {
 }
 
 fn address(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once("http://")?;
+    let (_, rest) = line.split_once("://")?;
     rest.split_whitespace().next().map(str::to_owned)
 }
 

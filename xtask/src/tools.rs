@@ -14,7 +14,7 @@ struct GoProgram {
     version: &'static str,
 }
 
-const GO_PROGRAMS: [GoProgram; 3] = [
+const GO_PROGRAMS: [GoProgram; 4] = [
     GoProgram {
         name: "crane",
         package: "github.com/google/go-containerregistry/cmd/crane",
@@ -30,10 +30,15 @@ const GO_PROGRAMS: [GoProgram; 3] = [
         package: "github.com/opencontainers/distribution-spec/conformance",
         version: "v0.0.0-20260831232431-97274622c111",
     },
+    GoProgram {
+        name: "versitygw",
+        package: "github.com/versity/versitygw/cmd/versitygw",
+        version: "v1.8.0",
+    },
 ];
 
 /// The oldest Go that builds them.
-const OLDEST_GO: (u32, u32) = (1, 24);
+const OLDEST_GO: (u32, u32) = (1, 25);
 
 /// What only `cargo xtask bench` needs: the registry that berth is measured against.
 const PEERS: [GoProgram; 1] = [GoProgram {
@@ -159,8 +164,8 @@ mod tests {
     #[test]
     fn a_go_that_is_too_old_is_known_by_its_version() {
         for found in [
-            "go version go1.24 linux/amd64",
-            "go version go1.24.13 linux/arm64",
+            "go version go1.25 linux/amd64",
+            "go version go1.25.3 linux/arm64",
             "go version go1.25rc1 linux/amd64",
             "go version go2.0 linux/amd64",
             "go version devel go1.26-0a1b2c3 Tue Aug 12 10:00:00 2025 +0000 linux/amd64",
@@ -170,7 +175,7 @@ mod tests {
         for found in [
             "go version go1.19.8 linux/amd64",
             "go version go1.9 linux/amd64",
-            "go version go1.23.12 linux/amd64",
+            "go version go1.24.13 linux/amd64",
             "go version unknown linux/amd64",
             "",
         ] {

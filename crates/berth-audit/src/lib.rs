@@ -42,5 +42,5 @@ mod writer;
 
 pub use file::OpenError;
 pub use log::{AuditLog, AuditThread, Settings, Unwritable};
-pub use record::{Event, Outcome, Record};
+pub use record::{Counts, Event, Outcome, Record};
 pub use text::Text;

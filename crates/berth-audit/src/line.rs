@@ -99,6 +99,7 @@ mod tests {
             digest: Some(berth_spec::Digest::sha256(b"")),
             tags: vec!["a".parse().unwrap(), "b".parse().unwrap()],
             subject: Some("ci".into()),
+            count: Some(7),
             request_id: Some("r-1".into()),
             user_agent: Some("skopeo/1.18".into()),
             ..Record::new(Event::PushManifest, Outcome::Done)
@@ -110,7 +111,7 @@ mod tests {
                 r#""identity":"alice","client":"192.0.2.1","action":"push","#,
                 r#""repository":"team/app","from":"team/base","reference":"1.0","#,
                 r#""digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","#,
-                r#""tags":["a","b"],"subject":"ci","request_id":"r-1","user_agent":"skopeo/1.18"}"#,
+                r#""tags":["a","b"],"subject":"ci","count":7,"request_id":"r-1","user_agent":"skopeo/1.18"}"#,
                 "\n"
             )
         );

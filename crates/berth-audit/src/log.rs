@@ -13,8 +13,11 @@ use crate::line;
 use crate::record::Record;
 use crate::writer::{Health, Task, Writer};
 
-/// How many lines may wait to be written.
+/// How many lines may wait to be written, without those of refusals.
 const QUEUE: usize = 4096;
+
+/// How many lines of refusals may wait beside them. Anybody can cause those, so they take no place of the others.
+const REFUSALS: usize = 1024;
 
 /// How long whoever has one more waits for room.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -45,6 +48,7 @@ pub struct AuditLog(Arc<Shared>);
 struct Shared {
     tasks: Sender<Task>,
     room: Arc<Semaphore>,
+    room_for_refusals: Arc<Semaphore>,
     health: Arc<Health>,
     settings: Settings,
 }
@@ -80,6 +84,7 @@ impl AuditLog {
         let log = Self(Arc::new(Shared {
             tasks: tasks.clone(),
             room: Arc::new(Semaphore::new(QUEUE)),
+            room_for_refusals: Arc::new(Semaphore::new(REFUSALS)),
             health,
             settings,
         }));
@@ -87,37 +92,51 @@ impl AuditLog {
     }
 
     /// Hands a record over. If 4096 others wait already, it waits with them for at most a second; then the
-    /// record is lost, and a line in the log will say that one is; also if whoever waits gives up.
+    /// record is lost, and a line in the log will say that one is; also if whoever waits gives up. Refusals wait apart,
+    /// up to 1024 of them: whoever is refused over and over keeps nobody else's record out.
     pub async fn record(&self, record: Record) {
+        let room = Arc::clone(self.room(&record));
         let mut pending = Pending {
             log: self,
             record,
-            room: Arc::clone(&self.0.room).try_acquire_owned().ok(),
+            room: Arc::clone(&room).try_acquire_owned().ok(),
         };
         if pending.room.is_none() {
-            let room = Arc::clone(&self.0.room).acquire_owned();
-            pending.room = timeout(PATIENCE, room).await.ok().and_then(Result::ok);
+            let room = timeout(PATIENCE, room.acquire_owned()).await;
+            pending.room = room.ok().and_then(Result::ok);
         }
     }
 
     /// As [`AuditLog::record`], for whoever cannot wait: if too many others do, the record is lost at once.
     pub fn record_now(&self, record: &Record) {
-        let room = Arc::clone(&self.0.room).try_acquire_owned();
+        let room = Arc::clone(self.room(record)).try_acquire_owned();
         self.hand_over(record, room.ok());
+    }
+
+    fn room(&self, record: &Record) -> &Arc<Semaphore> {
+        match record.event.is_refusal() {
+            true => &self.0.room_for_refusals,
+            false => &self.0.room,
+        }
     }
 
     fn hand_over(&self, record: &Record, room: Option<OwnedSemaphorePermit>) {
         let task = match (line::of(record), room) {
             (Ok(line), Some(room)) => Task::Write(line, room),
-            _ => return self.lose_one(),
+            _ => return self.lose(record),
         };
         if self.0.tasks.send(task).is_err() {
-            self.lose_one();
+            self.lose(record);
         }
     }
 
-    fn lose_one(&self) {
-        self.0.health.lost.fetch_add(1, Ordering::SeqCst);
+    fn lose(&self, record: &Record) {
+        let health = &self.0.health;
+        let lost = match record.event.is_refusal() {
+            true => &health.lost_refusals,
+            false => &health.lost,
+        };
+        lost.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Whether something may be changed now: always, unless the log is required.
@@ -125,7 +144,8 @@ impl AuditLog {
     /// Ask before the change. A change that was under way when the log broke is done, and its record counts as lost.
     ///
     /// # Errors
-    /// When the log is required, and cannot be written or does not keep up.
+    /// When the log is required, and cannot be written or does not keep up. That refusals are lost, because there are
+    /// so many, is no such reason.
     pub fn check(&self) -> Result<(), Unwritable> {
         match self.0.settings.is_required && !self.is_written() {
             true => Err(Unwritable),
@@ -134,7 +154,9 @@ impl AuditLog {
     }
 
     fn is_written(&self) -> bool {
-        let Health { lost, is_broken } = &*self.0.health;
+        let Health {
+            lost, is_broken, ..
+        } = &*self.0.health;
         !is_broken.load(Ordering::SeqCst)
             && lost.load(Ordering::SeqCst) == 0
             && self.0.room.available_permits() > 0

@@ -48,9 +48,16 @@ pub struct Record {
     /// The tags that a push by digest set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
-    /// The account, robot token or key that was made or ended, by the name or id that is no secret.
+    /// The account, robot token or key that was made or ended, by the name or id that is no secret; of what retention
+    /// deletes, the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Text>,
+    /// How many of what the event is about, if it is about many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// How many of each, of what was collected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
     /// The id of the request: the registry's log has more under it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Text>,
@@ -76,10 +83,27 @@ impl Record {
             digest: None,
             tags: Vec::new(),
             subject: None,
+            count: None,
+            counts: None,
             request_id: None,
             user_agent: None,
         }
     }
+}
+
+/// How much was collected because nobody needs it any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Uploads that nobody finished.
+    pub upload_sessions: u64,
+    /// Tags that retention deleted. Each has a line of its own, too.
+    pub tags: u64,
+    /// Manifests that retention deleted. Each has a line of its own, too.
+    pub manifests: u64,
+    /// Blobs that were deleted.
+    pub blobs: u64,
+    /// Files that no record knew.
+    pub files: u64,
 }
 
 /// What happened.
@@ -94,18 +118,22 @@ pub enum Event {
     TokenIssued,
     /// Somebody wanted what is not allowed.
     Refused,
+    /// More lines of the two kinds of refusals that one client caused in a minute, and that were left out.
+    RefusalsLeftOut,
     /// A manifest was pushed, and tags set.
     PushManifest,
     /// The bytes of a blob were pushed.
     PushBlob,
     /// A blob was mounted from another repository.
     MountBlob,
-    /// A manifest was deleted.
+    /// A manifest was deleted, by somebody or by a retention rule.
     DeleteManifest,
-    /// A tag was deleted.
+    /// A tag was deleted, by somebody or by a retention rule.
     DeleteTag,
     /// A blob was deleted from a repository.
     DeleteBlob,
+    /// Garbage was collected.
+    Collected,
     /// A user was added.
     UserAdded,
     /// A user's password, groups or expiry were changed.
@@ -118,6 +146,16 @@ pub enum Event {
     RobotTokenRevoked,
     /// A key that signs tokens was made.
     SigningKeyAdded,
+}
+
+impl Event {
+    /// Whether it tells of something that was refused, which anybody can cause as often as they like.
+    pub fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::LoginRefused | Self::Refused | Self::RefusalsLeftOut
+        )
+    }
 }
 
 /// How it came out.

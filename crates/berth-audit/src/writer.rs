@@ -36,6 +36,8 @@ pub(crate) enum Task {
 pub(crate) struct Health {
     /// How many lines are missing in the file, and not yet told there.
     pub(crate) lost: AtomicU64,
+    /// How many more are, which were of refusals and found no room.
+    pub(crate) lost_refusals: AtomicU64,
     /// Nothing can be written.
     pub(crate) is_broken: AtomicBool,
 }
@@ -124,7 +126,14 @@ impl Writer {
     }
 
     fn tell_loss(&mut self) -> io::Result<()> {
-        let lost = self.health.lost.load(Ordering::SeqCst);
+        let Health {
+            lost: others,
+            lost_refusals: refusals,
+            ..
+        } = &*self.health;
+        let lost_others = others.load(Ordering::SeqCst);
+        let lost_refusals = refusals.load(Ordering::SeqCst);
+        let lost = lost_others + lost_refusals;
         if lost == 0 {
             return Ok(());
         }
@@ -132,7 +141,8 @@ impl Writer {
         // If this line is lost in its turn, it stands for so many.
         self.unsynced += lost;
         // More may have been lost meanwhile: they are told in the next such line.
-        self.health.lost.fetch_sub(lost, Ordering::SeqCst);
+        others.fetch_sub(lost_others, Ordering::SeqCst);
+        refusals.fetch_sub(lost_refusals, Ordering::SeqCst);
         warn!(lost, "the audit log lacks lines, and says so");
         Ok(())
     }

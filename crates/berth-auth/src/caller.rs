@@ -1,7 +1,10 @@
+use std::ops::BitOr;
+
 use berth_spec::RepositoryName;
 
 use crate::credentials::Credentials;
-use crate::{Access, Action, Identity};
+use crate::names::shortened;
+use crate::{Access, Action, Actions, Identity};
 
 /// What a request brings to prove who asks.
 #[derive(Clone, Copy, Default)]
@@ -26,15 +29,17 @@ pub struct Caller {
 
 impl Presented<'_> {
     /// The name that the request says is the caller's, without any proof: for the log of refused logins, and to limit them. `None`
-    /// where it says none, as with bearer tokens. It can be any text, so do not trust its length or characters.
+    /// where it says none, as with bearer tokens. Of a longer one it is the first 255 bytes. It can have any characters, so do
+    /// not trust them.
     pub fn claimed_name(&self) -> Option<String> {
-        let Some(authorization) = self.authorization else {
-            return self.certificate.map(certificate_name);
+        let name = match self.authorization {
+            None => self.certificate.map(certificate_name),
+            Some(authorization) => match Credentials::parse(authorization)? {
+                Credentials::Basic { name, .. } => Some(name),
+                Credentials::Bearer(_) => None,
+            },
         };
-        match Credentials::parse(authorization)? {
-            Credentials::Basic { name, .. } => Some(name),
-            Credentials::Bearer(_) => None,
-        }
+        name.map(shortened)
     }
 }
 
@@ -62,15 +67,26 @@ impl Caller {
         }
     }
 
-    /// Whether the credential reaches to this action in this repository.
+    /// Whether the credential reaches to this action in this repository. No client asks for a token for [`Action::Admin`], which
+    /// lets somebody push or delete what others may not: so one for either will do.
     pub fn reaches(&self, repository: &RepositoryName, action: Action) -> bool {
+        let scope = self.scope_in(repository);
+        match action {
+            Action::Admin => scope.contains(Action::Push) || scope.contains(Action::Delete),
+            action => scope.contains(action),
+        }
+    }
+
+    /// What the scope lists for this repository.
+    pub(crate) fn scope_in(&self, repository: &RepositoryName) -> Actions {
         let Some(scope) = &self.scope else {
-            return true;
+            return Actions::ALL;
         };
-        scope.iter().any(|access| match access {
-            Access::Repository { name, actions } => name == repository && actions.contains(action),
-            Access::Catalog => false,
-        })
+        let actions = scope.iter().map(|access| match access {
+            Access::Repository { name, actions } if name == repository => *actions,
+            Access::Repository { .. } | Access::Catalog => Actions::NONE,
+        });
+        actions.fold(Actions::NONE, BitOr::bitor)
     }
 
     /// Whether the credential reaches to the list of repositories.

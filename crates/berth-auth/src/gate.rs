@@ -1,6 +1,7 @@
 //! Who asks, and what they may do.
 
 mod authenticator;
+mod remembered;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -162,6 +163,14 @@ impl Gate {
             let allowed = rules.actions(&caller.identity, repository);
             allowed.contains(Action::Pull)
         })
+    }
+
+    /// How the names begin of which [`Gate::may_list`] may be true, in byte order, so that no others need be looked at.
+    pub fn list_prefixes(&self, caller: &Caller) -> Vec<String> {
+        match &self.guard {
+            Some(guard) => guard.rules.pull_prefixes(&caller.identity),
+            None => vec![String::new()],
+        }
     }
 
     /// Whether [`Gate::may_list`] is true for every repository, whatever its name.

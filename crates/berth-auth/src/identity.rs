@@ -14,13 +14,17 @@ pub enum Identity {
     Anonymous,
     /// Somebody with a name.
     Named(Named),
+    /// Somebody whose credential says what may be done, but not who it is: it counts as whoever has no name, where names
+    /// count.
+    Nameless(Vec<Grant>),
 }
 
 /// Somebody with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// `alice` for a user with a password, and with the kind in front for all others: `token:<name>` for
-    /// a robot's, `certificate:<common name>`, `oidc:<issuer's label>:<subject>`. User names have no `:`.
+    /// a robot's, `certificate:<common name>`, `oidc:<issuer's label>:<subject>`, `external:<subject>` for that of an external
+    /// token server. User names have no `:`.
     pub name: String,
     /// The groups that whoever proved the identity says it belongs to; the configuration may add more.
     pub groups: BTreeSet<String>,
@@ -50,8 +54,17 @@ impl Identity {
     /// Its name, if it has one.
     pub fn name(&self) -> Option<&str> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::Nameless(_) => None,
             Self::Named(named) => Some(&named.name),
+        }
+    }
+
+    /// What it carries instead of what rules give it.
+    pub(crate) fn grants(&self) -> Option<&[Grant]> {
+        match self {
+            Self::Anonymous => None,
+            Self::Named(named) => named.grants.as_deref(),
+            Self::Nameless(grants) => Some(grants),
         }
     }
 
@@ -71,6 +84,7 @@ impl Grant {
     }
 }
 
+/// Its name, or `anonymous`.
 impl fmt::Display for Identity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name().unwrap_or("anonymous"))

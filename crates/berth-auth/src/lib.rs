@@ -44,6 +44,7 @@ mod login_name;
 mod logins;
 #[cfg(test)]
 mod memory_accounts;
+mod names;
 mod password_hash;
 mod passwords;
 mod patterns;
@@ -60,6 +61,7 @@ pub use challenge::Challenge;
 pub use decision::Decision;
 pub use gate::{Gate, GateSettings};
 pub use identity::{Grant, Identity, Named};
+pub use names::{NameError, check_group_name, check_robot_name, check_user_name};
 pub use password_hash::{PasswordHashError, hash_password};
 pub use passwords::{Htpasswd, HtpasswdError};
 pub use patterns::{PatternError, Patterns};

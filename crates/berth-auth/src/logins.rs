@@ -1,9 +1,12 @@
+mod remembered;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::names::is_presentable;
 use crate::passwords::{Htpasswd, Passwords, StoredHash};
 use crate::{
     Accounts, AuthenticationError, Fingerprint, Named, RandomError, Refresh, RefreshSubject,
@@ -11,11 +14,13 @@ use crate::{
 };
 
 /// Who is who by a password or the secret of a robot. What is kept of somebody is read anew each time, so whoever is removed is
-/// out at once.
+/// refused from then on.
 pub(crate) struct Logins {
     htpasswd: Option<Arc<Htpasswd>>,
     accounts: Option<Arc<dyn Accounts>>,
     passwords: Passwords,
+    /// Apart, so that strangers who guess passwords do not keep robots waiting.
+    robot_secrets: Passwords,
 }
 
 /// Somebody whose password or secret is right.
@@ -23,6 +28,8 @@ pub(crate) struct Login {
     pub(crate) named: Named,
     /// What a refresh token for it says.
     pub(crate) refresh: Refresh,
+    /// When what is kept of it ends.
+    pub(crate) expires_at: Option<SystemTime>,
 }
 
 /// What is kept of somebody.
@@ -40,19 +47,21 @@ impl Logins {
             htpasswd,
             accounts,
             passwords: Passwords::new()?,
+            robot_secrets: Passwords::new()?,
         })
     }
 
     /// Whoever has this name and password.
     ///
     /// How long a refusal takes does not tell why: one hash is computed for the file and one for the accounts, whether or
-    /// not the name is there.
+    /// not the name is there. It takes as long if the hashes have the same costs: in the file those of the costliest, among the
+    /// accounts those of [`hash_password`](crate::hash_password).
     pub(crate) async fn with_password(
         &self,
         name: &str,
         password: &SecretString,
     ) -> Result<Login, AuthenticationError> {
-        let in_file = self.find_in_file(name);
+        let in_file = self.find_in_file(name).filter(|_| is_presentable(name));
         let is_in_file = in_file.is_some();
         if let Some(file) = &self.htpasswd {
             let login = self
@@ -63,7 +72,10 @@ impl Logins {
             }
         }
         if self.accounts.is_some() {
-            let user = self.find_user(name).await?;
+            let user = match is_presentable(name) {
+                true => self.find_user(name).await?,
+                false => None,
+            };
             // With the other password of such a name, somebody who was removed from the file would be there still.
             let user = user.filter(|_| !is_in_file);
             let nobody = StoredHash::of_nobody_here;
@@ -75,6 +87,9 @@ impl Logins {
     }
 
     /// The robot whose secret this is. `None` if the text is none.
+    ///
+    /// Nothing is hashed for an id that does not exist: nobody finds one of 64 random bits, and to know one is worth
+    /// nothing without its 256.
     pub(crate) async fn with_robot_secret(
         &self,
         text: &SecretString,
@@ -84,15 +99,16 @@ impl Logins {
             return Ok(None);
         };
         let robot = self.find_robot(shown.id()).await?;
-        let nobody = StoredHash::of_nobody_here;
-        let login = self
-            .check(shown.id(), shown.secret(), robot, nobody)
-            .await?;
-        login.ok_or(AuthenticationError::Invalid).map(Some)
+        let Kept { login, hash } = robot.ok_or(AuthenticationError::Invalid)?;
+        let secrets = &self.robot_secrets;
+        match secrets.verify(shown.id(), shown.secret(), &hash).await? {
+            true => Ok(Some(login)),
+            false => Err(AuthenticationError::Invalid),
+        }
     }
 
     /// Whoever a refresh token stands for, if their password or secret is still the one that it was issued for.
-    pub(crate) async fn refreshed(&self, refresh: &Refresh) -> Result<Named, AuthenticationError> {
+    pub(crate) async fn refreshed(&self, refresh: &Refresh) -> Result<Login, AuthenticationError> {
         let kept = match &refresh.subject {
             RefreshSubject::Robot(id) => self.find_robot(id).await?,
             RefreshSubject::User(name) => match self.find_in_file(name) {
@@ -102,7 +118,7 @@ impl Logins {
         };
         let kept = kept.filter(|kept| kept.login.refresh == *refresh);
         let kept = kept.ok_or(AuthenticationError::Invalid)?;
-        Ok(kept.login.named)
+        Ok(kept.login)
     }
 
     /// Whoever is kept, if it is their password. It takes as long for nobody.
@@ -129,7 +145,7 @@ impl Logins {
             grants: None,
         };
         let subject = RefreshSubject::User(name.to_owned());
-        Some(Kept::new(named, subject, hash))
+        Some(Kept::new(named, subject, hash, None))
     }
 
     async fn find_user(&self, name: &str) -> Result<Option<Kept>, StoreError> {
@@ -150,19 +166,28 @@ impl Logins {
 
     /// How many hashes were computed.
     #[cfg(test)]
-    pub(crate) fn computed(&self) -> usize {
-        self.passwords.computed()
+    fn computed(&self) -> usize {
+        self.passwords.computed() + self.robot_secrets.computed()
     }
 }
 
 impl Kept {
-    fn new(named: Named, subject: RefreshSubject, hash: StoredHash) -> Self {
+    fn new(
+        named: Named,
+        subject: RefreshSubject,
+        hash: StoredHash,
+        expires_at: Option<SystemTime>,
+    ) -> Self {
         let fingerprint = Fingerprint::of(hash.text());
         let refresh = Refresh {
             subject,
             fingerprint,
         };
-        let login = Login { named, refresh };
+        let login = Login {
+            named,
+            refresh,
+            expires_at,
+        };
         Self { login, hash }
     }
 
@@ -174,7 +199,7 @@ impl Kept {
             groups: user.groups,
             grants: None,
         };
-        Some(Self::new(named, subject, hash))
+        Some(Self::new(named, subject, hash, user.expires_at))
     }
 
     fn robot(token: RobotToken) -> Option<Self> {
@@ -184,7 +209,8 @@ impl Kept {
             groups: BTreeSet::new(),
             grants: Some(token.grants),
         };
-        Some(Self::new(named, RefreshSubject::Robot(token.id), hash))
+        let subject = RefreshSubject::Robot(token.id);
+        Some(Self::new(named, subject, hash, token.expires_at))
     }
 }
 
@@ -327,7 +353,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_robot_takes_a_hash_whether_or_not_there_is_one() {
+    async fn a_refused_robot_takes_a_hash_only_if_there_is_one() {
         let fixture = Fixture::new();
         let there = fixture.accounts.add_robot("ci", one_grant());
         let wrong = there
@@ -335,12 +361,20 @@ mod tests {
             .expose_secret()
             .replace(there.secret().expose_secret(), &"A".repeat(43));
         let missing = RobotSecret::generate().expect("random bytes");
-        for text in [wrong.into(), missing.text()] {
+        for (text, hashes) in [(wrong.into(), 1), (missing.text(), 0)] {
             let before = fixture.logins.computed();
             let refused = fixture.logins.with_robot_secret(&text).await;
             assert!(matches!(refused, Err(AuthenticationError::Invalid)));
-            assert_eq!(fixture.logins.computed() - before, 1);
+            assert_eq!(fixture.logins.computed() - before, hashes);
         }
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_passwords_does_not_keep_robots_out() {
+        let fixture = Fixture::new();
+        let secret = fixture.accounts.add_robot("ci", one_grant());
+        let _flood = fixture.logins.passwords.occupy().await;
+        assert!(fixture.robot(&secret).await.is_ok());
     }
 
     #[tokio::test]
@@ -410,6 +444,18 @@ mod tests {
         let fixture = Fixture::new();
         fixture.accounts.add_user("token:ci", "correct horse");
         assert!(fixture.is_refused("token:ci", "correct horse").await);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_too_long_is_nobodys_and_takes_as_many_hashes() {
+        let fixture = Fixture::new();
+        for (length, is_known) in [(255, true), (256, false)] {
+            let name = "a".repeat(length);
+            fixture.accounts.add_user(&name, "correct horse");
+            let before = fixture.logins.computed();
+            assert_eq!(fixture.is_refused(&name, "correct horse").await, !is_known);
+            assert_eq!(fixture.logins.computed() - before, 2, "{length}");
+        }
     }
 
     #[tokio::test]

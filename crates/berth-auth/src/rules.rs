@@ -1,10 +1,12 @@
+mod prefixes;
+
 use std::collections::BTreeMap;
 use std::ops::BitOr;
 
 use berth_spec::RepositoryName;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Actions, Grant, Identity, Named, PatternError, Patterns};
+use crate::{Action, Actions, Identity, Named, PatternError, Patterns};
 
 /// A rule: who may do what where, as a table of the configuration says it. Rules only allow: whoever no rule allows
 /// something may not do it.
@@ -15,7 +17,8 @@ pub struct Rule {
     #[serde(default = "Patterns::all")]
     pub repositories: Patterns,
     /// Whom it allows something: globs of identities (`alice`, `token:ci-*`, `certificate:*`), `group:<name>`, `anonymous` for
-    /// everybody, with or without a name, or `authenticated` for everybody with one.
+    /// everybody, with or without a name, or `authenticated` for everybody with one, whoever that is: at a public issuer
+    /// of OpenID Connect tokens, anybody.
     pub who: Vec<Subject>,
     /// What it allows.
     pub actions: Actions,
@@ -115,12 +118,15 @@ impl Rules {
         Self { rules, groups }
     }
 
-    /// What holds where authentication is on and no rule is given: everybody with a name may pull, push and delete
-    /// everywhere.
+    /// What holds where authentication is on and no rule is given: every user with a password may pull, push and delete
+    /// everywhere. Subjects of OpenID Connect issuers, certificates and whoever else has the name of a kind before a `:` may do
+    /// nothing until a rule says so: strangers get tokens of public issuers too.
     pub fn default_for_authenticated() -> Self {
+        // `*` is a glob.
+        let users = Patterns::of_identities(["*"]).unwrap_or_else(|_| Patterns::none());
         let rule = Rule {
             repositories: Patterns::all(),
-            who: vec![Subject::Authenticated],
+            who: vec![Subject::Name(users)],
             actions: [Action::Pull, Action::Push, Action::Delete]
                 .into_iter()
                 .collect(),
@@ -130,7 +136,7 @@ impl Rules {
 
     /// What an identity may do in a repository.
     pub fn actions(&self, identity: &Identity, repository: &RepositoryName) -> Actions {
-        if let Some(grants) = grants(identity) {
+        if let Some(grants) = identity.grants() {
             let actions = grants.iter().map(|grant| grant.actions_in(repository));
             return actions.fold(Actions::NONE, BitOr::bitor);
         }
@@ -142,7 +148,7 @@ impl Rules {
     /// Whether there may be repositories from which an identity may pull.
     pub fn allow_pull_somewhere(&self, identity: &Identity) -> bool {
         let has_pull = |actions: Actions| actions.contains(Action::Pull);
-        match grants(identity) {
+        match identity.grants() {
             Some(grants) => grants.iter().any(|grant| has_pull(grant.actions)),
             None => self.of(identity).any(|rule| has_pull(rule.actions)),
         }
@@ -153,7 +159,7 @@ impl Rules {
         let is_everywhere = |repositories: &Patterns, actions: Actions| {
             repositories.are_everything() && actions.contains(Action::Pull)
         };
-        match grants(identity) {
+        match identity.grants() {
             Some(grants) => grants
                 .iter()
                 .any(|grant| is_everywhere(&grant.repositories, grant.actions)),
@@ -171,13 +177,6 @@ impl Rules {
     }
 }
 
-fn grants(identity: &Identity) -> Option<&[Grant]> {
-    match identity {
-        Identity::Named(named) => named.grants.as_deref(),
-        Identity::Anonymous => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::collection::{btree_set, vec};
@@ -185,6 +184,7 @@ mod tests {
     use proptest::sample::{select, subsequence};
 
     use super::*;
+    use crate::Grant;
 
     const REPOSITORIES: &[&str] = &["a", "b", "a/b", "a/b/c", "b/a"];
     const GLOBS: &[&str] = &["**", "*", "a", "a/*", "a/**", "{a,b}", "*/b"];
@@ -198,6 +198,7 @@ mod tests {
         "alice",
         "token:*",
         "*",
+        "*:*",
     ];
 
     fn patterns(texts: &[&str]) -> Patterns {
@@ -253,7 +254,7 @@ mod tests {
         fn actions_are_a_union(rules in vec(rule(), 0..6), identity in identity(), repository in repository()) {
             let all = Rules::new(rules.clone(), groups());
             let alone = rules.into_iter().map(|rule| Rules::new(vec![rule], groups()));
-            let union = match grants(&identity) {
+            let union = match identity.grants() {
                 None => alone.fold(Actions::NONE, |all, one| all | one.actions(&identity, &repository)),
                 Some(grants) => grants.iter().fold(Actions::NONE, |all, grant| all | grant.actions_in(&repository)),
             };

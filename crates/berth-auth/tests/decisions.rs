@@ -96,6 +96,9 @@ fn each_caller_may_do_what_the_rules_say() {
     }));
     let scoped = with_scope(Identity::named("alice"), &["repository:team/app:pull"]);
     let anonymous_token = with_scope(Identity::Anonymous, &["repository:public/app:pull"]);
+    let root_pulls = with_scope(Identity::named("root"), &["repository:a:pull"]);
+    let root_pushes = with_scope(Identity::named("root"), &["repository:a:pull,push"]);
+    let root_deletes = with_scope(Identity::named("root"), &["repository:a:delete"]);
 
     // What becomes of pull, push, delete and admin.
     let table: &[(&Caller, &str, [Decision; 4])] = &[
@@ -159,6 +162,19 @@ fn each_caller_may_do_what_the_rules_say() {
             [WiderScope, WiderScope, Denied, Denied],
         ),
         (&scoped, "nothing", [Hidden, Denied, Hidden, Denied]),
+        // No client asks for a token to administer.
+        (
+            &root_pulls,
+            "a",
+            [Allowed, WiderScope, WiderScope, WiderScope],
+        ),
+        (&root_pushes, "a", [Allowed, Allowed, WiderScope, Allowed]),
+        (
+            &root_deletes,
+            "a",
+            [WiderScope, WiderScope, Allowed, Allowed],
+        ),
+        (&root_deletes, "b", [WiderScope; 4]),
         // To a robot no rule adds anything, neither by its name nor by a group.
         (&robot(), "team/app", [Allowed, Denied, Allowed, Denied]),
         (&robot(), "team/other", [Hidden, Denied, Hidden, Denied]),
@@ -191,7 +207,7 @@ fn a_scope_gives_nothing_that_the_rules_do_not() {
 }
 
 #[test]
-fn without_rules_everybody_with_a_name_may_do_all_but_administer() {
+fn without_rules_users_with_a_password_may_do_all_but_administer() {
     let gate = gate_of(Rules::default_for_authenticated());
     let name = repository("any/thing");
     for (action, expected) in Action::ALL
@@ -205,6 +221,12 @@ fn without_rules_everybody_with_a_name_may_do_all_but_administer() {
         );
     }
     assert!(gate.may_pull_everywhere(&named("alice")));
+    // Strangers have such names too: a public issuer gives everybody a token.
+    for stranger in ["oidc:github:repo:stranger/x", "certificate:a", "external:a"] {
+        let decided = Action::ALL.map(|action| gate.decide(&named(stranger), &name, action));
+        assert_eq!(decided, [Hidden, Denied, Hidden, Denied], "{stranger}");
+        assert!(!gate.may_pull_everywhere(&named(stranger)));
+    }
     // To a robot these rules give nothing either.
     assert_eq!(gate.decide(&robot(), &name, Action::Pull), Hidden);
 }

@@ -1,16 +1,16 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Makes a folder and those above it, and syncs the entry of each, or a power cut could take the whole
+/// Makes a folder, which is its owner's alone if it was not there, and those above it, and syncs the entry of each, or a power cut could take the whole
 /// folder along, with all that was synced in it. Those that are there are synced too: whoever made
 /// them may not have come that far. Blocks.
 ///
 /// # Errors
 /// When it cannot be made, or what is above it cannot be synced that should be.
 pub fn make_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)?;
+    make_private(path)?;
     for folder in path.canonicalize()?.ancestors().skip(1) {
         match File::open(folder).and_then(|folder| folder.sync_all()) {
             Err(error) if is_not_ours(&error) => {}
@@ -18,6 +18,20 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        // Somebody else was faster.
+        Err(_) if path.is_dir() => Ok(()),
+        made => made,
+    }
 }
 
 /// Copies what is in a file, and not its mode: the copy will be written to, and only its owner may read it.

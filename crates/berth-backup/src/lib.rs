@@ -51,6 +51,6 @@ mod restore;
 pub use backup::Backup;
 pub use durable::make_folder;
 pub use error::BackupError;
-pub use marker::unmark;
+pub use marker::{is_marked, unmark};
 pub use report::{BackupReport, RestoreReport};
 pub use restore::restore;

@@ -5,8 +5,8 @@ use std::path::Path;
 /// The file that tells a backup from the data folder of a registry.
 const MARKER: &str = "backup";
 
-/// Whether a folder is marked as a backup.
-pub(crate) fn is_marked(folder: &Path) -> bool {
+/// Whether a folder is marked as a backup, which the next backup may replace. Blocks.
+pub fn is_marked(folder: &Path) -> bool {
     folder.join(MARKER).is_file()
 }
 

@@ -21,6 +21,9 @@ pub enum BlobError {
     /// A blob ended before its size.
     #[error("a blob is shorter than when it was opened")]
     Truncated,
+    /// A blob was removed or replaced while it was read, and its store does not keep what is open.
+    #[error("a blob was removed or replaced while it was read: read it again")]
+    Gone,
     /// The file system or the network failed.
     #[error("the blob storage failed: {0}")]
     Io(#[source] io::Error),

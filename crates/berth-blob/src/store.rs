@@ -41,7 +41,7 @@ pub trait BlobStore: Send + Sync + 'static {
     /// the blob is durable. The staging area stays, so that this can be done again after a crash;
     /// but nothing may be appended to it any more. If the blob is there already, these bytes take its
     /// place: they were hashed just now, and nobody knows what has become of the older ones. Whoever
-    /// reads those goes on. A staging area that is missing counts as empty if `length` is 0.
+    /// reads those goes on, as with [`BlobStore::open`]. A staging area that is missing counts as empty if `length` is 0.
     ///
     /// # Errors
     /// [`BlobError::StagedBytesMissing`] if it does not hold exactly `length` bytes.
@@ -59,7 +59,8 @@ pub trait BlobStore: Send + Sync + 'static {
     async fn staged(&self) -> Result<Vec<SessionId>, BlobError>;
 
     /// Opens a blob for reading; `None` if there is no such blob. Once open, it can be read to its
-    /// end even if it is deleted meanwhile.
+    /// end even if it is deleted or replaced meanwhile; or, where a store cannot keep what is open, its
+    /// bytes end with [`BlobError::Gone`]. Bytes of another blob never follow.
     async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError>;
 
     /// Removes blobs, and answers how many there were. [`BlobGuards`](crate::BlobGuards) tell when that

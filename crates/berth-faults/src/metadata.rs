@@ -2,6 +2,7 @@ mod collection;
 mod inspection;
 mod retention;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -99,6 +100,11 @@ impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
     ) -> Result<bool, MetadataError> {
         let unlinked = self.metadata.unlink_blob(repository, digest);
         self.faults.step("unlink_blob", unlinked).await
+    }
+
+    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
+        let unrecorded = self.metadata.unrecorded(digests);
+        self.faults.step("unrecorded", unrecorded).await
     }
 
     async fn put_manifest_within(

@@ -1,63 +1,99 @@
 //! What of the requests goes into the audit log.
 
+mod entry;
+mod refusal_lines;
+
 use berth_audit::{AuditLog, Event, Outcome, Record, Text, Unwritable};
-use berth_auth::Identity;
+use berth_auth::{Action, Identity};
 use berth_route::{MountFrom, Route, StartUpload};
-use berth_spec::{Digest, Reference};
+use berth_spec::Reference;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::access::{Required, required};
 use crate::head::Head;
+pub(crate) use entry::Entry;
+use refusal_lines::RefusalLines;
+
+/// The audit log, and how much strangers may put into it. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Audit {
+    log: AuditLog,
+    refusals: RefusalLines,
+}
+
+impl Audit {
+    pub(crate) fn new(log: AuditLog) -> Self {
+        let refusals = RefusalLines::new(log.clone());
+        Self { log, refusals }
+    }
+
+    /// Whether there is to be a line of it.
+    fn admits(&self, record: &Record) -> bool {
+        match record.client.filter(|_| record.event.is_refusal()) {
+            Some(client) => self.refusals.admit(client),
+            None => true,
+        }
+    }
+}
 
 /// What is recorded of one request; nothing without a log.
 #[derive(Clone, Copy)]
 pub(crate) struct AuditTrail<'a> {
-    pub(crate) log: Option<&'a AuditLog>,
+    pub(crate) audit: Option<&'a Audit>,
     pub(crate) head: &'a Head<'a>,
 }
 
-/// A change that is under way, and is recorded when it is over. If the client goes away before that, the work may go on, so that
-/// is recorded then, when this is dropped.
-pub(crate) struct Change<'a> {
-    log: &'a AuditLog,
-    record: Option<Record>,
-}
-
-impl<'a> AuditTrail<'a> {
+impl AuditTrail<'_> {
     /// Notes that somebody proved who they are.
     pub(crate) async fn logged_in(&self, event: Event, identity: &Identity) {
-        if let (Some(log), Some(name)) = (self.log, identity.name()) {
-            let record = self.record(event, Outcome::Done, StatusCode::OK);
-            log.record(Record {
-                identity: Some(name.into()),
-                ..record
-            })
-            .await;
-        }
+        let Some(name) = identity.name() else { return };
+        let record = self.record(event, Outcome::Done, StatusCode::OK);
+        self.write(Record {
+            identity: Some(name.into()),
+            ..record
+        })
+        .await;
     }
 
     /// Notes that somebody did not. `name` is who they said they are, if they said it.
     pub(crate) async fn login_refused(&self, name: Option<String>, status: StatusCode) {
-        if let Some(log) = self.log {
-            let record = self.record(Event::LoginRefused, Outcome::Refused, status);
-            log.record(Record {
-                identity: name.filter(|name| !name.is_empty()).map(Text::from),
-                ..record
-            })
-            .await;
-        }
+        let record = self.record(Event::LoginRefused, Outcome::Refused, status);
+        self.write(Record {
+            identity: name.filter(|name| !name.is_empty()).map(Text::from),
+            ..record
+        })
+        .await;
     }
 
     /// Notes that somebody wanted what they may not.
-    /// `status` is that of most answers to that: where it is hidden that something is refused, another one may be due.
     pub(crate) async fn refused(&self, identity: &Identity, route: &Route, status: StatusCode) {
-        let Some(log) = self.log else { return };
         let record = self.record(Event::Refused, Outcome::Refused, status);
+        self.write(by(identity, about(record, route))).await;
+    }
+
+    async fn write(&self, record: Record) {
+        if let Some(audit) = self.audit.filter(|audit| audit.admits(&record)) {
+            audit.log.record(record).await;
+        }
+    }
+
+    /// Begins to note that somebody wanted what they may not, where that is hidden from them: it is not known yet what they
+    /// are told.
+    pub(crate) fn hidden(&self, identity: &Identity, route: &Route) -> Option<Entry> {
+        let audit = self.audit?.clone();
+        let record = self.record(Event::Refused, Outcome::Refused, None);
+        Some(Entry::new(audit, by(identity, about(record, route))))
+    }
+
+    /// As [`AuditTrail::hidden`], of a mount from where they may not pull.
+    pub(crate) fn hidden_mount(&self, identity: &Identity, route: &Route) -> Option<Entry> {
+        let audit = self.audit?.clone();
+        let record = self.record(Event::Refused, Outcome::Refused, None);
         let record = Record {
-            identity: identity.name().map(Text::from),
-            ..about(record, route)
+            action: Some(Action::Pull.as_str()),
+            ..by(identity, about(record, route))
         };
-        log.record(record).await;
+        Some(Entry::new(audit, record))
     }
 
     /// Begins a change, if the route is one.
@@ -68,20 +104,14 @@ impl<'a> AuditTrail<'a> {
         &self,
         identity: &Identity,
         route: &Route,
-    ) -> Result<Option<Change<'a>>, Unwritable> {
-        let (Some(log), Some(event)) = (self.log, event(route)) else {
+    ) -> Result<Option<Entry>, Unwritable> {
+        let (Some(audit), Some(event)) = (self.audit, event(route)) else {
             return Ok(None);
         };
-        log.check()?;
+        audit.log.check()?;
         let record = self.record(event, Outcome::Interrupted, None);
-        let record = Record {
-            identity: identity.name().map(Text::from),
-            ..about(record, route)
-        };
-        Ok(Some(Change {
-            log,
-            record: Some(record),
-        }))
+        let record = by(identity, about(record, route));
+        Ok(Some(Entry::new(audit.clone(), record)))
     }
 
     fn record(
@@ -97,38 +127,6 @@ impl<'a> AuditTrail<'a> {
             request_id: Some(text(self.head.id)),
             user_agent: agent.map(text),
             ..Record::new(event, outcome)
-        }
-    }
-}
-
-impl Change<'_> {
-    /// Records what came of it: that it was done, or that the registry failed, in which case it may have been. One that
-    /// the registry turned down changed nothing. `digest` is that of what the answer is about.
-    pub(crate) async fn end(mut self, status: StatusCode, digest: Option<Digest>) {
-        let Some(record) = self.record.take() else {
-            return;
-        };
-        let outcome = match status {
-            // A mount that became an upload.
-            StatusCode::ACCEPTED if record.event == Event::MountBlob => return,
-            status if status.is_success() => Outcome::Done,
-            status if status.is_server_error() => Outcome::Failed,
-            _ => return,
-        };
-        let record = Record {
-            outcome,
-            status: Some(status.as_u16()),
-            digest: record.digest.or(digest),
-            ..record
-        };
-        self.log.record(record).await;
-    }
-}
-
-impl Drop for Change<'_> {
-    fn drop(&mut self) {
-        if let Some(record) = &self.record {
-            self.log.record_now(record);
         }
     }
 }
@@ -158,6 +156,14 @@ fn event(route: &Route) -> Option<Event> {
         | Route::UploadStatus(_)
         | Route::AppendUpload(_)
         | Route::CancelUpload(_) => None,
+    }
+}
+
+/// Adds who asks.
+fn by(identity: &Identity, record: Record) -> Record {
+    Record {
+        identity: identity.name().map(Text::from),
+        ..record
     }
 }
 
@@ -208,6 +214,7 @@ mod tests {
     use std::path::Path;
 
     use berth_audit::Settings;
+    use berth_spec::Digest;
     use http::{Method, Request};
     use serde_json::Value;
 
@@ -247,11 +254,13 @@ mod tests {
             origin: &origin,
             id: &id,
         };
+        let audit = Audit::new(log);
         let trail = AuditTrail {
-            log: Some(&log),
+            audit: Some(&audit),
             head: &head,
         };
         work(trail).await;
+        drop(audit);
         drop(thread);
         let lines = std::fs::read_to_string(path).unwrap();
         lines
@@ -271,6 +280,8 @@ mod tests {
             begin().end(StatusCode::CREATED, Some(digest)).await;
             // Turned down.
             begin().end(StatusCode::BAD_REQUEST, None).await;
+            // The tag is immutable.
+            begin().end(StatusCode::FORBIDDEN, None).await;
             begin().end(StatusCode::INTERNAL_SERVER_ERROR, None).await;
             drop(begin());
             let mount = format!("/v2/a/b/blobs/uploads/?mount={DIGEST}&from=c");
@@ -289,6 +300,7 @@ mod tests {
             told,
             [
                 r#""push_manifest" "done" 201"#,
+                r#""refused" "refused" 403"#,
                 r#""push_manifest" "failed" 500"#,
                 r#""push_manifest" "interrupted" null"#,
                 r#""mount_blob" "done" 201"#,
@@ -304,8 +316,8 @@ mod tests {
         }
         assert_eq!(lines[0]["reference"], "v1");
         assert_eq!(lines[0]["digest"], DIGEST);
-        assert_eq!(lines[3]["from"], "c");
-        assert_eq!(lines[3]["digest"], DIGEST);
+        assert_eq!(lines[4]["from"], "c");
+        assert_eq!(lines[4]["digest"], DIGEST);
     }
 
     #[tokio::test]
@@ -323,6 +335,54 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0]["identity"], "bob");
         assert!(lines[1].get("identity").is_none() && lines[2].get("identity").is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_hidden_is_recorded_with_what_was_told_also_if_nobody_is_there_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let alice = Identity::named("alice");
+        let lines = recorded(&folder.path().join("audit"), async |trail| {
+            let tags = route(Method::GET, "/v2/a/b/tags/list");
+            let entry = trail.hidden(&alice, &tags).unwrap();
+            entry.end(StatusCode::NOT_FOUND, None).await;
+            drop(trail.hidden(&alice, &tags).unwrap());
+            let mount = format!("/v2/a/b/blobs/uploads/?mount={DIGEST}&from=c");
+            let mount = route(Method::POST, &mount);
+            let entry = trail.hidden_mount(&alice, &mount).unwrap();
+            entry.end(StatusCode::ACCEPTED, None).await;
+        })
+        .await;
+        let statuses: Vec<&Value> = lines.iter().map(|line| &line["status"]).collect();
+        assert_eq!(statuses, [&Value::from(404), &Value::Null, &202.into()]);
+        for line in &lines {
+            assert_eq!(line["event"], "refused");
+            assert_eq!(line["outcome"], "refused");
+            assert_eq!(line["action"], "pull");
+            assert_eq!(line["identity"], "alice");
+        }
+        assert_eq!(lines[2]["from"], "c");
+    }
+
+    #[tokio::test]
+    async fn refusals_have_so_many_lines_and_changes_as_many_as_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let alice = Identity::named("alice");
+        let lines = recorded(&folder.path().join("audit"), async |trail| {
+            let push = route(Method::PUT, "/v2/a/b/manifests/v1");
+            for _ in 0..100 {
+                let status = StatusCode::UNAUTHORIZED;
+                trail.login_refused(None, status).await;
+                trail.refused(&alice, &push, StatusCode::FORBIDDEN).await;
+                drop(trail.hidden(&alice, &push));
+                let change = trail.change(&alice, &push).unwrap().unwrap();
+                change.end(StatusCode::CREATED, None).await;
+            }
+        })
+        .await;
+        let count = |event: &str| lines.iter().filter(|line| line["event"] == event).count();
+        assert_eq!(count("push_manifest"), 100);
+        assert_eq!(count("refused") + count("login_refused"), 60);
+        assert_eq!(lines.last().unwrap()["count"], 240);
     }
 
     #[test]

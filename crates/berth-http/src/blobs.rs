@@ -12,8 +12,24 @@ use crate::mapped_body::MappedBody;
 use crate::range::{Wanted, wanted};
 use crate::responses::{Answer, ResponseBody};
 
-/// Content of one digest never changes: whoever has it need not ask again for a year.
-const FOR_EVER: &str = "max-age=31536000, immutable";
+/// Who else than the client may keep a blob. Content of one digest never changes: whoever has it need not ask again
+/// for a year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Caches that others share, since everybody may have it.
+    Everybody,
+    /// Nobody: a cache would give it to those who may not have it.
+    Caller,
+}
+
+impl Audience {
+    fn cache_control(self) -> &'static str {
+        match self {
+            Self::Everybody => "max-age=31536000, immutable",
+            Self::Caller => "private, max-age=31536000, immutable",
+        }
+    }
+}
 
 /// From so many bytes on, mapping a file costs less than reading it.
 const MAPPED_FROM: u64 = 64 * 1024;
@@ -26,6 +42,7 @@ pub(crate) async fn get(
     headers: &HeaderMap,
     repository: &RepositoryName,
     digest: &Digest,
+    audience: Audience,
 ) -> Result<Answer, Failure> {
     if is_not_wanted(headers, digest) {
         registry.blob(repository, digest).await?;
@@ -35,16 +52,21 @@ pub(crate) async fn get(
     if method == Method::HEAD || is_not_modified(headers, digest) {
         let blob = registry.blob(repository, digest).await?;
         if is_not_modified(headers, digest) {
-            return Ok(about(StatusCode::NOT_MODIFIED, digest));
+            return Ok(about(StatusCode::NOT_MODIFIED, digest, audience));
         }
-        return Ok(content(StatusCode::OK, digest, blob.size));
+        return Ok(content(StatusCode::OK, digest, blob.size, audience));
     }
     let reader = registry.open_blob(repository, digest).await?;
     let size = reader.size();
     let (answer, range) = match range_of(headers, digest, size) {
-        Wanted::Whole => (content(StatusCode::OK, digest, size), 0..size),
+        Wanted::Whole => (content(StatusCode::OK, digest, size, audience), 0..size),
         Wanted::Part(range) => {
-            let answer = content(StatusCode::PARTIAL_CONTENT, digest, range.end - range.start);
+            let answer = content(
+                StatusCode::PARTIAL_CONTENT,
+                digest,
+                range.end - range.start,
+                audience,
+            );
             let held = format!("bytes {}-{}/{size}", range.start, range.end - 1);
             (answer.header(header::CONTENT_RANGE, held), range)
         }
@@ -93,16 +115,16 @@ fn range_of(headers: &HeaderMap, digest: &Digest, size: u64) -> Wanted {
     }
 }
 
-fn about(status: StatusCode, digest: &Digest) -> Answer {
+fn about(status: StatusCode, digest: &Digest, audience: Audience) -> Answer {
     Answer::new(status)
         .digest(digest)
         .header(header::ETAG, entity_tag(digest))
-        .header(header::CACHE_CONTROL, FOR_EVER)
+        .header(header::CACHE_CONTROL, audience.cache_control())
         .header(header::ACCEPT_RANGES, "bytes")
 }
 
-fn content(status: StatusCode, digest: &Digest, length: u64) -> Answer {
-    about(status, digest)
+fn content(status: StatusCode, digest: &Digest, length: u64, audience: Audience) -> Answer {
+    about(status, digest, audience)
         .header(header::CONTENT_TYPE, "application/octet-stream")
         .header(header::CONTENT_LENGTH, length)
 }

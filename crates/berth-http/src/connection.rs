@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_sendfile::{FileMaps, SendfileStream};
-use berth_tls::{HandshakeError, TlsAcceptor, TlsConnection};
+use berth_tls::{ClientCertificate, HandshakeError, TlsAcceptor, TlsConnection};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -24,6 +24,9 @@ use crate::{Limits, clear_text};
 /// How long a connection without a request may stay when the server stops: a request may be on its way.
 const LEAVE: Duration = Duration::from_secs(2);
 
+/// How long a client may take for a TLS handshake, which costs it nothing and the server a file handle.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// How often a connection is looked at when the server stops.
 const LEAVE_CHECK: Duration = Duration::from_millis(100);
 
@@ -34,8 +37,8 @@ pub(crate) struct Connection {
     /// Where it connected to.
     pub(crate) local: SocketAddr,
     pub(crate) is_tls: bool,
-    /// The common name of the certificate that the client proved to be its own.
-    pub(crate) certificate: Option<String>,
+    /// The certificate that the client proved to be its own.
+    pub(crate) certificate: Option<ClientCertificate>,
     /// Where files to be sent are mapped; `None` where the connection cannot send files.
     pub(crate) maps: Option<FileMaps>,
     pub(crate) activity: Activity,
@@ -55,6 +58,19 @@ impl Connection {
             maps: None,
             activity: Activity::new(),
         })
+    }
+
+    /// The common name of the client's certificate, as long as that is good.
+    pub(crate) fn certificate_name(&self) -> Option<&str> {
+        let certificate = self.certificate.as_ref();
+        let certificate = certificate.filter(|certificate| certificate.is_good());
+        certificate.map(ClientCertificate::common_name)
+    }
+
+    /// Whether the client has to prove anew who it is, by another connection.
+    fn has_outlived_its_certificate(&self) -> bool {
+        let mut certificate = self.certificate.iter();
+        certificate.any(|certificate| !certificate.is_good())
     }
 }
 
@@ -78,7 +94,8 @@ pub(crate) async fn serve_tls(
     service: Arc<Service>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let handshake = acceptor.accept(stream, service.limits.header_timeout);
+    let deadline = service.limits.header_timeout.min(HANDSHAKE);
+    let handshake = acceptor.accept(stream, deadline);
     let accepted = tokio::select! {
         accepted = handshake => accepted,
         () = leave(&mut stopping) => return,
@@ -86,10 +103,10 @@ pub(crate) async fn serve_tls(
     match accepted {
         Ok(TlsConnection {
             stream,
-            common_name,
+            certificate,
         }) => {
             connection.is_tls = true;
-            connection.certificate = common_name;
+            connection.certificate = certificate;
             serve_requests(stream, connection, service, stopping).await;
         }
         Err(HandshakeError::NotTls(stream)) => clear_text::refuse(stream).await,
@@ -108,7 +125,8 @@ async fn leave(stopping: &mut watch::Receiver<bool>) {
 }
 
 /// Serves what comes over a stream of bytes, to its end. hyper ends it where HTTP/1.1 is idle or sends
-/// no head; here it ends where HTTP/2 is idle, an answer over HTTP/2 is not taken, or the server stops.
+/// no head; here it ends where HTTP/2 is idle, an answer over HTTP/2 is not taken, the client's certificate is
+/// good no more, or the server stops.
 async fn serve_requests(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
     connection: Connection,
@@ -120,6 +138,7 @@ async fn serve_requests(
     let (head, write) = (limits.header_timeout, limits.write_timeout);
     let stream = StallGuard::new(stream, head, write, activity.clone());
     let state = Arc::new(connection);
+    let proven = Arc::clone(&state);
     let answer = service_fn(move |request| {
         let (service, state) = (Arc::clone(&service), Arc::clone(&state));
         async move { Ok::<_, Infallible>(serve_request(&service, &state, request).await) }
@@ -159,7 +178,7 @@ async fn serve_requests(
             debug!("a connection without a request ends");
             return;
         }
-        if idle > limits.header_timeout {
+        if idle > limits.header_timeout || proven.has_outlived_its_certificate() {
             connection.as_mut().graceful_shutdown();
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use berth_audit::Event;
-use berth_auth::{AuthenticationError, Caller, Decision, Gate, Identity};
+use berth_auth::{AuthenticationError, Caller, Decision, Gate, Identity, Presented};
 use berth_route::Route;
 use http::StatusCode;
 
@@ -109,15 +109,20 @@ impl Enforcement {
         }
         let presented = head.presented();
         let login = presented.login_name();
-        if let Some(name) = &login
+        let name = login.as_deref().or_else(|| nameless(&presented));
+        if let Some(name) = name
             && let Err(refused) = self.logins.check(head.client(), name)
+            // Others at the same address may have used up what it may get wrong.
+            && !self.gate.remembers(&presented).await
         {
             return Err(Unknown::new(refused, login));
         }
         let caller = self.gate.authenticate(&presented).await;
-        match (&caller, &login) {
-            (Ok(_), Some(name)) => self.logins.succeeded(head.client(), name),
-            (Err(AuthenticationError::Invalid), Some(name)) => {
+        match (&caller, name) {
+            (Ok(caller), Some(name)) => {
+                self.logins.succeeded(head.client(), name, &caller.identity);
+            }
+            (Err(AuthenticationError::Invalid | AuthenticationError::Malformed), Some(name)) => {
                 self.logins.failed(head.client(), name);
             }
             _ => {}
@@ -157,15 +162,14 @@ impl Enforcement {
                 }
                 Ok(View::Registry)
             }
-            Decision::Hidden => {
-                trail.refused(identity, route, StatusCode::NOT_FOUND).await;
-                Ok(View::Nothing)
-            }
+            Decision::Hidden => Ok(View::Nothing),
             Decision::Authenticate => {
                 let why = "this needs a name and a password, or a token; log in and try again";
                 Err(self.unauthorized(trail.head, Some(route), why.to_owned(), None))
             }
             Decision::WiderScope => {
+                let status = StatusCode::UNAUTHORIZED;
+                trail.refused(identity, route, status).await;
                 let why =
                     "the token is not for this; get one with the scope that the challenge asks for";
                 let code = Some("insufficient_scope");
@@ -191,6 +195,12 @@ impl Enforcement {
             .challenges(&head.origin.base_url(), &scopes, error);
         Failure::Unauthorized(Unauthorized { reason, challenges })
     }
+}
+
+/// Under which name a header counts that cannot be read: one that nobody can have.
+fn nameless(presented: &Presented<'_>) -> Option<&'static str> {
+    let is_malformed = presented.authorization.is_some() && !presented.is_readable();
+    is_malformed.then_some(":")
 }
 
 fn denied(rights: Rights<'_>, route: &Route) -> Denied {

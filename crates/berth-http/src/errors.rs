@@ -45,6 +45,11 @@ pub(crate) enum Failure {
     /// The client may not do this.
     #[error(transparent)]
     Denied(Denied),
+    /// A browser sends this for a page of another site.
+    #[error(
+        "a web page of another site asks for this change; if the page is the registry's own, set public_url to its address"
+    )]
+    FromElsewhere,
     /// What cannot be recorded may not be changed.
     #[error(transparent)]
     Unwritable(#[from] Unwritable),
@@ -81,6 +86,7 @@ pub(crate) fn answer(failure: &Failure) -> Answer {
         Failure::Unauthorized(refused) => {
             plain(ErrorCode::Unauthorized, refused).challenges(&refused.challenges)
         }
+        Failure::FromElsewhere => plain(ErrorCode::Denied, failure),
         Failure::Denied(denied) => plain(ErrorCode::Denied, denied),
         Failure::Authentication(error) => not_authenticated(error),
         Failure::Token(error) => no_token(error),

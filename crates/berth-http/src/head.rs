@@ -1,9 +1,10 @@
 use std::net::IpAddr;
 
-use berth_auth::Presented;
+use berth_auth::{Gate, Presented};
 use http::request::Parts;
 use http::{HeaderValue, header};
 
+use crate::Origins;
 use crate::connection::Connection;
 use crate::origin::Origin;
 
@@ -32,8 +33,23 @@ impl<'a> Head<'a> {
                 Some(_) => Some(b""),
                 None => first,
             },
-            certificate: self.connection.certificate.as_deref(),
+            certificate: self.connection.certificate_name(),
         }
+    }
+
+    /// Whether a browser sends this for a page that is not of this registry, and it may change something. Browsers
+    /// send the certificates and passwords that they have, and are let in by an open registry that only they reach.
+    pub(crate) fn is_from_elsewhere(&self, origins: &Origins, gate: &Gate) -> bool {
+        if self.parts.method.is_safe() {
+            return false;
+        }
+        // Where nobody is asked who they are, a name is not enough: another site can have its own name lead here.
+        let is_own = |value: &HeaderValue| match origins.public_url.is_some() || !gate.is_open() {
+            true => self.origin.is_named_by(value),
+            false => self.origin.is_named_by(value) && self.origin.is_on_an_address(),
+        };
+        let mut pages = self.parts.headers.get_all(header::ORIGIN).iter();
+        pages.any(|page| !is_own(page))
     }
 
     /// The address of the client.

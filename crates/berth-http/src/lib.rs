@@ -27,9 +27,11 @@ mod access;
 mod activity;
 mod audit_trail;
 mod blobs;
+mod changes;
 mod clear_text;
 mod conditions;
 mod connection;
+mod dispatch;
 mod enforcement;
 mod errors;
 mod head;
@@ -39,6 +41,7 @@ mod lists;
 mod manifests;
 mod mapped_body;
 mod origin;
+mod places;
 mod range;
 mod refusals;
 mod request_body;
@@ -53,7 +56,8 @@ mod token_endpoint;
 mod uploads;
 
 pub use limits::Limits;
-pub use origin::{Origins, PublicUrl, PublicUrlError};
+pub use origin::{ForwardedHeader, Origins, PublicUrl, PublicUrlError};
+pub use places::ConnectionLimits;
 pub use server::{Setup, serve};
 pub use throttle::{
     ClientKey, LoginGuard, Permit, Refused, RequestRate, Throttle, ThrottleSettings, TooMany,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::ThrottleSettings;
+use crate::{ConnectionLimits, ThrottleSettings};
 
 /// How patient the server is, and how much it takes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// The largest head of a request, in bytes.
     pub header_bytes: usize,
+    /// How many connections there may be.
+    pub connections: ConnectionLimits,
     /// How much one client may ask for.
     pub throttle: ThrottleSettings,
 }
@@ -28,6 +30,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(30),
             header_bytes: 64 * 1024,
+            connections: ConnectionLimits::default(),
             throttle: ThrottleSettings::default(),
         }
     }

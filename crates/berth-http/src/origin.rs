@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use http::Uri;
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 
 use crate::connection::Connection;
@@ -20,9 +20,22 @@ pub use public_url::{PublicUrl, PublicUrlError};
 pub struct Origins {
     /// What clients call this server, whatever they and proxies say.
     pub public_url: Option<PublicUrl>,
-    /// The proxies that are believed: `Forwarded` (RFC 7239), or without that `X-Forwarded-For`, `-Proto` and
-    /// `-Host`. Such a proxy has to set or remove all of these, since clients can send them too.
+    /// The proxies that are believed when they say who asks. Such a proxy has to set or remove all headers of
+    /// [`Origins::forwarded`], since clients can send them too.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where these proxies say it. The other headers are ignored.
+    pub forwarded: ForwardedHeader,
+}
+
+/// The headers in which trusted proxies tell who asks. Never both: a proxy passes on those that it does not
+/// know as the client wrote them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, which nearly all proxies write.
+    #[default]
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// `http` or `https`.
@@ -60,6 +73,30 @@ impl Origin {
     /// URL in any case, but only as true as what the client and the proxies say.
     pub(crate) fn base_url(&self) -> String {
         self.base_url.clone()
+    }
+
+    /// The authority that the client used, such as `registry.example.com:5000`.
+    fn authority(&self) -> &str {
+        let authority = self.base_url.split_once("://");
+        authority.map_or("", |(_, authority)| authority)
+    }
+
+    /// Whether a header `Origin` (RFC 6454) names this server. Its scheme does not count: only a proxy may know that.
+    pub(crate) fn is_named_by(&self, header: &HeaderValue) -> bool {
+        let value = header.to_str().unwrap_or_default();
+        let named = value.split_once("://");
+        named.is_some_and(|(_, named)| named.eq_ignore_ascii_case(self.authority()))
+    }
+
+    /// Whether the client used an address, or `localhost`, which no name server can give to somebody else.
+    pub(crate) fn is_on_an_address(&self) -> bool {
+        let authority = self.authority();
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
     }
 
     /// The address of the client.
@@ -106,7 +143,8 @@ impl Origins {
         }
     }
 
-    fn is_trusted(&self, address: IpAddr) -> bool {
+    /// Whether this is the address of a proxy that is believed.
+    pub(crate) fn is_trusted(&self, address: IpAddr) -> bool {
         let networks = self.trusted_proxies.iter();
         networks
             .into_iter()
@@ -116,7 +154,7 @@ impl Origins {
     /// What the proxies tell, from the nearest on as long as the next one is trusted too.
     fn told(&self, peer: IpAddr, headers: &HeaderMap) -> Told {
         let mut told = Told::nothing(peer);
-        for hop in forwarded::hops(headers).into_iter().rev() {
+        for hop in forwarded::hops(self.forwarded, headers).into_iter().rev() {
             told.scheme = hop.scheme.or(told.scheme);
             told.host = hop.host.or(told.host);
             let Some(from) = hop.from else {

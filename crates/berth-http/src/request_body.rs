@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth_registry::{BodyError, BodyStream};
@@ -7,6 +8,7 @@ use http::{Request, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use crate::large_bodies::{LARGE, LargeBodies, NoRoom, Room};
@@ -14,14 +16,40 @@ use crate::large_bodies::{LARGE, LargeBodies, NoRoom, Room};
 /// How much of a body that nobody wants is taken in, so that the client reads the answer instead of
 /// finding the connection reset while it sends.
 const DRAIN_BYTES: u64 = 16 * 1024 * 1024;
+/// How many bodies at the same time. It costs whoever sends them nothing to be refused, so without a bound they could
+/// have the server do nothing else. Those that find no place are not taken in: their connection ends.
+const DRAINS: usize = 32;
 /// For how long.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// The bodies that nobody wants and that are taken in all the same.
+#[derive(Clone)]
+pub(crate) struct Drains(Arc<Semaphore>);
+
+impl Drains {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(DRAINS)))
+    }
+
+    /// Takes in what comes of a body, if there is a place for it.
+    fn take_in(&self, incoming: impl Body<Data = Bytes> + Send + Unpin + 'static) {
+        let Ok(place) = Arc::clone(&self.0).try_acquire_owned() else {
+            return;
+        };
+        tokio::spawn(async move {
+            // Whether it ends or not.
+            let _ = timeout(DRAIN_TIME, drain(incoming)).await;
+            drop(place);
+        });
+    }
+}
 
 /// The body of a request, which breaks off if the client sends nothing for too long.
 pub(crate) struct RequestBody {
     incoming: Option<Incoming>,
     patience: Duration,
     worth_draining: bool,
+    drains: Drains,
 }
 
 /// The client announced a body and then did not send it in time.
@@ -34,6 +62,7 @@ impl RequestBody {
     pub(crate) fn of(
         request: Request<Incoming>,
         patience: Duration,
+        drains: &Drains,
     ) -> (http::request::Parts, Self) {
         let (parts, incoming) = request.into_parts();
         let body = Self {
@@ -41,6 +70,7 @@ impl RequestBody {
             patience,
             // A client that waits for `100 Continue` has not sent anything.
             worth_draining: !parts.headers.contains_key(header::EXPECT),
+            drains: drains.clone(),
         };
         (parts, body)
     }
@@ -156,17 +186,62 @@ impl Drop for RequestBody {
             return;
         };
         if self.worth_draining && !incoming.is_end_stream() {
-            tokio::spawn(timeout(DRAIN_TIME, drain(incoming)));
+            self.drains.take_in(incoming);
         }
     }
 }
 
-async fn drain(mut incoming: Incoming) {
+async fn drain(mut incoming: impl Body<Data = Bytes> + Unpin) {
     let mut drained = 0;
     while let Some(Ok(frame)) = incoming.frame().await {
         drained += frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
         if drained > DRAIN_BYTES {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+    use tokio::time::advance;
+
+    /// A body that comes piece by piece, and from where.
+    fn body() -> (
+        UnboundedSender<Bytes>,
+        impl Body<Data = Bytes> + Send + Unpin + 'static,
+    ) {
+        let (sender, receiver) = unbounded_channel::<Bytes>();
+        let pieces = unfold(receiver, async |mut receiver| {
+            let piece = receiver.recv().await?;
+            Some((Ok::<_, std::io::Error>(Frame::data(piece)), receiver))
+        });
+        (sender, StreamBody::new(pieces.boxed()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_bodies_that_nobody_wants_are_taken_in_at_once_and_not_for_long() {
+        let drains = Drains::new();
+        let bodies: Vec<_> = (0..DRAINS).map(|_| body()).collect();
+        let (senders, bodies): (Vec<_>, Vec<_>) = bodies.into_iter().unzip();
+        bodies.into_iter().for_each(|body| drains.take_in(body));
+        assert!(senders.iter().all(|sender| !sender.is_closed()));
+        // One more is not taken in.
+        let (more, body_of_more) = body();
+        drains.take_in(body_of_more);
+        assert!(more.is_closed());
+        // One that has ended leaves its place to another.
+        drop(senders);
+        tokio::task::yield_now().await;
+        advance(Duration::from_millis(1)).await;
+        let (more, body_of_more) = body();
+        drains.take_in(body_of_more);
+        assert!(!more.is_closed());
+        advance(DRAIN_TIME).await;
+        more.closed().await;
+        assert_eq!(drains.0.available_permits(), DRAINS);
     }
 }

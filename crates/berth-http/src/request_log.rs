@@ -15,13 +15,14 @@ use crate::activity::UnderWay;
 use crate::responses::{REQUEST_ID, ResponseBody};
 use crate::throttle::Permit;
 
-/// The id of a request: the client's or a proxy's, if it sent a sensible one, else a new one.
-pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
+/// The id of a request: the client's or a proxy's, if that is believed and sent a sensible one, else a new one.
+pub(crate) fn request_id(headers: &HeaderMap, is_believed: bool) -> HeaderValue {
     let is_sensible = |value: &&HeaderValue| {
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
         (1..=64).contains(&value.len()) && value.as_bytes().iter().all(is_plain)
     };
-    if let Some(value) = headers.get(REQUEST_ID).filter(is_sensible) {
+    let sent = headers.get(REQUEST_ID).filter(|_| is_believed);
+    if let Some(value) = sent.filter(is_sensible) {
         return value.clone();
     }
     let id = Uuid::new_v4().hyphenated().to_string();

@@ -6,6 +6,7 @@ use berth_route::{MountFrom, Route, StartUpload};
 use berth_spec::RepositoryName;
 
 use crate::access::{Required, required};
+use crate::blobs::Audience;
 
 /// What the caller of one request may do.
 #[derive(Clone, Copy)]
@@ -23,6 +24,21 @@ impl Rights<'_> {
             Required::Action(repository, action) => {
                 self.gate.decide(self.caller, repository, action)
             }
+        }
+    }
+
+    /// Whether the route is a mount from a repository from which the caller may not pull.
+    pub(crate) fn is_mount_from_hidden(&self, route: &Route) -> bool {
+        match route {
+            Route::StartUpload {
+                start:
+                    StartUpload::Mount {
+                        from: from @ MountFrom::Repository(_),
+                        ..
+                    },
+                ..
+            } => !self.may_mount(from),
+            _ => false,
         }
     }
 
@@ -61,9 +77,25 @@ impl Rights<'_> {
         }
     }
 
+    /// Who else may have what is in this repository.
+    pub(crate) fn audience(&self, repository: &RepositoryName) -> Audience {
+        match self
+            .gate
+            .may(&Caller::anonymous(), repository, Action::Pull)
+        {
+            true => Audience::Everybody,
+            false => Audience::Caller,
+        }
+    }
+
     /// Whether the list of repositories shows all of them to the caller.
     pub(crate) fn may_list_everything(&self) -> bool {
         self.gate.may_list_everything(self.caller)
+    }
+
+    /// How the names of those begin that it may show.
+    pub(crate) fn list_prefixes(&self) -> Vec<String> {
+        self.gate.list_prefixes(self.caller)
     }
 
     /// Whether the list of repositories shows this one to the caller.

@@ -1,4 +1,5 @@
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use crate::connection::{self, Connection};
+use crate::places::{Free, Place, Places};
 use crate::service::Service;
 use crate::{Limits, Origins};
 
@@ -56,14 +58,21 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let drain_timeout = setup.limits.drain_timeout;
+    let mut places = Places::new(setup.limits.connections);
     let service = Arc::new(Service::new(setup));
     // Each connection has a receiver, and drops it when it ends.
     let (stopping, connections) = watch::channel(false);
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connect(stream, tls.as_ref(), &service, &connections),
+            accepted = accept(&listener, &mut places) => match accepted {
+                Ok((stream, peer, free)) => {
+                    let peer = peer.ip().to_canonical();
+                    let place = places.give(free, peer, service.origins.is_trusted(peer));
+                    if let Some(place) = place {
+                        connect(stream, place, tls.as_ref(), &service, &connections);
+                    }
+                }
                 Err(error) => refused(&error).await,
             },
             () = &mut stop => break,
@@ -81,6 +90,16 @@ pub async fn serve(
     }
 }
 
+/// Accepts a connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &mut Places,
+) -> io::Result<(TcpStream, SocketAddr, Free)> {
+    let free = places.free().await;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, free))
+}
+
 async fn refused(error: &io::Error) {
     warn!(%error, "cannot accept connections");
     sleep(ACCEPT_PAUSE).await;
@@ -88,6 +107,7 @@ async fn refused(error: &io::Error) {
 
 fn connect(
     stream: TcpStream,
+    place: Place,
     tls: Option<&TlsAcceptor>,
     service: &Arc<Service>,
     stopping: &watch::Receiver<bool>,
@@ -101,10 +121,14 @@ fn connect(
         Err(error) => return debug!(%error, "the connection is gone already"),
     };
     let (service, stopping) = (Arc::clone(service), stopping.clone());
-    match tls.cloned() {
-        None => tokio::spawn(connection::serve(stream, connection, service, stopping)),
-        Some(tls) => tokio::spawn(connection::serve_tls(
-            stream, connection, tls, service, stopping,
-        )),
-    };
+    let tls = tls.cloned();
+    tokio::spawn(async move {
+        match tls {
+            None => connection::serve(stream, connection, service, stopping).await,
+            Some(tls) => {
+                connection::serve_tls(stream, connection, tls, service, stopping).await;
+            }
+        }
+        drop(place);
+    });
 }

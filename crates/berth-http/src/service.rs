@@ -1,25 +1,28 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_audit::AuditLog;
-use berth_registry::{MemoryBlobs, MemoryMetadata, Registry};
+use berth_auth::Caller;
+use berth_registry::{MemoryBlobs, MemoryMetadata, Registry, RegistryError};
 use berth_route::{Route, RouteError};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tracing::{Instrument, info_span};
 
-use crate::audit_trail::AuditTrail;
+use crate::audit_trail::{Audit, AuditTrail, Entry};
+use crate::changes::{BrokeOff, Changes};
 use crate::connection::Connection;
+use crate::dispatch::{Served, dispatch};
 use crate::enforcement::{Enforcement, View, Visitor};
 use crate::errors::{self, Failure};
 use crate::head::Head;
 use crate::large_bodies::LargeBodies;
-use crate::request_body::RequestBody;
+use crate::lists::ListScans;
+use crate::request_body::{Drains, RequestBody};
 use crate::request_log::{Answered, LoggedBody, RequestLine, request_id};
 use crate::responses::{API_VERSION, Answer, REQUEST_ID, ResponseBody};
 use crate::rights::Rights;
-use crate::{Limits, Origins, Setup, blobs, lists, manifests, token_endpoint, uploads};
+use crate::{Limits, Origins, Setup, token_endpoint};
 
 /// What all requests share.
 pub(crate) struct Service {
@@ -28,10 +31,13 @@ pub(crate) struct Service {
     /// a repository is what the registry answers about one that does not exist, since the same code answers.
     nothing: Registry,
     pub(crate) enforcement: Enforcement,
-    pub(crate) audit: Option<AuditLog>,
+    pub(crate) audit: Option<Audit>,
+    pub(crate) changes: Changes,
     pub(crate) limits: Limits,
     pub(crate) origins: Origins,
     pub(crate) large_bodies: LargeBodies,
+    drains: Drains,
+    scans: ListScans,
 }
 
 /// What a request is for.
@@ -53,10 +59,26 @@ impl Service {
             registry: setup.registry,
             nothing,
             enforcement: Enforcement::new(setup.gate, &setup.limits.throttle),
-            audit: setup.audit,
+            audit: setup.audit.map(Audit::new),
+            changes: Changes::new(),
             limits: setup.limits,
             origins: setup.origins,
             large_bodies: LargeBodies::new(),
+            drains: Drains::new(),
+            scans: ListScans::new(),
+        }
+    }
+
+    /// Whether requests over this connection may bring their own id. Where there are proxies, these do. Where there are
+    /// none, clients may if nobody asks who they are: else one could give its requests the id of somebody else's, and the
+    /// log and the audit could not tell them apart.
+    fn believes_ids_of(&self, connection: &Connection) -> bool {
+        match self.origins.trusted_proxies.is_empty() {
+            true => self.enforcement.gate.is_open(),
+            false => {
+                let peer = connection.peer.ip().to_canonical();
+                self.origins.is_trusted(peer)
+            }
         }
     }
 
@@ -81,15 +103,15 @@ impl Target {
 
 /// Serves one request, whatever it is.
 pub(crate) async fn serve_request(
-    service: &Service,
-    connection: &Connection,
+    service: &Arc<Service>,
+    connection: &Arc<Connection>,
     request: Request<Incoming>,
 ) -> Response<LoggedBody> {
     let under_way = connection.activity.begin();
     let started = Instant::now();
-    let id = request_id(request.headers());
+    let id = request_id(request.headers(), service.believes_ids_of(connection));
     let span = info_span!("request", id = id.to_str().unwrap_or_default());
-    let (parts, body) = RequestBody::of(request, service.limits.body_timeout);
+    let (parts, body) = RequestBody::of(request, service.limits.body_timeout, &service.drains);
     let target = service.target(&parts);
     let origin = service.origins.origin(connection, &parts);
     // From here on the line is written, even if the client goes away before there is an answer.
@@ -112,12 +134,19 @@ pub(crate) async fn serve_request(
         id: &id,
     };
     let trail = AuditTrail {
-        log: service.audit.as_ref(),
+        audit: service.audit.as_ref(),
         head: &head,
     };
     let outcome = async {
         match target {
-            Target::Registry(route) => handle(service, trail, route, body, &mut line).await,
+            Target::Registry(route) => {
+                let asked = Asked {
+                    connection,
+                    trail,
+                    body,
+                };
+                handle(service, asked, route, &mut line).await
+            }
             Target::Token => give_token(service, trail, body, &mut line).await,
         }
     };
@@ -137,35 +166,115 @@ pub(crate) async fn serve_request(
     response.map(|body| LoggedBody::new(body, line))
 }
 
+/// A request, and where it came from.
+struct Asked<'a> {
+    connection: &'a Arc<Connection>,
+    trail: AuditTrail<'a>,
+    body: RequestBody,
+}
+
 /// Lets the caller in, decides, and only then does anything that touches what is stored.
 async fn handle(
-    service: &Service,
-    trail: AuditTrail<'_>,
+    service: &Arc<Service>,
+    asked: Asked<'_>,
     route: Result<Route, RouteError>,
-    body: RequestBody,
     line: &mut RequestLine,
 ) -> Result<Answer, Failure> {
     let enforcement = &service.enforcement;
+    let trail = asked.trail;
     let Visitor { caller, permit } = enforcement.admit(trail, route.as_ref().ok()).await?;
     line.identity = caller.identity.name().map(str::to_owned);
     line.permit = Some(permit);
     let route = route?;
+    if trail
+        .head
+        .is_from_elsewhere(&service.origins, &enforcement.gate)
+    {
+        let status = StatusCode::FORBIDDEN;
+        trail.refused(&caller.identity, &route, status).await;
+        return Err(Failure::FromElsewhere);
+    }
     let rights = Rights {
         gate: &enforcement.gate,
         caller: &caller,
     };
-    let registry = match enforcement.decide(trail, rights, &route).await? {
-        View::Registry => &service.registry,
-        View::Nothing => &service.nothing,
+    let view = enforcement.decide(trail, rights, &route).await?;
+    let identity = &caller.identity;
+    let (registry, entry) = match view {
+        View::Nothing => (&service.nothing, trail.hidden(identity, &route)),
+        View::Registry if rights.is_mount_from_hidden(&route) => {
+            (&service.registry, trail.hidden_mount(identity, &route))
+        }
+        View::Registry => {
+            if let Some(entry) = trail.change(identity, &route)? {
+                let route = rights.narrow(route);
+                return change(service, asked, (caller, route, entry), line).await;
+            }
+            (&service.registry, None)
+        }
     };
     let route = rights.narrow(route);
-    let change = trail.change(&caller.identity, &route)?;
-    let outcome = dispatch(service, registry, rights, trail.head, &route, body).await;
+    let served = Served {
+        registry,
+        large_bodies: &service.large_bodies,
+        scans: &service.scans,
+    };
+    let outcome = dispatch(served, rights, trail.head, &route, asked.body).await;
     let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
-    if let Some(change) = change {
-        change.end(answer.status(), answer.told_digest()).await;
+    if let Some(entry) = entry {
+        entry.end(answer.status(), None).await;
     }
     Ok(answer)
+}
+
+/// Carries out a change that is recorded. It goes on if the client goes away, so that what is recorded is what came of it;
+/// a body of which the rest does not come ends it.
+async fn change(
+    service: &Arc<Service>,
+    asked: Asked<'_>,
+    (caller, route, entry): (Caller, Route, Entry),
+    line: &mut RequestLine,
+) -> Result<Answer, Failure> {
+    let Asked {
+        connection,
+        trail,
+        body,
+    } = asked;
+    let head = trail.head;
+    let (parts, origin, id) = (head.parts.clone(), head.origin.clone(), head.id.clone());
+    let (service, connection) = (Arc::clone(service), Arc::clone(connection));
+    let changes = service.changes.clone();
+    // The client counts as served as long as its change goes on.
+    let permit = line.permit.take();
+    let work = async move {
+        let id: HeaderValue = id;
+        let head = Head {
+            parts: &parts,
+            connection: &connection,
+            origin: &origin,
+            id: &id,
+        };
+        let rights = Rights {
+            gate: &service.enforcement.gate,
+            caller: &caller,
+        };
+        let served = Served {
+            registry: &service.registry,
+            large_bodies: &service.large_bodies,
+            scans: &service.scans,
+        };
+        let outcome = dispatch(served, rights, &head, &route, body).await;
+        let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
+        entry.end(answer.status(), answer.told_digest()).await;
+        (answer, permit)
+    };
+    match changes.carry_out(work).await {
+        Ok((answer, permit)) => {
+            line.permit = permit;
+            Ok(answer)
+        }
+        Err(BrokeOff) => Err(RegistryError::Interrupted.into()),
+    }
 }
 
 /// Gives the caller a token, if it may have one.
@@ -184,89 +293,6 @@ async fn give_token(
     Ok(token_endpoint::answer(&trail.head.parts.method, token))
 }
 
-async fn dispatch(
-    service: &Service,
-    registry: &Registry,
-    rights: Rights<'_>,
-    head: &Head<'_>,
-    route: &Route,
-    body: RequestBody,
-) -> Result<Answer, Failure> {
-    let large_bodies = &service.large_bodies;
-    let Head {
-        parts, connection, ..
-    } = head;
-    let Parts {
-        method, headers, ..
-    } = parts;
-    match route {
-        Route::Base => Ok(base()),
-        Route::Catalog(page) => {
-            let list = || lists::catalog(registry, rights, page);
-            Answer::with_room(large_bodies, list).await
-        }
-        Route::ListTags { repository, page } => {
-            let list = || lists::tags(registry, repository, page);
-            Answer::with_room(large_bodies, list).await
-        }
-        Route::ListReferrers {
-            repository,
-            subject,
-            artifact_type,
-            last,
-        } => {
-            let (artifact_type, last) = (artifact_type.as_deref(), last.as_ref());
-            let list = || lists::referrers(registry, repository, subject, artifact_type, last);
-            Answer::with_room(large_bodies, list).await
-        }
-        Route::GetManifest {
-            repository,
-            reference,
-        } => {
-            let manifest = || manifests::get(registry, method, headers, repository, reference);
-            Answer::with_room(large_bodies, manifest).await
-        }
-        Route::PutManifest {
-            repository,
-            reference,
-            tags,
-        } => {
-            let limit = registry.settings().manifest_size_limit;
-            let content = manifests::receive(body, limit, large_bodies).await?;
-            let authority = rights.authority(repository);
-            let pushed = manifests::put(
-                registry, headers, repository, reference, tags, content, authority,
-            );
-            pushed.await
-        }
-        Route::DeleteManifest {
-            repository,
-            reference,
-        } => {
-            let authority = rights.authority(repository);
-            manifests::delete(registry, headers, repository, reference, authority).await
-        }
-        Route::GetBlob { repository, digest } => {
-            // HTTP/2 has frames of its own around the bytes, so it must touch them.
-            let touches = parts.version >= Version::HTTP_2;
-            let maps = connection.maps.as_ref().filter(|_| !touches);
-            blobs::get(registry, maps, method, headers, repository, digest).await
-        }
-        Route::DeleteBlob { repository, digest } => {
-            blobs::delete(registry, headers, repository, digest).await
-        }
-        Route::StartUpload { repository, start } => {
-            uploads::start(registry, headers, repository, start, body).await
-        }
-        Route::UploadStatus(session) => uploads::status(registry, session).await,
-        Route::AppendUpload(session) => uploads::append(registry, headers, session, body).await,
-        Route::FinishUpload { session, digest } => {
-            uploads::finish(registry, headers, session, digest, body).await
-        }
-        Route::CancelUpload(session) => uploads::cancel(registry, session).await,
-    }
-}
-
 /// For how long a client may take nothing of an answer while other work goes on over its connection:
 /// not long, where others wait for the room that it has.
 fn patience(limits: &Limits, body: &ResponseBody) -> Duration {
@@ -274,9 +300,4 @@ fn patience(limits: &Limits, body: &ResponseBody) -> Duration {
         true => limits.write_timeout,
         false => limits.write_timeout.saturating_mul(10),
     }
-}
-
-/// end-1: this is a registry.
-fn base() -> Answer {
-    Answer::json(StatusCode::OK, &serde_json::json!({}))
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
 pub use client_key::ClientKey;
+pub(crate) use client_key::Network;
 use clients::{Client, Clients};
 pub use login_guard::LoginGuard;
 use rate::Rate;

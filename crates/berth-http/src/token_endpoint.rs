@@ -53,12 +53,17 @@ async fn issue(
 ) -> Result<TokenAnswer, Failure> {
     let address = head.client();
     let Enforcement { gate, logins, .. } = enforcement;
-    if let Some(login) = login {
-        logins.check(address, login)?;
+    let presented = head.presented();
+    if let Some(login) = login
+        && let Err(refused) = logins.check(address, login)
+        // Others at the same address may have used up what it may get wrong.
+        && !gate.remembers_request(&request, &presented).await
+    {
+        return Err(refused.into());
     }
-    let token = gate.token(request, &head.presented()).await;
+    let token = gate.token(request, &presented).await;
     match (&token, login) {
-        (Ok(_), Some(login)) => logins.succeeded(address, login),
+        (Ok(token), Some(login)) => logins.succeeded(address, login, &token.identity),
         (Err(TokenError::InvalidGrant), Some(login)) => logins.failed(address, login),
         _ => {}
     }

@@ -22,7 +22,8 @@ impl Bounds {
     /// Everything is allowed.
     pub const NONE: Self = Self(None);
 
-    /// Tags of which `is_immutable` holds are not moved to another manifest, and not deleted. What the
+    /// Tags of which `is_immutable` holds are not moved to another manifest, and not deleted, and what they
+    /// point to does not become something else. What the
     /// repository, or the namespace that it is in, would hold after the change fits into the quotas;
     /// whatever adds nothing passes, even if they are exceeded already.
     pub fn new(
@@ -40,10 +41,10 @@ impl Bounds {
         self.0.as_ref().map_or(&[], |kept| &kept.quotas)
     }
 
-    /// Refuses to move or delete a tag that is there. For stores.
+    /// Refuses to move or delete a tag that is there, or to change what it points to. For stores.
     ///
     /// # Errors
-    /// [`MetadataError::TagImmutable`] if it is.
+    /// [`MetadataError::TagImmutable`] if it is immutable.
     pub fn change_tag(&self, tag: &Tag) -> Result<(), MetadataError> {
         match &self.0 {
             Some(kept) if (kept.is_immutable)(tag) => Err(MetadataError::TagImmutable(tag.clone())),

@@ -1,13 +1,12 @@
-use std::collections::HashSet;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use berth_spec::Digest;
 
-use crate::{Blob, MetadataError};
+use crate::{Blob, MetadataError, MetadataStore};
 
 /// What garbage collection does to metadata. Every method is one transaction, as those of
-/// [`MetadataStore`](crate::MetadataStore) are.
+/// [`MetadataStore`] are.
 ///
 /// A blob is unused if no manifest is linked to it, and no repository is, or none newer than some time.
 /// A blob is condemned while it is unused, and stays readable meanwhile. Linking, mounting and promising
@@ -17,7 +16,7 @@ use crate::{Blob, MetadataError};
 ///
 /// Times are compared to the millisecond.
 #[async_trait]
-pub trait CollectionStore: Send + Sync + 'static {
+pub trait CollectionStore: MetadataStore {
     /// Looks at no more than `limit` live blobs after the digest `after`, in byte order, for those
     /// that are unused by links newer than `unused_since`. Changes nothing.
     async fn unused_blobs(
@@ -52,9 +51,6 @@ pub trait CollectionStore: Send + Sync + 'static {
         condemned_before: SystemTime,
         unused_since: SystemTime,
     ) -> Result<Vec<Blob>, MetadataError>;
-
-    /// Those of these digests that no blob is recorded under.
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError>;
 }
 
 /// A page of [`CollectionStore::unused_blobs`].

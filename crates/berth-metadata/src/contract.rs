@@ -44,6 +44,7 @@ pub async fn metadata_store(store: &dyn MetadataStore) {
     manifests::what_is_not_as_expected_is_not_changed(store).await;
     manifests::repositories_share_no_manifests(store).await;
     bounds::an_immutable_tag_is_neither_moved_nor_deleted(store).await;
+    bounds::what_an_immutable_tag_points_to_stays_what_it_is(store).await;
     bounds::what_does_not_fit_is_refused(store).await;
     bounds::repositories_of_a_namespace_share_its_quota(store).await;
     lists::tags_come_in_pages_in_byte_order(store).await;

@@ -33,8 +33,9 @@ pub enum MetadataError {
 }
 
 impl MetadataError {
-    /// Whether nothing is wrong with the store: it only may not do what it was asked.
-    pub(crate) fn is_refusal(&self) -> bool {
+    /// Whether nothing is wrong with the store, which only may not do what it was asked. Nothing was changed,
+    /// for certain.
+    pub fn is_refusal(&self) -> bool {
         match self {
             Self::SizeConflict { .. } | Self::TagImmutable(_) | Self::QuotaExceeded(_) => true,
             Self::StorageFull | Self::Damaged(_) | Self::Database(_) => false,

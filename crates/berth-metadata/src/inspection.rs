@@ -7,7 +7,7 @@ use crate::{Blob, MetadataError, StoredManifest};
 /// What verification and backup read: everything that is recorded, page by page, and who needs it.
 ///
 /// Every method sees one state of the metadata, as those of [`MetadataStore`](crate::MetadataStore) do,
-/// and changes nothing. What it answers was read from where the metadata lives, not from a cache.
+/// and changes nothing, but [`InspectionStore::recount`]. What it answers was read from where the metadata lives, not from a cache.
 #[async_trait]
 pub trait InspectionStore: Send + Sync + 'static {
     /// How much there is of everything.
@@ -60,6 +60,13 @@ pub trait InspectionStore: Send + Sync + 'static {
 
     /// What the store itself finds wrong with what it keeps. Reads all of it.
     async fn damages(&self) -> Result<Vec<String>, MetadataError>;
+
+    /// Counts anew how much each repository and each namespace holds, and corrects what is kept of that
+    /// where it is wrong: what quotas are decided by. Answers what was wrong. A store that keeps no counts has
+    /// none that are wrong. Not to be called if the store finds damages: what it counts is damaged then.
+    async fn recount(&self) -> Result<Vec<String>, MetadataError> {
+        Ok(Vec::new())
+    }
 }
 
 /// How much a store holds.

@@ -4,7 +4,7 @@ mod inspection;
 mod retention;
 mod usage;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -110,6 +110,23 @@ impl Repository {
             }
             Reference::Tag(tag) => self.tags.get(tag).map(|(digest, _)| digest),
         }
+    }
+
+    /// The tags that point to a manifest.
+    fn tags_of(&self, digest: &Digest) -> impl Iterator<Item = &Tag> {
+        let tags = self.tags.iter();
+        tags.filter_map(move |(tag, (tagged, _))| (tagged == digest).then_some(tag))
+    }
+
+    /// Whether the same bytes are here as something else.
+    fn is_described_otherwise(&self, manifest: &NewManifest) -> bool {
+        let description = |manifest: &NewManifest| {
+            let NewManifest { media_type, .. } = manifest;
+            let artifact_type = manifest.artifact_type.clone();
+            (media_type.clone(), artifact_type, manifest.subject.clone())
+        };
+        let stored = self.manifests.get(&manifest.digest);
+        stored.is_some_and(|stored| description(&stored.manifest) != description(manifest))
     }
 
     /// What a manifest needs and the repository lacks, each once.
@@ -275,6 +292,12 @@ impl MetadataStore for MemoryMetadata {
         Ok(repository.is_some_and(|repository| repository.blobs.remove(digest).is_some()))
     }
 
+    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
+        let stored = self.lock();
+        let is_unrecorded = |digest: &&Digest| !stored.blobs.contains_key(*digest);
+        Ok(digests.iter().filter(is_unrecorded).cloned().collect())
+    }
+
     async fn put_manifest_within(
         &self,
         repository: &RepositoryName,
@@ -300,6 +323,11 @@ impl MetadataStore for MemoryMetadata {
         };
         let mut moved = manifest.tags.iter().filter(is_moved);
         moved.try_for_each(|tag| bounds.change_tag(tag))?;
+        if before.is_described_otherwise(manifest) {
+            before
+                .tags_of(&manifest.digest)
+                .try_for_each(|tag| bounds.change_tag(tag))?;
+        }
         let is_new = |tag: &&Tag| !before.tags.contains_key(*tag);
         let new_tags: BTreeSet<&Tag> = manifest.tags.iter().filter(is_new).collect();
         let added = Usage {
@@ -360,9 +388,9 @@ impl MetadataStore for MemoryMetadata {
         let Some(repository) = stored.repositories.get_mut(repository) else {
             return Ok(false);
         };
-        let is_of_manifest = |(_, (tagged, _)): &(&Tag, &(Digest, i64))| tagged == digest;
-        let mut lost = repository.tags.iter().filter(is_of_manifest);
-        lost.try_for_each(|(tag, _)| bounds.change_tag(tag))?;
+        repository
+            .tags_of(digest)
+            .try_for_each(|tag| bounds.change_tag(tag))?;
         repository.tags.retain(|_, (tagged, _)| tagged != digest);
         let Some(deleted) = repository.manifests.remove(digest) else {
             return Ok(false);

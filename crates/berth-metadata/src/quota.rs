@@ -43,11 +43,13 @@ pub enum Counted {
 }
 
 /// Something does not fit into a quota.
+///
+/// The text is for whoever pushes. Of a namespace it does not tell how much is there: that may be in repositories
+/// which they may not see.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{scope} may hold {allowed}, holds {used}, and has no room for {added} more: delete what is not needed, or ask the owner of the registry for a larger quota",
-    allowed = .counted.amount(*.allowed),
-    used = .counted.amount(*.used),
+    "{scope} {held}has no room for {added} more: delete what is not needed, or ask the owner of the registry for a larger quota",
+    held = self.held(),
     added = .counted.amount(*.added)
 )]
 pub struct QuotaExceeded {
@@ -99,6 +101,16 @@ impl Quota {
             }
         }
         Ok(())
+    }
+}
+
+impl QuotaExceeded {
+    fn held(&self) -> String {
+        let [allowed, used] = [self.allowed, self.used].map(|count| self.counted.amount(count));
+        match self.scope {
+            Scope::Repository(_) => format!("may hold {allowed}, holds {used}, and "),
+            Scope::Namespace(_) => String::new(),
+        }
     }
 }
 
@@ -166,25 +178,41 @@ mod tests {
         ] {
             assert_eq!(quota.check(used, added).is_ok(), fits, "{used:?} {added:?}");
         }
-        let told = |added| {
-            quota
-                .check(usage(99_000, 2), added)
-                .unwrap_err()
-                .to_string()
+    }
+
+    #[test]
+    fn what_a_namespace_holds_is_not_told() {
+        let told = |scope, counted, added| {
+            let exceeded = QuotaExceeded {
+                scope,
+                counted,
+                allowed: 100_000,
+                used: 99_000,
+                added,
+            };
+            exceeded.to_string()
         };
-        let bytes = told(usage(1001, 0));
-        assert!(
-            bytes.starts_with(
-                "the namespace team may hold 97.7 KiB (100000 bytes), holds 96.7 KiB (99000 bytes), and has no room for 1001 bytes more: delete"
+        let name: RepositoryName = "team".parse().unwrap();
+        let (alone, together) = (Scope::Repository(name.clone()), Scope::Namespace(name));
+        for (text, begin) in [
+            (
+                told(alone.clone(), Counted::Bytes, 1001),
+                "the repository team may hold 97.7 KiB (100000 bytes), holds 96.7 KiB (99000 bytes), and has no room for 1001 bytes more: delete",
             ),
-            "{bytes}"
-        );
-        let tags = told(usage(0, 1));
-        assert!(
-            tags.starts_with(
-                "the namespace team may hold 2 tags, holds 2 tags, and has no room for 1 tag more: delete"
+            (
+                told(alone, Counted::Tags, 1),
+                "the repository team may hold 100000 tags, holds 99000 tags, and has no room for 1 tag more: delete",
             ),
-            "{tags}"
-        );
+            (
+                told(together.clone(), Counted::Bytes, 1001),
+                "the namespace team has no room for 1001 bytes more: delete",
+            ),
+            (
+                told(together, Counted::Tags, 1),
+                "the namespace team has no room for 1 tag more: delete",
+            ),
+        ] {
+            assert!(text.starts_with(begin), "{text}");
+        }
     }
 }

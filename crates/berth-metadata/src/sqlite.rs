@@ -14,6 +14,7 @@ mod plan;
 mod private;
 mod queue;
 mod readers;
+mod recount;
 mod repositories;
 mod retention;
 mod snapshot;
@@ -22,6 +23,7 @@ mod usage;
 mod users;
 mod writer;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -287,6 +289,12 @@ impl MetadataStore for SqliteMetadata {
     ) -> Result<bool, MetadataError> {
         let (repository, digest) = (repository.clone(), digest.clone());
         self.write(move |connection| blobs::unlink(connection, &repository, &digest))
+            .await
+    }
+
+    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
+        let digests = digests.to_vec();
+        self.read(move |connection| blobs::unrecorded(connection, &digests))
             .await
     }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -106,6 +106,9 @@ pub trait MetadataStore: Send + Sync + 'static {
         digest: &Digest,
     ) -> Result<bool, MetadataError>;
 
+    /// Those of these digests that no blob is recorded under, whatever repositories are linked to.
+    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError>;
+
     /// Stores a manifest and points tags at it, in one transaction. Pushing the same digest again
     /// is no error: its tags are set, its media type becomes the one pushed last, and its links to
     /// blobs are made again. The repository is created if needed (when nothing is missing).
@@ -116,7 +119,8 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// missing.
     ///
     /// # Errors
-    /// [`MetadataError::TagImmutable`] if one of the tags is, and points to another manifest.
+    /// [`MetadataError::TagImmutable`] if one of the tags is, and points to another manifest; and if
+    /// any that is points to this one, whose media type, artifact type or subject would change.
     async fn put_manifest_within(
         &self,
         repository: &RepositoryName,

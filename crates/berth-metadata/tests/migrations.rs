@@ -13,6 +13,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 const INITIAL: &str = include_str!("../../../migrations/sqlite/2026-11-24-000000_initial/up.sql");
+const QUOTAS: &str = include_str!("../../../migrations/sqlite/2026-11-25-100000_quotas/up.sql");
 const APPLIED: &str = "
     CREATE TABLE __diesel_schema_migrations (
         version VARCHAR(50) PRIMARY KEY NOT NULL,
@@ -119,4 +120,38 @@ async fn what_an_older_version_stored_is_read() {
     );
     // Only the first push was recorded: it may have been pushed again a moment ago.
     assert!(image.used_at >= before && image.used_at <= SystemTime::now());
+}
+
+#[derive(QueryableByName)]
+struct PlanStep {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    detail: String,
+}
+
+/// A seek for each manifest would take hours where there are millions.
+#[test]
+fn the_manifests_are_counted_in_one_scan() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metadata.sqlite3");
+    make_old(&path, SessionId::random());
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    let before_triggers = QUOTAS.split("CREATE TRIGGER").next().unwrap();
+    let lines = before_triggers.lines();
+    let lines: Vec<&str> = lines.filter(|line| !line.starts_with("--")).collect();
+    let mut scans = 0;
+    for statement in lines.join("\n").split_inclusive(';') {
+        let plan = format!("EXPLAIN QUERY PLAN {statement}");
+        if statement.contains("FROM manifests") {
+            let steps: Vec<PlanStep> = diesel::sql_query(plan).load(&mut connection).unwrap();
+            let steps = steps
+                .iter()
+                .filter(|step| step.detail.contains("manifests"));
+            for step in steps {
+                assert_eq!(step.detail, "SCAN manifests");
+                scans += 1;
+            }
+        }
+        connection.batch_execute(statement).unwrap();
+    }
+    assert_eq!(scans, 1);
 }

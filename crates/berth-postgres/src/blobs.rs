@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use berth_metadata::sql::LIVE;
 use berth_metadata::sql::pages::linked_blob;
 use berth_metadata::sql::schema::{
@@ -192,6 +194,24 @@ pub(crate) fn promise(
         .set(repository_blobs::linked_at.eq(now()))
         .execute(connection)?;
     find(connection, repository, digest)
+}
+
+/// Those of these digests that no blob is recorded under.
+pub(crate) fn unrecorded(
+    connection: &mut PgConnection,
+    digests: &[Digest],
+) -> Result<HashSet<Digest>, Failure> {
+    let texts: Vec<&str> = digests.iter().map(Digest::as_str).collect();
+    let recorded: Vec<String> = blobs::table
+        .filter(blobs::digest.eq_any(texts))
+        .select(blobs::digest)
+        .load(connection)?;
+    let recorded: HashSet<String> = recorded.into_iter().collect();
+    let unrecorded = digests.iter();
+    Ok(unrecorded
+        .filter(|digest| !recorded.contains(digest.as_str()))
+        .cloned()
+        .collect())
 }
 
 /// Cuts the links of a repository and of its manifests to a blob.

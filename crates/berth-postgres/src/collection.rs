@@ -73,23 +73,6 @@ impl CollectionStore for PostgresMetadata {
         self.write(move |connection| forget(connection, &digests, condemned_before, unused_since))
             .await
     }
-
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let digests = digests.to_vec();
-        self.read(move |connection| {
-            let recorded: Vec<String> = blobs::table
-                .filter(blobs::digest.eq_any(texts(&digests)))
-                .select(blobs::digest)
-                .load(connection)?;
-            let recorded: HashSet<String> = recorded.into_iter().collect();
-            let unrecorded = digests.iter();
-            Ok(unrecorded
-                .filter(|digest| !recorded.contains(digest.as_str()))
-                .cloned()
-                .collect())
-        })
-        .await
-    }
 }
 
 fn text(digest: Option<&Digest>) -> &str {

@@ -17,7 +17,8 @@ use diesel::sql_types::BigInt;
 
 use crate::failure::Failure;
 use crate::{
-    PostgresMetadata, damages, manifests as manifest_rows, repositories as repository_rows, users,
+    PostgresMetadata, damages, manifests as manifest_rows, recount,
+    repositories as repository_rows, users,
 };
 
 #[async_trait]
@@ -122,6 +123,10 @@ impl InspectionStore for PostgresMetadata {
 
     async fn damages(&self) -> Result<Vec<String>, MetadataError> {
         self.read_state(damages::damages).await
+    }
+
+    async fn recount(&self) -> Result<Vec<String>, MetadataError> {
+        recount::recount(self).await
     }
 }
 

@@ -109,6 +109,7 @@ mod metadata;
 mod migrations;
 #[cfg(test)]
 mod plan;
+mod recount;
 mod repositories;
 mod retention;
 #[cfg(feature = "test-server")]

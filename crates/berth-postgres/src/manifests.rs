@@ -40,6 +40,7 @@ pub(crate) fn put(
         Some(id) => id,
         None => repository_rows::create(connection, repository)?,
     };
+    keep_description(connection, repository_id, manifest, bounds)?;
     blobs::keep(connection, &linked)?;
     usage::add_within(connection, repository, bounds, |connection| {
         let manifest_id = store(connection, repository_id, manifest)?;
@@ -50,6 +51,49 @@ pub(crate) fn put(
         }
         Ok(PutManifest::Stored)
     })
+}
+
+/// Refuses to describe otherwise what an immutable tag points to: of content that does not tell its media type
+/// itself, whoever pushes it says what it is.
+fn keep_description(
+    connection: &mut PgConnection,
+    repository_id: i64,
+    manifest: &NewManifest,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let stored: Option<(i64, String, Option<String>, Option<String>)> = manifests::table
+        .filter(manifests::repository_id.eq(repository_id))
+        .filter(manifests::digest.eq(manifest.digest.as_str()))
+        .select((
+            manifests::id,
+            manifests::media_type,
+            manifests::artifact_type,
+            manifests::subject_digest,
+        ))
+        .first(connection)
+        .optional()?;
+    let Some((id, media_type, artifact_type, subject)) = stored else {
+        return Ok(());
+    };
+    let pushed_type = manifest.artifact_type.as_deref().map(texts::artifact_type);
+    let is_same = media_type == manifest.media_type.as_str()
+        && artifact_type.as_deref() == pushed_type.as_deref()
+        && subject.as_deref() == manifest.subject.as_ref().map(Digest::as_str);
+    if is_same {
+        return Ok(());
+    }
+    let tags = tags_of(connection, id)?;
+    Ok(tags.iter().try_for_each(|tag| bounds.change_tag(tag))?)
+}
+
+/// The tags that point to a manifest, in byte order.
+fn tags_of(connection: &mut PgConnection, manifest_id: i64) -> Result<Vec<Tag>, Failure> {
+    let names: Vec<String> = tags::table
+        .filter(tags::manifest_id.eq(manifest_id))
+        .order(tags::name)
+        .select(tags::name)
+        .load(connection)?;
+    Ok(rows::parse_all(&names)?)
 }
 
 /// The digest of the manifest that a reference leads to.
@@ -336,12 +380,7 @@ pub(crate) fn delete(
     let Some(manifest_id) = find_id(connection, repository_id, digest)? else {
         return Ok(false);
     };
-    let names: Vec<String> = tags::table
-        .filter(tags::manifest_id.eq(manifest_id))
-        .order(tags::name)
-        .select(tags::name)
-        .load(connection)?;
-    let tags: Vec<Tag> = rows::parse_all(&names)?;
+    let tags = tags_of(connection, manifest_id)?;
     tags.iter().try_for_each(|tag| bounds.change_tag(tag))?;
     loses_holder(connection, repository_id, manifest_id, digest)?;
     diesel::delete(manifests::table.find(manifest_id)).execute(connection)?;

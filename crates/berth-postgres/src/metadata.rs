@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -208,6 +209,12 @@ impl MetadataStore for PostgresMetadata {
     ) -> Result<bool, MetadataError> {
         let (repository, digest) = (repository.clone(), digest.clone());
         self.write(move |connection| blobs::unlink(connection, &repository, &digest))
+            .await
+    }
+
+    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
+        let digests = digests.to_vec();
+        self.read(move |connection| blobs::unrecorded(connection, &digests))
             .await
     }
 

@@ -38,6 +38,8 @@ impl Replicas {
     async fn assert_sound(&self) {
         let damages = self.open_one().damages().await.unwrap();
         assert_eq!(damages, Vec::<String>::new());
+        let corrections = self.open_one().recount().await.unwrap();
+        assert_eq!(corrections, Vec::<String>::new());
         let (start, _) = self.url.expose_secret().split_once('?').unwrap();
         let name = start.rsplit('/').next().unwrap();
         let sessions = format!(

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_metadata::{AccountStore, Blob, MetadataError, MetadataStore, Scope};
+use berth_metadata::{AccountStore, Blob, InspectionStore, MetadataError, MetadataStore, Scope};
 use berth_postgres::test_server::TestServer;
 use berth_postgres::{PostgresMetadata, PostgresOptions};
 use berth_spec::{Digest, RepositoryName};
@@ -243,4 +243,25 @@ async fn a_nul_in_a_name_finds_nothing() {
     assert_eq!(after("her\0e").await, [here()]);
     assert_eq!(after("here\0").await, []);
     assert!(store.users(Some("\0"), 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn counts_that_are_wrong_are_corrected() {
+    let server = TestServer::shared();
+    let url = server.database();
+    let store = open(&url).unwrap();
+    store.link_blob(&here(), &blob(0), None).await.unwrap();
+    let scopes = [Scope::Repository(here()), Scope::Namespace(here())];
+    for scope in &scopes {
+        assert_eq!(store.usage(scope).await.unwrap().bytes, 8);
+    }
+    server.execute(&name_of(&url), "UPDATE repositories SET stored_bytes = 3");
+    server.execute(&name_of(&url), "UPDATE namespaces SET tag_count = 5");
+    let corrections = store.recount().await.unwrap();
+    assert_eq!(corrections.len(), 2, "{corrections:?}");
+    for scope in &scopes {
+        let usage = store.usage(scope).await.unwrap();
+        assert_eq!((usage.bytes, usage.tags), (8, 0));
+    }
+    assert_eq!(store.recount().await.unwrap(), Vec::<String>::new());
 }

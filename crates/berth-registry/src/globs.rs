@@ -4,7 +4,8 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 
 /// Globs of names. In them, `?` is one character, `*` any number, `[ab]` one of these and `{a,b}` either;
-/// they do not cross a `/`, but `**` does: `library/**` is all that is below `library`.
+/// they do not cross a `/`, but `**` does: `library/**` is all that is below `library`. What would mean something
+/// else, or match nothing, is refused.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct Globs {
@@ -31,6 +32,42 @@ impl Globs {
         })
     }
 
+    /// That each could match the name of a repository.
+    ///
+    /// # Errors
+    /// When one has what no such name has.
+    pub(crate) fn check_repositories(&self) -> Result<(), GlobError> {
+        self.check(|text| {
+            if text.starts_with('/') || text.ends_with('/') {
+                return Err("the name of a repository neither begins nor ends with /");
+            }
+            match text.contains(|character: char| character.is_uppercase()) {
+                true => Err("the name of a repository has no upper case letters"),
+                false => Ok(()),
+            }
+        })
+    }
+
+    /// That each could match a tag.
+    ///
+    /// # Errors
+    /// When one has what no tag has.
+    pub(crate) fn check_tags(&self) -> Result<(), GlobError> {
+        self.check(|text| match text.contains('/') {
+            true => Err("a tag has no /"),
+            false => Ok(()),
+        })
+    }
+
+    fn check(&self, check: impl Fn(&str) -> Result<(), &'static str>) -> Result<(), GlobError> {
+        self.texts.iter().try_for_each(|text| {
+            check(text).map_err(|why| GlobError {
+                text: text.clone(),
+                why: why.to_owned(),
+            })
+        })
+    }
+
     /// Whether one of them matches.
     pub fn match_name(&self, name: &str) -> bool {
         self.set.is_match(name)
@@ -42,10 +79,27 @@ impl Globs {
     }
 }
 
+/// Whether each `**` is all that is between two `/`; beside other characters it would be no more than a `*`. It may
+/// also end one of several things: `{a/**,b}`.
+fn are_stars_alone(text: &str) -> bool {
+    let mut positions = text.match_indices("**");
+    positions.all(|(position, stars)| {
+        let before = text[..position].chars().next_back();
+        let after = text[position + stars.len()..].chars().next();
+        matches!(before, None | Some('/')) && matches!(after, None | Some('/' | '}' | ','))
+    })
+}
+
 impl TryFrom<Vec<String>> for Globs {
     type Error = GlobError;
 
     fn try_from(texts: Vec<String>) -> Result<Self, GlobError> {
+        if let Some(text) = texts.iter().find(|text| !are_stars_alone(text)) {
+            return Err(GlobError {
+                text: text.clone(),
+                why: "** is not alone between two /; team/* or ** would do".to_owned(),
+            });
+        }
         let wrong = |text: &str, error: &globset::Error| GlobError {
             text: text.to_owned(),
             why: error.kind().to_string(),

@@ -1,12 +1,12 @@
 use berth_spec::{RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 
-use crate::Globs;
+use crate::{GlobError, Globs};
 
 /// Tags that stay where they are once they are set, as a table of the configuration says it.
 ///
 /// Such a tag is not moved to another manifest, not deleted, and not lost by the deletion of its
-/// manifest; pushing the same manifest under it again is fine. Only an [`Authority::Admin`] may.
+/// manifest; pushing the same manifest under it again is fine, as long as its media type stays what it is. Only an [`Authority::Admin`] may.
 /// Several tables add up.
 ///
 /// Retention rules are the owner's own, as these are: they delete immutable tags too, unless a rule
@@ -30,8 +30,11 @@ struct Table {
 }
 
 /// A table of immutable tags is a mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImmutableTagsError {
+    /// A pattern could match nothing.
+    #[error("in immutable_tags, {0}")]
+    Pattern(#[from] GlobError),
     /// It is for no repository.
     #[error(
         "immutable_tags is for no repository: leave out repositories, for all, or name some, as in [\"library/**\"]"
@@ -46,7 +49,7 @@ impl ImmutableTags {
     /// Tags that match, in repositories that match.
     ///
     /// # Errors
-    /// When there is nothing to match.
+    /// When there is nothing to match, or nothing could.
     pub fn new(repositories: Globs, tags: Globs) -> Result<Self, ImmutableTagsError> {
         if repositories.is_empty() {
             return Err(ImmutableTagsError::NoRepositories);
@@ -54,6 +57,8 @@ impl ImmutableTags {
         if tags.is_empty() {
             return Err(ImmutableTagsError::NoTags);
         }
+        repositories.check_repositories()?;
+        tags.check_tags()?;
         Ok(Self { repositories, tags })
     }
 
@@ -139,6 +144,30 @@ mod tests {
                 "leave out repositories",
             ),
             ("tags = [\"v[1\"]", "\"v[1\" is not a pattern: unclosed"),
+            (
+                "tags = [\"*\"]\nrepositories = [\"team/*\", \"prod**\"]",
+                "\"prod**\" is not a pattern: ** is not alone",
+            ),
+            (
+                "tags = [\"*\"]\nrepositories = [\"Team/*\"]",
+                "in immutable_tags, \"Team/*\" is not a pattern: the name of a repository has no upper",
+            ),
+            (
+                "tags = [\"*\"]\nrepositories = [\"team/\"]",
+                "neither begins nor ends with /",
+            ),
+            (
+                "tags = [\"*\"]\nrepositories = [\"/team\"]",
+                "neither begins nor ends with /",
+            ),
+            (
+                "tags = [\"team/v*\"]",
+                "\"team/v*\" is not a pattern: a tag has no /",
+            ),
+            (
+                "tags = [\"v**\"]",
+                "\"v**\" is not a pattern: ** is not alone",
+            ),
             (
                 "tags = [\"*\"]\nrepository = []",
                 "unknown field `repository`",

@@ -67,7 +67,8 @@ impl Registry {
     }
 
     /// As [`Registry::repositories`], of those repositories alone of which `is_shown` is true: the page is the same as if there
-    /// were no others.
+    /// were no others. Of `prefixes`, in byte order and none the beginning of another one, each of these names begins
+    /// with one; others are not looked at.
     ///
     /// Reads on until the page is full or the list ends, however many are not shown: a page that ended before could
     /// only tell a name that is not shown as the place to go on from.
@@ -78,20 +79,33 @@ impl Registry {
         &self,
         last: Option<&str>,
         limit: Option<u32>,
+        prefixes: &[String],
         is_shown: impl Fn(&RepositoryName) -> bool + Send,
     ) -> Result<RepositoryPage, RegistryError> {
         let limit = page_limit(limit);
         let enough = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut last = last.map(str::to_owned);
         let mut shown = Vec::new();
-        while limit > 0 && shown.len() <= enough {
-            let names = self
-                .metadata
-                .repositories(last.as_deref(), READ_AT_ONCE)
-                .await?;
-            let Some(end) = names.last() else { break };
-            last = Some(end.as_str().to_owned());
-            shown.extend(names.into_iter().filter(&is_shown));
+        let is_over = |prefix: &&String| {
+            let last = last.unwrap_or_default();
+            last > prefix.as_str() && !last.starts_with(prefix.as_str())
+        };
+        for prefix in prefixes.iter().skip_while(is_over) {
+            let mut last = place_before(prefix).max(last.map(str::to_owned));
+            while limit > 0 && shown.len() <= enough {
+                let names = self
+                    .metadata
+                    .repositories(last.as_deref(), READ_AT_ONCE)
+                    .await?;
+                let count = names.len();
+                last = names.last().map(|end| end.as_str().to_owned());
+                let begins = |name: &RepositoryName| name.as_str().starts_with(prefix);
+                let names = names.into_iter().take_while(begins);
+                let mut begin_so = 0;
+                shown.extend(names.inspect(|_| begin_so += 1).filter(&is_shown));
+                if begin_so < count || count == 0 {
+                    break;
+                }
+            }
         }
         let more = cut(&mut shown, limit);
         Ok(RepositoryPage {
@@ -99,6 +113,14 @@ impl Registry {
             more,
         })
     }
+}
+
+/// A text after which, in byte order, all names follow that begin so, and before which all are that are less. No name has
+/// a `~`, which is greater than all that names have.
+fn place_before(prefix: &str) -> Option<String> {
+    let (end, rest) = prefix.as_bytes().split_last()?;
+    let place = [rest, &[end.saturating_sub(1), b'~']].concat();
+    String::from_utf8(place).ok()
 }
 
 fn page_limit(limit: Option<u32>) -> u32 {

@@ -49,7 +49,8 @@ impl Registry {
     /// # Errors
     /// When the condition does not hold, and when the manifest is too large, not valid, not of its
     /// digest, or refers to content that the repository does not have;
-    /// [`RegistryError::TagImmutable`] if one of the tags is, and leads to another manifest, and
+    /// [`RegistryError::TagImmutable`] if one of the tags is, and leads to another manifest, or one that is
+    /// leads to this one, of which the push says something else than is known, and
     /// `authority` is not enough; [`RegistryError::QuotaExceeded`] if there is no room for it.
     pub async fn push_manifest(
         &self,

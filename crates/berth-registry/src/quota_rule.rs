@@ -2,7 +2,7 @@ use berth_metadata::{Quota, Scope};
 use berth_spec::RepositoryName;
 use serde::{Deserialize, Serialize};
 
-use crate::{Globs, byte_count};
+use crate::{GlobError, Globs, byte_count};
 
 /// How much some repositories may hold, as a table of the configuration says it.
 ///
@@ -41,8 +41,11 @@ struct Table {
 }
 
 /// A table of a quota is a mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuotaRuleError {
+    /// A pattern could match nothing.
+    #[error("in a quota, {0}")]
+    Pattern(#[from] GlobError),
     /// It is for nobody, or unclear for whom.
     #[error(
         "a quota needs either repositories = [\"team/*\"], for each of them by itself, or namespace = \"team\", for all of team and team/... together"
@@ -57,14 +60,17 @@ impl QuotaRule {
     /// At most so many bytes, if they are limited, and tags, if these are.
     ///
     /// # Errors
-    /// When it is for nobody, or nothing is limited.
+    /// When it is for nobody, or can be, or nothing is limited.
     pub fn new(
         holders: Holders,
         bytes: Option<u64>,
         tags: Option<u64>,
     ) -> Result<Self, QuotaRuleError> {
-        if matches!(&holders, Holders::Repositories(globs) if globs.is_empty()) {
-            return Err(QuotaRuleError::Holders);
+        if let Holders::Repositories(globs) = &holders {
+            if globs.is_empty() {
+                return Err(QuotaRuleError::Holders);
+            }
+            globs.check_repositories()?;
         }
         if bytes.is_none() && tags.is_none() {
             return Err(QuotaRuleError::NoLimit);
@@ -171,6 +177,14 @@ mod tests {
         for (text, told) in [
             ("tags = 5", "either repositories"),
             ("tags = 5\nrepositories = []", "either repositories"),
+            (
+                "tags = 5\nrepositories = [\"team**\"]",
+                "\"team**\" is not a pattern: ** is not alone",
+            ),
+            (
+                "tags = 5\nrepositories = [\"TEAM\"]",
+                "in a quota, \"TEAM\" is not a pattern: the name of a repository has no upper",
+            ),
             (
                 "tags = 5\nrepositories = [\"*\"]\nnamespace = \"team\"",
                 "either repositories",

@@ -62,19 +62,21 @@ impl Registry {
         if quotas.iter().all(|quota| quota.bytes.is_none()) {
             return Ok(content);
         }
-        if let Some(digest) = blob
-            && self.metadata.blob(repository, digest).await?.is_some()
-        {
-            // It adds nothing.
-            return Ok(content);
-        }
         let held = match session {
             Some(id) => self.uploads.status(repository, id).await?,
             None => 0,
         };
-        let Some(room) = self.room(quotas, blob.is_some()).await? else {
+        let known = match blob {
+            Some(digest) => self.metadata.blob(repository, digest).await?,
+            None => None,
+        };
+        let Some(mut room) = self.room(quotas, blob.is_some()).await? else {
             return Ok(content);
         };
+        if let Some(known) = known {
+            // It adds nothing, if it is what it is said to be: then it has this size.
+            room.largest = room.largest.max(known.size);
+        }
         let Some(length) = content.length else {
             let body = room.cut(content.body, held);
             return Ok(Content { body, ..content });

@@ -3,7 +3,7 @@ use std::time::SystemTime;
 use berth_metadata::Blob;
 use berth_spec::{Algorithm, Digest, RepositoryName, SessionId};
 use berth_upload::{Content, Finished};
-use tracing::Instrument;
+use tracing::{Instrument, warn};
 
 use crate::{Authority, Registry, RegistryError};
 
@@ -146,10 +146,38 @@ impl Registry {
             .metadata
             .link_blob_within(repository, &blob, session, &bounds)
             .await;
-        if linked.is_ok() || session.is_none() {
-            self.uploads.release(finished).await;
+        match &linked {
+            Err(error) if error.is_refusal() => self.take_back(finished).await,
+            Ok(()) => self.uploads.release(finished).await,
+            Err(_) if session.is_none() => self.uploads.release(finished).await,
+            // The session can be finished again.
+            Err(_) => {}
         }
         Ok(linked?)
+    }
+
+    /// Removes a published blob that was refused. Who pushes what does not fit, again and again, must not
+    /// fill the disk: not even until the next sweep, which leaves files alone if too many have no record.
+    async fn take_back(&self, finished: Finished) {
+        let digest = finished.digest().clone();
+        self.uploads.take_back(finished).await;
+        // Whoever else pushes it just now makes it known, or comes here later.
+        let Some(removing) = self.uploads.guards().removing(&digest) else {
+            return;
+        };
+        if let Err(error) = self.remove_if_unrecorded(&digest).await {
+            warn!(%digest, %error, "cannot remove the file of a refused blob; the next sweep will try again");
+        }
+        drop(removing);
+    }
+
+    async fn remove_if_unrecorded(&self, digest: &Digest) -> Result<(), RegistryError> {
+        let digests = std::slice::from_ref(digest);
+        // It may have been there before, or have been pushed to where it fits.
+        if !self.metadata.unrecorded(digests).await?.is_empty() {
+            self.blobs.delete(digests).await?;
+        }
+        Ok(())
     }
 }
 

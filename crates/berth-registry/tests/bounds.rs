@@ -1,6 +1,7 @@
 //! Immutable tags and quotas, each over the in-memory stores and over SQLite and a folder.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use berth_blob::{BlobStore, FilesystemBlobs, MemoryBlobs};
@@ -11,9 +12,10 @@ use berth_registry::{
 };
 use berth_spec::{Algorithm, Digest, Reference, RepositoryName, Tag, media_types};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 #[derive(Clone)]
@@ -136,6 +138,12 @@ impl World {
         let digest = Digest::sha256(content.as_bytes());
         let content = Content::from_bytes(content);
         self.registry.push_blob(repository, &digest, content).await
+    }
+
+    /// The blobs that have a file.
+    async fn files(&self) -> HashSet<Digest> {
+        let listed: Vec<_> = self.blobs.list().try_collect().await.unwrap();
+        listed.into_iter().flatten().collect()
     }
 
     async fn has_bytes(&self, content: &str) -> bool {
@@ -295,6 +303,45 @@ async fn a_blob_that_cannot_fit_is_refused_before_its_bytes_are_kept() {
 }
 
 #[tokio::test]
+async fn a_digest_that_is_there_lets_no_more_bytes_in_than_it_has() {
+    let settings = limited(&["repositories = [\"team/*\"]\nbytes = 20"]);
+    for world in worlds(&settings) {
+        let (here, registry) = (name("team/app"), &world.registry);
+        world.push_blob(&here, "twelve bytes").await.unwrap();
+        world.push_blob(&here, "8 bytes.").await.unwrap();
+        let digest = Digest::sha256(b"twelve bytes");
+        let told = registry.push_blob(&here, &digest, Content::from_bytes("thirteen byte"));
+        assert_eq!(exceeded(told.await).added, 13);
+        // Also if its length is not told, and if most of it came before.
+        let untold = registry.push_blob(
+            &here,
+            &digest,
+            stream_of(&["twelve ", "bytes", " and more"]),
+        );
+        assert_eq!(exceeded(untold.await).added, 21);
+        let id = registry
+            .begin_upload(&here, Algorithm::Sha256)
+            .await
+            .unwrap();
+        let appended = registry.append_upload(&here, id, Content::from_bytes("twelve b"));
+        assert_eq!(appended.await.unwrap(), 8);
+        let finish = async |content| registry.finish_upload(&here, id, &digest, content).await;
+        assert_eq!(exceeded(finish(stream_of(&["ytes", "!"])).await).added, 13);
+        let kept = registry.upload_status(&here, id).await.unwrap();
+        assert!(kept <= 12, "{kept}");
+        let id = registry
+            .begin_upload(&here, Algorithm::Sha256)
+            .await
+            .unwrap();
+        let whole = stream_of(&["twelve ", "bytes"]);
+        registry
+            .finish_upload(&here, id, &digest, whole)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_is_refused_goes_on_when_there_is_room() {
     let settings = limited(&["namespace = \"team\"\nbytes = 20"]);
     for world in worlds(&settings) {
@@ -412,5 +459,86 @@ async fn pushes_at_the_same_time_exceed_no_quota() {
         }
         let let_in = pushes.join_all().await;
         assert_eq!(let_in.iter().filter(|is_in| **is_in).count(), 10);
+        assert_eq!(world.files().await.len(), 10);
+    }
+}
+
+/// Bytes that come when so many pushes wait for theirs: each has found by then that there is room.
+fn together(content: &str, all: &Arc<Barrier>) -> Content {
+    let (content, all) = (Bytes::copy_from_slice(content.as_bytes()), Arc::clone(all));
+    let body = stream::once(async move {
+        all.wait().await;
+        Ok(content)
+    });
+    Content {
+        range: None,
+        length: Some(12),
+        body: body.boxed(),
+    }
+}
+
+#[tokio::test]
+async fn pushes_that_are_refused_at_the_end_leave_no_files() {
+    let settings = limited(&["namespace = \"team\"\nbytes = 30"]);
+    for world in worlds(&settings) {
+        let all = Arc::new(Barrier::new(20));
+        let mut pushes = JoinSet::new();
+        for number in 0..20 {
+            let (world, all) = (world.clone(), Arc::clone(&all));
+            pushes.spawn(async move {
+                let (here, registry) = (name("team/app"), &world.registry);
+                let content = format!("some text {number:02}");
+                let digest = Digest::sha256(content.as_bytes());
+                let content = together(&content, &all);
+                // Half of them in one request, and half by a session.
+                let pushed = match number % 2 {
+                    0 => registry.push_blob(&here, &digest, content).await,
+                    _ => {
+                        let id = registry
+                            .begin_upload(&here, Algorithm::Sha256)
+                            .await
+                            .unwrap();
+                        let finished = registry.finish_upload(&here, id, &digest, content).await;
+                        if finished.is_err() {
+                            assert_eq!(registry.upload_status(&here, id).await.unwrap(), 0);
+                            let staged = world.blobs.read_staged(id, 1).await;
+                            assert!(staged.is_err(), "the session is not cut back");
+                        }
+                        finished
+                    }
+                };
+                match pushed {
+                    Ok(()) => Some(digest),
+                    Err(RegistryError::QuotaExceeded(_)) => None,
+                    Err(error) => panic!("{error}"),
+                }
+            });
+        }
+        let let_in: HashSet<Digest> = pushes.join_all().await.into_iter().flatten().collect();
+        assert_eq!(let_in.len(), 2);
+        assert_eq!(world.files().await, let_in);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_blob_that_others_have_stays() {
+    let settings = limited(&["repositories = [\"team/*\"]\nbytes = 12"]);
+    for world in worlds(&settings) {
+        let (here, there) = (name("team/app"), name("elsewhere"));
+        world.push_blob(&there, "some text 00").await.unwrap();
+        let all = Arc::new(Barrier::new(2));
+        let digest = Digest::sha256(b"some text 00");
+        let refused = world
+            .registry
+            .push_blob(&here, &digest, together("some text 00", &all));
+        let filled = async {
+            world.push_blob(&here, "a byte").await.unwrap();
+            all.wait().await;
+        };
+        let (refused, ()) = tokio::join!(refused, filled);
+        assert_eq!(exceeded(refused).used, 6);
+        assert_eq!(world.blobs.staged().await.unwrap(), []);
+        assert!(world.has_bytes("some text 00").await);
+        assert_eq!(world.files().await.len(), 2);
     }
 }

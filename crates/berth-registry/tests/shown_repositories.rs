@@ -33,6 +33,7 @@ fn number(name: &RepositoryName) -> usize {
 #[tokio::test]
 async fn pages_are_full_and_name_nothing_that_is_not_shown() {
     let (registry, names) = registry().await;
+    let all = [String::new()];
     let shown: [fn(usize) -> bool; 7] = [
         |_| true,
         |_| false,
@@ -54,7 +55,9 @@ async fn pages_are_full_and_name_nothing_that_is_not_shown() {
             let (mut found, mut last, mut pages) = (Vec::new(), None::<String>, 0);
             loop {
                 let page = registry
-                    .repositories_where(last.as_deref(), Some(limit), |name| is_shown(number(name)))
+                    .repositories_where(last.as_deref(), Some(limit), &all, |name| {
+                        is_shown(number(name))
+                    })
                     .await
                     .unwrap();
                 let is_full = page.repositories.len() == usize::try_from(limit).unwrap();
@@ -74,7 +77,7 @@ async fn pages_are_full_and_name_nothing_that_is_not_shown() {
             }
         }
         let none = registry
-            .repositories_where(None, Some(0), |name| is_shown(number(name)))
+            .repositories_where(None, Some(0), &all, |name| is_shown(number(name)))
             .await
             .unwrap();
         assert_eq!((none.repositories.len(), none.more), (0, false));
@@ -84,8 +87,11 @@ async fn pages_are_full_and_name_nothing_that_is_not_shown() {
 #[tokio::test]
 async fn a_page_goes_on_after_a_name_that_is_not_shown_or_not_there() {
     let (registry, names) = registry().await;
+    let all = [String::new()];
     let page = |last| {
-        registry.repositories_where(Some(last), Some(2), |name| number(name).is_multiple_of(2))
+        registry.repositories_where(Some(last), Some(2), &all, |name| {
+            number(name).is_multiple_of(2)
+        })
     };
     for last in ["a/0003", "a/0003x"] {
         let found = page(last).await.unwrap();
@@ -94,4 +100,58 @@ async fn a_page_goes_on_after_a_name_that_is_not_shown_or_not_there() {
     }
     let end = page("b").await.unwrap();
     assert_eq!((end.repositories.len(), end.more), (0, false));
+}
+
+#[tokio::test]
+async fn only_names_that_begin_as_is_said_are_looked_at() {
+    let metadata = Arc::new(MemoryMetadata::default());
+    let blob = Blob {
+        digest: Digest::sha256(b""),
+        size: 0,
+    };
+    let names = [
+        "a", "a-b/c", "a/b", "a0/b", "aa", "b", "team-a/x", "team/a", "team/b", "team0", "teams/a",
+        "z",
+    ];
+    for name in names {
+        let name = name.parse().unwrap();
+        metadata.link_blob(&name, &blob, None).await.unwrap();
+    }
+    let blobs = Arc::new(MemoryBlobs::default());
+    let registry = Registry::new(metadata, blobs, Settings::default());
+    let cases: [&[&str]; 9] = [
+        &[""],
+        &[],
+        &["a"],
+        &["a/", "team/"],
+        &["a-b/", "b"],
+        &["team"],
+        &["team/", "team0"],
+        &["0", "team/b", "zz"],
+        &["z"],
+    ];
+    for prefixes in cases {
+        let begins = |name: &&str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        let expected: Vec<&str> = names.iter().copied().filter(begins).collect();
+        let prefixes: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
+        for limit in [1, 2, 100] {
+            let (mut found, mut last) = (Vec::new(), None::<String>);
+            loop {
+                let is_shown = |name: &RepositoryName| {
+                    assert!(expected.contains(&name.as_str()), "{name} is looked at");
+                    true
+                };
+                let page = registry
+                    .repositories_where(last.as_deref(), Some(limit), &prefixes, is_shown)
+                    .await
+                    .unwrap();
+                last = page.repositories.last().map(ToString::to_string);
+                found.extend(page.repositories.iter().map(ToString::to_string));
+                if !page.more {
+                    break;
+                }
+            }
+            assert_eq!(found, expected, "{prefixes:?}, n={limit}");
+        }
+    }
 }

@@ -5,6 +5,9 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::Rule;
 
+/// The key of the list of globs that are of repositories, not of tags.
+const REPOSITORIES: &str = "repositories";
+
 /// A [`Rule`] that makes sense.
 #[derive(Clone, Debug)]
 pub struct CheckedRule {
@@ -102,7 +105,7 @@ impl CheckedRule {
         }
         Ok(Self {
             number,
-            repositories: globs(number, "repositories", &rule.repositories)?,
+            repositories: globs(number, REPOSITORIES, &rule.repositories)?,
             tags: globs(number, "tags", &rule.tags)?,
             protect: globs(number, "protect", &rule.protect)?,
             rule,
@@ -154,18 +157,49 @@ pub(crate) fn is_past(time: SystemTime, age: Duration, now: SystemTime) -> bool 
 }
 
 fn globs(number: usize, key: &'static str, patterns: &[String]) -> Result<GlobSet, RuleError> {
-    let wrong = |pattern: &str, error: &globset::Error| RuleError::Pattern {
+    let wrong = |pattern: &str, why: String| RuleError::Pattern {
         number,
         key,
         pattern: pattern.to_owned(),
-        why: error.kind().to_string(),
+        why,
     };
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
+        if let Some(why) = matches_nothing(key, pattern) {
+            return Err(wrong(pattern, why.to_owned()));
+        }
         let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-        set.add(glob.map_err(|error| wrong(pattern, &error))?);
+        set.add(glob.map_err(|error| wrong(pattern, error.kind().to_string()))?);
     }
-    set.build().map_err(|error| wrong("", &error))
+    set.build()
+        .map_err(|error| wrong("", error.kind().to_string()))
+}
+
+/// Why a pattern matches nothing, or less than it seems to: that is told, since what it was to protect would go.
+fn matches_nothing(key: &str, pattern: &str) -> Option<&'static str> {
+    let is_of_repositories = key == REPOSITORIES;
+    if !are_stars_alone(pattern) {
+        return Some("** is not alone between two /; team/* or ** would do");
+    }
+    if !is_of_repositories {
+        return pattern.contains('/').then_some("a tag has no /");
+    }
+    if pattern.starts_with('/') || pattern.ends_with('/') {
+        return Some("the name of a repository neither begins nor ends with /");
+    }
+    let has_upper_case = pattern.contains(|character: char| character.is_uppercase());
+    has_upper_case.then_some("the name of a repository has no upper case letters")
+}
+
+/// Whether each `**` is all that is between two `/`; beside other characters it would be no more than a `*`. It may
+/// also end one of several things: `{a/**,b}`.
+fn are_stars_alone(pattern: &str) -> bool {
+    let mut positions = pattern.match_indices("**");
+    positions.all(|(position, stars)| {
+        let before = pattern[..position].chars().next_back();
+        let after = pattern[position + stars.len()..].chars().next();
+        matches!(before, None | Some('/')) && matches!(after, None | Some('/' | '}' | ','))
+    })
 }
 
 #[cfg(test)]
@@ -278,6 +312,41 @@ mod tests {
                     ..some()
                 },
                 "\"v[1\" in protect is not a pattern: unclosed character class",
+            ),
+            (
+                Rule {
+                    protect: texts(&["prod**"]),
+                    ..some()
+                },
+                "\"prod**\" in protect is not a pattern: ** is not alone",
+            ),
+            (
+                Rule {
+                    tags: texts(&["team/v*"]),
+                    ..some()
+                },
+                "\"team/v*\" in tags is not a pattern: a tag has no /",
+            ),
+            (
+                Rule {
+                    repositories: texts(&["team**"]),
+                    ..some()
+                },
+                "\"team**\" in repositories is not a pattern: ** is not alone",
+            ),
+            (
+                Rule {
+                    repositories: texts(&["team/"]),
+                    ..some()
+                },
+                "neither begins nor ends with /",
+            ),
+            (
+                Rule {
+                    repositories: texts(&["Team"]),
+                    ..some()
+                },
+                "has no upper case letters",
             ),
         ] {
             let error = CheckedRule::new(7, rule).unwrap_err().to_string();

@@ -9,10 +9,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 use tracing::{error, info};
+use x509_parser::time::ASN1Time;
 
-use crate::client_certificate::common_name;
+use crate::client_certificate::name_and_end;
 use crate::close::close;
-use crate::config::{Loaded, load};
+use crate::config::{Authorities, Loaded, load};
 use crate::files::Stamps;
 use crate::{HandshakeError, TlsError, TlsFiles};
 
@@ -35,8 +36,42 @@ struct Shared {
 pub struct TlsConnection {
     /// The bytes that are meant.
     pub stream: TlsStream<TcpStream>,
-    /// The common name of the certificate that the client has presented and proved to be its own.
-    pub common_name: Option<String>,
+    /// The certificate that the client has presented and proved to be its own.
+    pub certificate: Option<ClientCertificate>,
+}
+
+/// The certificate of a client, which was good at the handshake.
+#[derive(Clone)]
+pub struct ClientCertificate {
+    common_name: String,
+    ends: ASN1Time,
+    /// Those that it was verified by.
+    authorities: Authorities,
+    acceptor: TlsAcceptor,
+}
+
+impl ClientCertificate {
+    /// Its common name: not empty, and without control characters.
+    pub fn common_name(&self) -> &str {
+        &self.common_name
+    }
+
+    /// Whether it is still good: it has not expired, and the authorities that are trusted are those of the
+    /// handshake. If they have changed, the client must prove itself to the new ones, by another handshake.
+    pub fn is_good(&self) -> bool {
+        let current = self.acceptor.0.current.load();
+        ASN1Time::now() <= self.ends && Arc::ptr_eq(&current.authorities, &self.authorities)
+    }
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ClientCertificate")
+            .field("common_name", &self.common_name)
+            .field("ends", &self.ends.to_string())
+            .finish_non_exhaustive()
+    }
 }
 
 impl TlsAcceptor {
@@ -83,17 +118,26 @@ impl TlsAcceptor {
             Ok(true) => return Err(HandshakeError::NotTls(stream).into()),
             Err(error) => return Err(HandshakeError::Connection(error).into()),
         }
-        let config = Arc::clone(&self.0.current.load().config);
+        let current = self.0.current.load_full();
+        let config = Arc::clone(&current.config);
         let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
         let stream = handshake.into_fallible().await.map_err(Refused::of)?;
         let (_, session) = stream.get_ref();
         let certificate = session.peer_certificates().and_then(<[_]>::first);
-        let common_name = certificate.map(|certificate| common_name(certificate));
-        match common_name.transpose() {
-            Ok(common_name) => Ok(TlsConnection {
-                stream,
-                common_name,
-            }),
+        let named = certificate.map(|certificate| name_and_end(certificate));
+        match named.transpose() {
+            Ok(named) => {
+                let certificate = named.map(|(common_name, ends)| ClientCertificate {
+                    common_name,
+                    ends,
+                    authorities: Arc::clone(&current.authorities),
+                    acceptor: self.clone(),
+                });
+                Ok(TlsConnection {
+                    stream,
+                    certificate,
+                })
+            }
             Err(unnamed) => Err(HandshakeError::Refused(unnamed.to_string()).into()),
         }
     }
@@ -143,7 +187,11 @@ impl TlsAcceptor {
         *tried = now;
         let path = self.0.files.certificate.display();
         match load(&self.0.files) {
-            Ok(loaded) => {
+            Ok(mut loaded) => {
+                let current = self.0.current.load();
+                if loaded.authorities == current.authorities {
+                    loaded.authorities = Arc::clone(&current.authorities);
+                }
                 let ends = loaded.validity.ends();
                 info!(%path, %ends, "the TLS certificate was loaded again");
                 loaded.validity.warn(&self.0.files.certificate);

@@ -28,6 +28,11 @@ pub(crate) enum Unnamed {
 /// The common name of the subject of a certificate, if it is valid now. A name is not empty and without
 /// control characters.
 pub(crate) fn common_name(der: &[u8]) -> Result<String, Unnamed> {
+    name_and_end(der).map(|(name, _)| name)
+}
+
+/// Its common name, and the last moment at which it is valid.
+pub(crate) fn name_and_end(der: &[u8]) -> Result<(String, ASN1Time), Unnamed> {
     let certificate = parse(der).map_err(|_| Unnamed::Broken)?;
     // A session that is resumed brings a certificate that was verified when it began.
     if !certificate.validity().is_valid_at(ASN1Time::now()) {
@@ -39,7 +44,9 @@ pub(crate) fn common_name(der: &[u8]) -> Result<String, Unnamed> {
         return Err(Unnamed::NotOneName);
     };
     match name.as_str() {
-        Ok(name) if !name.is_empty() && !name.chars().any(char::is_control) => Ok(name.to_owned()),
+        Ok(name) if !name.is_empty() && !name.chars().any(char::is_control) => {
+            Ok((name.to_owned(), certificate.validity().not_after))
+        }
         _ => Err(Unnamed::NotPrintable),
     }
 }

@@ -5,6 +5,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, RootCertStore, ServerConfig};
+use rustls_pki_types::CertificateDer;
 
 use crate::certificate::Validity;
 use crate::client_certificate::NamedClients;
@@ -15,7 +16,12 @@ use crate::{TlsError, TlsFiles};
 pub(crate) struct Loaded {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) validity: Validity,
+    /// The authorities of clients.
+    pub(crate) authorities: Authorities,
 }
+
+/// The certificates of authorities: the same ones as long as they are clones of each other.
+pub(crate) type Authorities = Arc<Vec<CertificateDer<'static>>>;
 
 /// Reads the files, which must fit each other.
 pub(crate) fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
@@ -25,8 +31,13 @@ pub(crate) fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(setup)?;
+    let mut authorities = Authorities::default();
     let builder = match &files.client_ca {
-        Some(path) => builder.with_client_cert_verifier(Arc::new(clients(path, provider)?)),
+        Some(path) => {
+            authorities = certificates(path)?.into();
+            let clients = clients(path, &authorities, provider)?;
+            builder.with_client_cert_verifier(Arc::new(clients))
+        }
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
@@ -37,6 +48,7 @@ pub(crate) fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
     Ok(Loaded {
         config: Arc::new(config),
         validity,
+        authorities,
     })
 }
 
@@ -63,10 +75,14 @@ fn certified_key(
     }
 }
 
-fn clients(path: &Path, provider: Arc<CryptoProvider>) -> Result<NamedClients, TlsError> {
+fn clients(
+    path: &Path,
+    certificates: &[CertificateDer<'static>],
+    provider: Arc<CryptoProvider>,
+) -> Result<NamedClients, TlsError> {
     let mut authorities = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        let added = authorities.add(certificate);
+    for certificate in certificates {
+        let added = authorities.add(certificate.clone());
         added.map_err(|error| broken(path, &error))?;
     }
     NamedClients::of(authorities, provider).map_err(TlsError::Setup)

@@ -28,7 +28,7 @@
 //! let (stream, _) = listener.accept().await?;
 //! // In a task of its own: a handshake waits for the client.
 //! match acceptor.accept(stream, Duration::from_millis(100)).await {
-//!     Ok(connection) => println!("{:?} is here", connection.common_name),
+//!     Ok(connection) => println!("{:?} is here", connection.certificate),
 //!     Err(HandshakeError::NotTls(_stream)) => println!("someone speaks in clear"),
 //!     Err(error) => println!("nobody is here: {error}"),
 //! }
@@ -45,7 +45,7 @@ mod config;
 mod error;
 mod files;
 
-pub use acceptor::{TlsAcceptor, TlsConnection};
+pub use acceptor::{ClientCertificate, TlsAcceptor, TlsConnection};
 pub use close::close;
 pub use error::{HandshakeError, TlsError};
 pub use files::TlsFiles;

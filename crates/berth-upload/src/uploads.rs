@@ -35,6 +35,8 @@ pub struct Finished {
     digest: Digest,
     size: u64,
     claim: Claim,
+    /// The session as it was before, if it can be continued.
+    before: Option<SessionRecord>,
     _publishing: Publishing,
 }
 
@@ -169,6 +171,7 @@ impl Uploads {
                 digest,
                 size,
                 claim,
+                before: Some(record),
                 _publishing,
             })
         })
@@ -202,6 +205,16 @@ impl Uploads {
     /// Cleans up after a blob that was finished and is known by now.
     pub async fn release(&self, finished: Finished) {
         self.0.discard(finished.session()).await;
+    }
+
+    /// Takes back the bytes of a blob that was finished and will not become known, for certain: a session
+    /// is as before, and can be finished again. The blob is still where it was published; whoever removes
+    /// it does so after this, if nobody else is publishing it.
+    pub async fn take_back(&self, finished: Finished) {
+        match &finished.before {
+            Some(record) => self.0.cut_back(record).await,
+            None => self.0.discard(finished.session()).await,
+        }
     }
 
     /// Gives a session up (end-14) and removes its bytes.
@@ -382,6 +395,7 @@ impl Machine {
             digest,
             size,
             claim,
+            before: None,
             _publishing,
         })
     }

@@ -99,9 +99,14 @@ impl<'a> Run<'a> {
         self.watcher.found(problem);
     }
 
-    /// What the store of the metadata itself finds wrong.
+    /// What the store of the metadata itself finds wrong. Counts follow from the rest, so they are corrected; but
+    /// not from what is damaged.
     pub(crate) async fn verify_metadata(&self) -> Result<(), VerifyError> {
-        for damage in self.metadata.damages().await? {
+        let mut damages = self.metadata.damages().await?;
+        if damages.is_empty() {
+            damages = self.metadata.recount().await?;
+        }
+        for damage in damages {
             let problem = self.problem(Fault::Metadata { damage }).await?;
             self.tell(&problem);
         }

@@ -48,7 +48,7 @@ impl Watcher for Nobody {
 }
 
 impl Verification {
-    /// Verifies the metadata as a whole, if it begins with the first blob; then blobs; and then, if it
+    /// Verifies the metadata as a whole, if it begins with the first blob, and corrects counts there that are wrong; then blobs; and then, if it
     /// came to the last one, all manifests. Pushing and pulling may go on meanwhile. Dropping the
     /// future ends it, at any time.
     ///

@@ -20,10 +20,10 @@ pub(crate) struct Authentication {
 
 /// Whether anybody is asked who they are. Where this is false, everybody may do everything.
 ///
-/// `has_accounts`: whether there are any users or robot tokens.
-pub(crate) fn is_on(config: &Config, has_accounts: bool) -> bool {
+/// `had_accounts`: whether there are or were any users or robot tokens.
+pub(crate) fn is_on(config: &Config, had_accounts: bool) -> bool {
     let by_accounts = match config.accounts {
-        UseAccounts::Auto => has_accounts,
+        UseAccounts::Auto => had_accounts,
         UseAccounts::True => true,
         UseAccounts::False => false,
     };
@@ -31,7 +31,7 @@ pub(crate) fn is_on(config: &Config, has_accounts: bool) -> bool {
     by_accounts
         || config.htpasswd.0.is_some()
         || config.client_ca.0.is_some()
-        || !config.rule.is_empty()
+        || !config.rule.is_default()
         || !config.oidc.is_empty()
         || config.token_server.0.is_some()
 }
@@ -41,9 +41,9 @@ impl Authentication {
     pub(crate) fn new(
         config: &Config,
         accounts: &StoredAccounts,
-        has_accounts: bool,
+        had_accounts: bool,
     ) -> anyhow::Result<Self> {
-        if !is_on(config, has_accounts) {
+        if !is_on(config, had_accounts) {
             return Ok(Self {
                 gate: Arc::new(Gate::open()),
                 htpasswd: None,
@@ -91,21 +91,21 @@ fn bearer_tokens(config: &Config, accounts: &StoredAccounts) -> anyhow::Result<B
         }
         None => None,
     };
-    let issues = config.challenge == ChallengeKind::Bearer && server.is_none();
-    let own = issues.then(|| {
+    let own = config.issues_tokens().then(|| {
         let keys = Arc::new(accounts.clone());
         Arc::new(TokenService::new(config.tokens(), keys))
     });
     let issuers = config.oidc.iter().cloned().map(OidcIssuer::new);
     let issuers: Result<Vec<OidcIssuer>, _> = issuers.collect();
     let issuers = issuers.context("an oidc issuer cannot be used")?;
-    Ok(BearerTokens::new(own, server, issuers))
+    let tokens = BearerTokens::new(own, server, issuers);
+    tokens.context("these issuers of tokens cannot be used together")
 }
 
 fn rules(config: &Config) -> Rules {
-    match config.rule.is_empty() {
-        true => Rules::default_for_authenticated(),
-        false => Rules::new(config.rule.clone(), config.groups.clone()),
+    match &config.rule.0 {
+        None => Rules::default_for_authenticated(),
+        Some(rules) => Rules::new(rules.clone(), config.groups.clone()),
     }
 }
 
@@ -133,6 +133,8 @@ mod tests {
                 true,
                 true,
             ),
+            ("rule = []", true, true),
+            ("rule = \"default\"", false, true),
             ("[groups]\nstaff = [\"alice\"]", false, true),
             (
                 "[[oidc]]\nlabel = \"ci\"\nissuer = \"https://ci\"\naudience = \"berth\"",

@@ -50,19 +50,22 @@ fn perform(config: &Config, task: &Task) -> anyhow::Result<Outcome> {
         Some(folder) => {
             let _logs = logs::start(config)?;
             if task.brings_news() {
-                folder.become_registry()?;
+                folder.refuse_backup()?;
             }
             // Closed when all is done.
             let (audit, _thread) = audit::open(config)?;
             let runtime = Runtime::new().context("cannot start the runtime")?;
-            let upkeep = Upkeep::open(&folder, config, audit)?;
+            let upkeep = runtime.block_on(Upkeep::open(&folder, config, audit))?;
             if is_first {
                 tracing::info!(data = %shown, "there was no registry: this is a new one");
             }
             let outcome = runtime.block_on(upkeep.run(task, &terminal))?;
             // What still writes must end before the folder is given up.
             drop(runtime);
-            outcome
+            match is_first {
+                true => outcome.of_new_registry(&config.data),
+                false => outcome,
+            }
         }
     };
     drop(terminal);

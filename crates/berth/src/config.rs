@@ -16,7 +16,7 @@ use toml::Table;
 
 pub(crate) use options::Config;
 use options::Options;
-pub(crate) use values::{ChallengeKind, Delay, LogFormat, Rate, Time, UseAccounts};
+pub(crate) use values::{AuditFile, ChallengeKind, Delay, LogFormat, Rate, Time, UseAccounts};
 
 /// Where options come from. A flag wins over the environment, that over the file, and the file over
 /// the defaults.
@@ -38,9 +38,15 @@ pub(crate) struct Configured {
 
 impl Sources {
     /// As if only these had been given.
-    pub(crate) fn of(config: Option<PathBuf>, data: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) fn of(
+        config: Option<PathBuf>,
+        data: Option<&str>,
+        audit_log: Option<AuditFile>,
+        audit_required: Option<bool>,
+    ) -> anyhow::Result<Self> {
         let data = data.map(str::parse).transpose();
-        let options = Options::of(data.map_err(anyhow::Error::msg)?);
+        let data = data.map_err(anyhow::Error::msg)?;
+        let options = Options::of(data, audit_log, audit_required);
         Ok(Self { config, options })
     }
 }

@@ -1,11 +1,15 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use uuid::Uuid;
 
 const METADATA: &str = "metadata.sqlite3";
+
+/// Says who owns the bucket that has the blobs, and which that was at first.
+const BUCKET: &str = "bucket";
 
 /// The folder that holds everything, claimed for this process as long as it lives.
 pub(crate) struct DataFolder {
@@ -25,10 +29,21 @@ impl DataFolder {
     }
 
     /// Says that this is the folder of a registry: what was a backup is none any more, and no other backup may replace it.
-    pub(crate) fn become_registry(&self) -> anyhow::Result<()> {
+    fn become_registry(&self) -> anyhow::Result<()> {
         let shown = self.path.display();
         berth_backup::unmark(&self.path)
             .with_context(|| format!("cannot write to the data folder {shown}"))
+    }
+
+    /// Refuses a backup: what is changed in one is lost with the next.
+    pub(crate) fn refuse_backup(&self) -> anyhow::Result<()> {
+        let shown = self.path.display();
+        anyhow::ensure!(
+            !berth_backup::is_marked(&self.path),
+            "{shown} is a backup, and what is changed there the next backup would replace; change the registry itself, or \
+             what berth restore makes of the backup"
+        );
+        Ok(())
     }
 
     /// Whether a registry has its data there.
@@ -75,6 +90,59 @@ impl DataFolder {
             "there are blobs in {shown} and no {METADATA}: put that back, or restore a backup with berth restore, or remove the folder blobs to begin anew"
         );
         Ok(())
+    }
+
+    /// Refuses a folder whose registry has its blobs in a bucket.
+    pub(crate) fn refuse_blobs_elsewhere(&self) -> anyhow::Result<()> {
+        let shown = self.path.display();
+        let Some(bucket) = self.read_bucket()? else {
+            return Ok(());
+        };
+        let url = bucket.lines().nth(1).unwrap_or("s3://BUCKET/PREFIX");
+        anyhow::bail!(
+            "the blobs of the registry in {shown} are in a bucket: set blob_storage = {url:?}, in the file that --config names"
+        )
+    }
+
+    /// By what name this folder's registry owns its bucket. The first time, that is chosen and remembered.
+    pub(crate) fn owner_of_bucket(&self, url: &str) -> anyhow::Result<String> {
+        let shown = self.path.display();
+        if let Some(bucket) = self.read_bucket()? {
+            let owner = bucket.lines().next().filter(|owner| !owner.is_empty());
+            let owner =
+                owner.with_context(|| format!("the file {BUCKET} in {shown} is damaged"))?;
+            return Ok(owner.to_owned());
+        }
+        let has_blobs = has_files(&self.path.join("blobs"))
+            .with_context(|| format!("cannot read the blobs in {shown}"))?;
+        anyhow::ensure!(
+            !has_blobs,
+            "the blobs of the registry in {shown} are there: set blob_storage = \"folder\", or choose another folder with --data"
+        );
+        let owner = Uuid::new_v4().to_string();
+        self.write_bucket(&format!("{owner}\n{url}\n"))
+            .with_context(|| format!("cannot write to the data folder {shown}"))?;
+        Ok(owner)
+    }
+
+    fn read_bucket(&self) -> anyhow::Result<Option<String>> {
+        match fs::read_to_string(self.path.join(BUCKET)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                let shown = self.path.display();
+                Err(error).with_context(|| format!("cannot read the file {BUCKET} in {shown}"))
+            }
+        }
+    }
+
+    fn write_bucket(&self, text: &str) -> io::Result<()> {
+        let temporary = self.path.join(format!("{BUCKET}.temporary"));
+        let mut file = File::create(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&temporary, self.path.join(BUCKET))?;
+        File::open(&self.path)?.sync_all()
     }
 
     /// Where the database is.

@@ -14,3 +14,8 @@ pub(crate) fn allow_all() {
         Err(error) => warn!(%error, "cannot raise the limit of file handles"),
     }
 }
+
+/// How many file handles this process may have.
+pub(crate) fn allowed() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}

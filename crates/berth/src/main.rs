@@ -5,6 +5,7 @@
 mod accounts;
 mod audit;
 mod authentication;
+mod blob_storage;
 mod commands;
 mod config;
 mod control;
@@ -15,6 +16,7 @@ mod json_lines;
 mod log_writer;
 mod logs;
 mod reload;
+mod rules;
 mod schedule;
 mod serve;
 mod signals;

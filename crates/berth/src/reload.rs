@@ -4,6 +4,7 @@ use anyhow::Context;
 use berth_tls::TlsAcceptor;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
+use tracing::info;
 
 /// How often the files of TLS are looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -12,11 +13,14 @@ const INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) struct Reload(JoinHandle<()>);
 
 impl Reload {
-    /// From here on, SIGHUP no longer ends the process.
-    pub(crate) fn start(tls: TlsAcceptor) -> anyhow::Result<Self> {
+    /// From here on, SIGHUP no longer ends the process, with TLS or without.
+    pub(crate) fn start(tls: Option<TlsAcceptor>) -> anyhow::Result<Self> {
         let hang_up = signal(SignalKind::hangup()).context("cannot listen for signals")?;
         Ok(Self(tokio::spawn(async move {
-            tokio::join!(tls.watch(INTERVAL), on_signals(&tls, hang_up));
+            match tls {
+                Some(tls) => drop(tokio::join!(tls.watch(INTERVAL), on_signals(&tls, hang_up))),
+                None => ignore(hang_up).await,
+            }
         })))
     }
 }
@@ -30,5 +34,11 @@ impl Drop for Reload {
 async fn on_signals(tls: &TlsAcceptor, mut hang_up: Signal) {
     while hang_up.recv().await.is_some() {
         tls.reload().await;
+    }
+}
+
+async fn ignore(mut hang_up: Signal) {
+    while hang_up.recv().await.is_some() {
+        info!("SIGHUP loads the files of TLS again, and there are none");
     }
 }

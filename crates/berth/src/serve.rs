@@ -10,6 +10,7 @@ use berth_tls::TlsAcceptor;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::authentication::Authentication;
@@ -19,7 +20,7 @@ use crate::data_folder::DataFolder;
 use crate::reload::Reload;
 use crate::signals::StopSignals;
 use crate::upkeep::Upkeep;
-use crate::{audit, authentication, exposure, file_handles, logs, schedule};
+use crate::{audit, authentication, exposure, file_handles, logs, rules, schedule};
 
 /// How long work that nobody waits for any more may hold up the end of the process.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,16 +28,24 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Serves the registry until a signal ends it.
 pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = logs::start(&config)?;
+    rules::check(&config)?;
+    for group in rules::unknown_groups(&config)? {
+        warn!(group, "a rule names a group that nobody can be in");
+    }
     let tls = config.tls()?.map(TlsAcceptor::load).transpose()?;
     file_handles::allow_all();
     // Before the data folder is touched, and closed after the last request has ended.
     let (audit, _thread) = audit::open(&config)?;
     let folder = DataFolder::claim(&config.data)?;
-    let upkeep = Upkeep::open(&folder, &config, audit.clone())?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
-    let has_accounts = runtime.block_on(upkeep.has_accounts())?;
-    exposure::check(&config, authentication::is_on(&config, has_accounts))?;
-    let authentication = Authentication::new(&config, &upkeep.accounts(), has_accounts)?;
+    let upkeep = runtime.block_on(Upkeep::open(&folder, &config, audit.clone()))?;
+    let had_accounts = runtime.block_on(upkeep.had_accounts())?;
+    exposure::check(&config, authentication::is_on(&config, had_accounts))?;
+    let authentication = Authentication::new(&config, &upkeep.accounts(), had_accounts)?;
+    let upkeep = match authentication.gate.is_open() {
+        true => upkeep.of_open_server(),
+        false => upkeep,
+    };
     let served = runtime.block_on(listen(upkeep, tls, authentication, audit, &config));
     runtime.shutdown_timeout(END_TIMEOUT);
     // The lock goes with the process: a thread that still writes must not meet another process.
@@ -57,7 +66,7 @@ async fn listen(
         format!("cannot listen on {address}; another address or port can be chosen with --listen")
     })?;
     let control = ControlSocket::bind(&config.data);
-    let reload = tls.clone().map(Reload::start).transpose()?;
+    let reload = Reload::start(tls.clone())?;
     let Authentication { gate, htpasswd } = authentication;
     greet(listener.local_addr()?, tls.is_some(), &gate, config);
     let passwords = tokio::spawn(authentication::watch(htpasswd));
@@ -70,7 +79,7 @@ async fn listen(
     };
     let tasks = tokio::spawn(take_tasks(control, upkeep.clone()));
     let (collect_every, verify_rate) = (config.collection_interval.0, config.verification_rate.0);
-    let schedule = tokio::spawn(schedule::run(upkeep, collect_every, verify_rate));
+    let schedule = tokio::spawn(schedule::run(upkeep.clone(), collect_every, verify_rate));
     let (stop, stopped) = oneshot::channel();
     let serving = berth_http::serve(listener, tls, setup, async move {
         // An error says as well that it is time.
@@ -89,6 +98,10 @@ async fn listen(
     schedule.abort();
     passwords.abort();
     drop(reload);
+    // Or something would be done and not recorded.
+    if timeout(END_TIMEOUT, upkeep.end_changes()).await.is_err() {
+        warn!("stopped before a change of accounts was done");
+    }
     Ok(())
 }
 
@@ -117,11 +130,16 @@ fn greet(address: SocketAddr, is_tls: bool, gate: &Gate, config: &Config) {
          or: skopeo copy {verify}oci:FOLDER docker://{address}/alpine:latest"
     );
     let authentication = !gate.is_open();
+    if authentication && !is_tls {
+        for warning in exposure::warnings(config) {
+            warn!("{warning}");
+        }
+    }
     info!(%address, tls = is_tls, authentication, %data, "listening");
     if gate.is_open() && !address.ip().is_loopback() {
         warn!(
             "everyone who reaches {address} can push, pull and delete: authentication is off; htpasswd = \"FILE\" or \
-             berth user add turns it on"
+             berth user add turns it on, at the next start"
         );
     }
 }

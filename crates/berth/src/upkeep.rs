@@ -6,12 +6,13 @@ mod collect;
 mod verify;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use berth_audit::AuditLog;
 use berth_backup::{BackupReport, RestoreReport};
-use berth_blob::FilesystemBlobs;
+use berth_blob::BlobStore;
 use berth_collector::Collector;
 use berth_metadata::SqliteMetadata;
 use berth_progress::Observer;
@@ -19,10 +20,12 @@ use berth_registry::Registry;
 use berth_retention::Retention;
 use berth_verify::VerificationReport;
 use serde::{Deserialize, Serialize};
+use tokio::sync::RwLock;
 
-use crate::config::Config;
+use crate::blob_storage;
+use crate::config::{Config, UseAccounts};
 use crate::data_folder::DataFolder;
-pub(crate) use accounts::{AccountOutcome, AccountTask, NewToken, NewUser};
+pub(crate) use accounts::{AccountEffect, AccountReport, AccountTask, NewToken, NewUser};
 pub(crate) use backup::{BackUp, restore};
 pub(crate) use collect::{Collect, Collected};
 pub(crate) use verify::Verify;
@@ -43,11 +46,15 @@ impl Task {
         matches!(self, Self::Account(task) if task.adds())
     }
 
-    /// Whether there is something new in the folder afterwards, so that it is no copy of another any more.
+    /// Whether there is something new in the folder afterwards, which the next backup into it would lose.
     pub(crate) fn brings_news(&self) -> bool {
         matches!(self, Self::Account(task) if !task.only_reads())
     }
 }
+
+/// A backup knows nothing of what was removed later.
+const RESTORED_ACCOUNTS: &str = "note: users and tokens are those of the backup, also those removed or revoked since: check berth user list and \
+     berth token list, and if signing keys may have been stolen, berth key rotate --forget-older";
 
 /// What came of a task.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -57,7 +64,7 @@ pub(crate) enum Outcome {
     Verified(VerificationReport),
     BackedUp(BackupReport),
     Restored(RestoreReport),
-    Account(AccountOutcome),
+    Account(AccountReport),
 }
 
 impl Outcome {
@@ -70,6 +77,17 @@ impl Outcome {
             Self::Restored(report) => report.is_sound(),
             Self::Account(_) => true,
         }
+    }
+
+    /// The same, of a registry that was begun for it.
+    pub(crate) fn of_new_registry(mut self, data: &Path) -> Self {
+        if let Self::Account(report) = &mut self {
+            report.notes.push(format!(
+                "there was no registry in {}, and a new one was begun there; if another was meant, choose its folder with --data",
+                data.display()
+            ));
+        }
+        self
     }
 
     /// As commands print it.
@@ -88,7 +106,7 @@ impl fmt::Display for Outcome {
             Self::Collected(collected) => collected.fmt(formatter),
             Self::Verified(report) => report.fmt(formatter),
             Self::BackedUp(report) => report.fmt(formatter),
-            Self::Restored(report) => report.fmt(formatter),
+            Self::Restored(report) => write!(formatter, "{report}\n{RESTORED_ACCOUNTS}"),
             Self::Account(outcome) => outcome.fmt(formatter),
         }
     }
@@ -105,30 +123,31 @@ pub(crate) trait Watcher: Observer {
 pub(crate) struct Upkeep {
     pub(crate) registry: Registry,
     metadata: Arc<SqliteMetadata>,
-    blobs: Arc<FilesystemBlobs>,
+    blobs: Arc<dyn BlobStore>,
     collector: Collector,
     retention: Arc<Retention>,
     audit: Option<AuditLog>,
+    effect: AccountEffect,
+    /// Read by whoever changes accounts.
+    changes: Arc<RwLock<()>>,
 }
 
 impl Upkeep {
     /// Opens what is in a data folder.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         folder: &DataFolder,
         config: &Config,
         audit: Option<AuditLog>,
     ) -> anyhow::Result<Self> {
         let shown = config.data.display();
-        folder.refuse_orphaned_blobs()?;
+        let blobs = blob_storage::open(folder, config).await?;
         let metadata = SqliteMetadata::open(&folder.metadata())
             .with_context(|| format!("cannot open the metadata in {shown}"))?;
-        let blobs = FilesystemBlobs::open(folder.blobs())
-            .with_context(|| format!("cannot open the blobs in {shown}"))?;
         let retention = Retention::new(
             config.retention.clone(),
             config.settings().collection_grace.0,
         )?;
-        let (metadata, blobs) = (Arc::new(metadata), Arc::new(blobs));
+        let metadata = Arc::new(metadata);
         let registry = Registry::new(metadata.clone(), blobs.clone(), config.settings());
         let guards = registry.blob_guards().clone();
         Ok(Self {
@@ -138,7 +157,20 @@ impl Upkeep {
             blobs,
             retention: Arc::new(retention),
             audit,
+            changes: Arc::default(),
+            effect: match config.accounts {
+                UseAccounts::False => AccountEffect::Never,
+                UseAccounts::Auto | UseAccounts::True => AccountEffect::AtOnce,
+            },
         })
+    }
+
+    /// The same beside a server that asks nobody who they are.
+    pub(crate) fn of_open_server(mut self) -> Self {
+        if self.effect == AccountEffect::AtOnce {
+            self.effect = AccountEffect::AfterRestart;
+        }
+        self
     }
 
     /// Does a task.

@@ -3,16 +3,22 @@
 -- something can forget it.
 ALTER TABLE repositories ADD COLUMN stored_bytes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE repositories ADD COLUMN tag_count INTEGER NOT NULL DEFAULT 0;
+-- The manifests are read in the order in which they are stored: by any index, each would be a seek among their contents.
+CREATE TEMPORARY TABLE held (
+    repository_id INTEGER PRIMARY KEY NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT;
+INSERT INTO held
+    SELECT repository_id, sum(size) FROM manifests NOT INDEXED GROUP BY repository_id;
+INSERT INTO held
+    SELECT repository_id, sum(size)
+    FROM repository_blobs CROSS JOIN blobs ON blobs.id = blob_id
+    GROUP BY repository_id
+    ON CONFLICT (repository_id) DO UPDATE SET bytes = bytes + excluded.bytes;
 UPDATE repositories SET
-    stored_bytes = (
-        SELECT coalesce(sum(blobs.size), 0)
-        FROM repository_blobs JOIN blobs ON blobs.id = repository_blobs.blob_id
-        WHERE repository_blobs.repository_id = repositories.id
-    ) + (
-        SELECT coalesce(sum(manifests.size), 0)
-        FROM manifests WHERE manifests.repository_id = repositories.id
-    ),
+    stored_bytes = coalesce((SELECT bytes FROM held WHERE repository_id = repositories.id), 0),
     tag_count = (SELECT count(*) FROM tags WHERE tags.repository_id = repositories.id);
+DROP TABLE held;
 
 -- The same of the repositories `name` and `name/...` together. Only namespaces that somebody asked for
 -- have a row: it is counted once, and followed from then on.
@@ -22,14 +28,15 @@ CREATE TABLE namespaces (
     tag_count INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- In what is damaged a link may lead to no blob: that must not make a sum of nothing.
 CREATE TRIGGER repository_gains_blob AFTER INSERT ON repository_blobs BEGIN
     UPDATE repositories
-        SET stored_bytes = stored_bytes + (SELECT size FROM blobs WHERE id = NEW.blob_id)
+        SET stored_bytes = stored_bytes + coalesce((SELECT size FROM blobs WHERE id = NEW.blob_id), 0)
         WHERE id = NEW.repository_id;
 END;
 CREATE TRIGGER repository_loses_blob AFTER DELETE ON repository_blobs BEGIN
     UPDATE repositories
-        SET stored_bytes = stored_bytes - (SELECT size FROM blobs WHERE id = OLD.blob_id)
+        SET stored_bytes = stored_bytes - coalesce((SELECT size FROM blobs WHERE id = OLD.blob_id), 0)
         WHERE id = OLD.repository_id;
 END;
 CREATE TRIGGER repository_gains_manifest AFTER INSERT ON manifests BEGIN

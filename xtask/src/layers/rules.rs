@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("berth-metadata", &["berth-spec"]),
     ("berth-postgres", &["berth-spec", "berth-metadata"]),
     ("berth-blob", &["berth-spec"]),
+    ("berth-object", &["berth-spec", "berth-blob"]),
     ("berth-upload", &["berth-spec", "berth-blob"]),
     (
         "berth-collector",
@@ -92,6 +93,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "berth-spec",
             "berth-metadata",
             "berth-blob",
+            "berth-object",
             "berth-upload",
             "berth-collector",
             "berth-verify",
@@ -114,11 +116,12 @@ const XTASK: &str = "xtask";
 const OUTSIDE: [&str; 2] = [XTASK, "berth-fuzz"];
 
 /// Packages that only some crates may use.
-const CONFINED: [(&str, &[&str]); 8] = [
+const CONFINED: [(&str, &[&str]); 9] = [
     ("diesel", &["berth-metadata", "berth-postgres"]),
     ("diesel_migrations", &["berth-metadata", "berth-postgres"]),
     ("pq-sys", &["berth-postgres"]),
     ("libsqlite3-sys", &["berth-metadata"]),
+    ("object_store", &["berth-object"]),
     // For tests, which lock the database as other programs do.
     ("rusqlite", &["berth"]),
     ("hyper", &["berth-http", "berth"]),

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use berth_audit::{AuditLog, Settings, Unwritable};
+use berth_audit::{AuditLog, Event, Outcome, Record, Settings, Unwritable};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::Value;
 
@@ -131,4 +131,46 @@ async fn a_disk_that_hangs_stops_nobody_for_long_and_loses_only_what_is_counted(
     assert!(numbers.len() > 4096, "{}", numbers.len());
     assert_eq!(numbers.len() + lost(&lines), LINES);
     assert!(numbers.into_iter().eq(0..LINES - lost(&lines)));
+}
+
+/// Strangers can cause as many refusals as they like.
+#[test]
+fn refusals_that_find_no_room_keep_no_change_out_and_forbid_none() {
+    const REFUSALS: usize = 10_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+    let (log, thread) = AuditLog::open(&path, REQUIRED).unwrap();
+    let pipe = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    for _ in 0..REFUSALS {
+        log.record_now(&Record::new(Event::LoginRefused, Outcome::Refused));
+    }
+    assert_eq!(log.check(), Ok(()));
+    for number in 0..4000 {
+        log.record_now(&numbered("a", number));
+    }
+    assert_eq!(log.check(), Ok(()));
+
+    let (sender, received) = mpsc::channel::<Value>();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines() {
+            let line = serde_json::from_str(&line.unwrap()).unwrap();
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    drop(thread);
+    let mut lines = Vec::new();
+    while let Ok(line) = received.recv_timeout(Duration::from_secs(1)) {
+        lines.push(line);
+    }
+    assert!(numbers(&lines, "a").into_iter().eq(0..4000));
+    let refused = lines.len() - 4000 - 1;
+    assert!(refused > 1000, "{refused}");
+    assert_eq!(refused + lost(&lines), REFUSALS);
 }

@@ -1,8 +1,13 @@
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::caller::certificate_name;
 use crate::credentials::Credentials;
 use crate::logins::{Login, Logins};
+use crate::names::is_presentable;
+use crate::tokens::Verified;
 use crate::{
     AuthenticationError, BearerTokens, Caller, Identity, Presented, Refresh, Rejection, Rules,
     TokenAnswer, TokenError, TokenGrant, TokenRequest, granted,
@@ -22,12 +27,27 @@ struct Proven {
     caller: Caller,
     /// What a refresh token for it says. Only who has a password or the secret of a robot gets one.
     refresh: Option<Refresh>,
+    /// When the credential ends.
+    expires_at: Option<SystemTime>,
 }
 
 impl From<Caller> for Proven {
     fn from(caller: Caller) -> Self {
-        let refresh = None;
-        Self { caller, refresh }
+        Self {
+            caller,
+            refresh: None,
+            expires_at: None,
+        }
+    }
+}
+
+impl From<Verified> for Proven {
+    fn from(verified: Verified) -> Self {
+        Self {
+            refresh: None,
+            expires_at: verified.expires_at(),
+            caller: Arc::unwrap_or_clone(verified.caller),
+        }
     }
 }
 
@@ -36,6 +56,7 @@ impl From<Login> for Proven {
         Self {
             caller: Caller::proven(Identity::Named(login.named)),
             refresh: Some(login.refresh),
+            expires_at: login.expires_at,
         }
     }
 }
@@ -68,20 +89,27 @@ impl Authenticator {
             }
             TokenGrant::RefreshToken(token) => {
                 let refresh = own.verify_refresh(token).await.inspect_err(tell)?;
-                let named = self.logins.refreshed(&refresh).await?;
                 // No new one: it would never end.
-                Proven::from(Caller::proven(Identity::Named(named)))
+                Proven {
+                    refresh: None,
+                    ..self.logins.refreshed(&refresh).await?.into()
+                }
             }
         };
-        let caller = without_scope(proven.caller)?;
+        let Proven {
+            caller,
+            refresh,
+            expires_at,
+        } = without_scope(proven)?;
         let scope = granted(rules, &caller, &request.scopes);
-        let refresh = proven.refresh.filter(|_| request.is_offline);
-        own.issue(&caller.identity, &scope, refresh.as_ref()).await
+        let refresh = refresh.filter(|_| request.is_offline);
+        own.issue_until(&caller.identity, &scope, refresh.as_ref(), expires_at)
+            .await
     }
 
     async fn prove(&self, presented: &Presented<'_>) -> Result<Proven, AuthenticationError> {
         let Some(header) = presented.authorization else {
-            return Ok(without_header(presented).into());
+            return Ok(without_header(presented)?.into());
         };
         match Credentials::parse(header).ok_or(AuthenticationError::Malformed)? {
             Credentials::Basic { name, password } => self.with_password(&name, &password).await,
@@ -98,8 +126,7 @@ impl Authenticator {
             return Ok(robot.into());
         }
         if name == OIDC && !self.bearer.issuers.is_empty() {
-            let caller = self.verify(password).await?;
-            return Ok(without_scope(caller)?.into());
+            return without_scope(self.verify(password).await?);
         }
         let login = self.logins.with_password(name, password).await?;
         Ok(login.into())
@@ -108,29 +135,33 @@ impl Authenticator {
     async fn with_token(&self, token: &SecretString) -> Result<Proven, AuthenticationError> {
         match self.logins.with_robot_secret(token).await? {
             Some(robot) => Ok(robot.into()),
-            None => Ok(self.verify(token).await?.into()),
+            None => self.verify(token).await,
         }
     }
 
-    async fn verify(&self, token: &SecretString) -> Result<Caller, AuthenticationError> {
-        let verified = self.bearer.verify(token.expose_secret()).await;
-        Ok(verified.inspect_err(tell)?)
+    async fn verify(&self, token: &SecretString) -> Result<Proven, AuthenticationError> {
+        let verified = self.bearer.verify_remembered(token.expose_secret()).await;
+        Ok(verified.inspect_err(tell)?.into())
     }
 }
 
-fn without_header(presented: &Presented<'_>) -> Caller {
+/// A certificate whose name cannot be one is no better than none, and whoever shows it is not anonymous.
+fn without_header(presented: &Presented<'_>) -> Result<Caller, AuthenticationError> {
     match presented.certificate {
-        Some(name) => Caller::proven(Identity::named(certificate_name(name))),
-        None => Caller::anonymous(),
+        Some(name) if is_presentable(name) => {
+            Ok(Caller::proven(Identity::named(certificate_name(name))))
+        }
+        Some(_) => Err(AuthenticationError::Invalid),
+        None => Ok(Caller::anonymous()),
     }
 }
 
 /// Refuses access tokens, which have a scope, where something else is due: with one, nobody gets the next, and so on for
 /// ever.
-fn without_scope(caller: Caller) -> Result<Caller, AuthenticationError> {
-    match caller.scope {
+fn without_scope(proven: Proven) -> Result<Proven, AuthenticationError> {
+    match proven.caller.scope {
         Some(_) => Err(AuthenticationError::Invalid),
-        None => Ok(caller),
+        None => Ok(proven),
     }
 }
 

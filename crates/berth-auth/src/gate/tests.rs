@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -78,7 +78,7 @@ impl Fixture {
         let issuer = issuer_key();
         let own = TokenService::new(TokenSettings::default(), Arc::new(MemoryKeys::default()));
         let issuers = vec![oidc_issuer(&issuer, &folder)];
-        let bearer = BearerTokens::new(Some(Arc::new(own)), None, issuers);
+        let bearer = BearerTokens::new(Some(Arc::new(own)), None, issuers).expect("issuers");
         let read: Configuration = toml::from_str(RULES).expect("rules");
         let settings = GateSettings {
             htpasswd: Some(Arc::new(htpasswd)),
@@ -257,14 +257,23 @@ async fn a_certificate_counts_where_there_is_no_header() {
         .expect("a caller");
     assert_eq!(by_header, ("alice".to_owned(), true));
     assert!(present(Some(&bad), Some("node-1")).await.is_err());
+    let (longest, too_long) = ("a".repeat(255), "a".repeat(256));
+    assert!(present(None, Some(&longest)).await.is_ok());
+    for wrong in ["", "node\n1", "node\u{85}", too_long.as_str()] {
+        let refused = present(None, Some(wrong)).await;
+        assert!(matches!(refused, Err(AuthenticationError::Invalid)));
+    }
     let by_nothing = present(None, None).await.expect("a caller");
     assert_eq!(by_nothing, ("anonymous".to_owned(), false));
 }
 
 #[tokio::test]
 async fn a_request_says_whose_it_claims_to_be() {
+    let long_name = basic(&"a".repeat(300), "correct horse");
     let basic = basic("alice", "correct horse");
+    let shortened = "a".repeat(255);
     for (authorization, certificate, expected) in [
+        (Some(long_name.as_str()), None, Some(shortened.as_str())),
         (Some(basic.as_str()), None, Some("alice")),
         (Some(basic.as_str()), Some("node-1"), Some("alice")),
         (None, Some("node-1"), Some("certificate:node-1")),
@@ -378,6 +387,54 @@ async fn the_token_of_a_robot_has_its_grants() {
         .gate
         .decide(&caller, &repository("team/app"), Action::Pull);
     assert_eq!(pull, Decision::Hidden);
+}
+
+#[tokio::test]
+async fn a_token_ends_with_what_it_was_issued_for() {
+    let fixture = Fixture::new();
+    let robot = fixture.robot.text().expose_secret().to_owned();
+    let in_a_minute = SystemTime::now() + Duration::from_secs(60);
+    fixture
+        .accounts
+        .expire("alice", fixture.robot.id(), in_a_minute);
+    for (header, is_short) in [
+        (basic("alice", "correct horse"), true),
+        (bearer(&robot), true),
+        (bearer(&fixture.oidc_token()), true),
+        (bearer(&fixture.oidc_token()), true),
+        (basic("oidc", &fixture.oidc_token()), true),
+        (basic("filed", "secret"), false),
+    ] {
+        let query = "offline_token=true";
+        let answer = fixture.get(query, Some(&header)).await.expect("a token");
+        assert_eq!(answer.expires_in <= 60, is_short, "{}", answer.expires_in);
+        let access = expiry(&answer.token);
+        assert!(!is_short || access <= seconds_of(in_a_minute) + 1);
+        if let Some(refresh) = answer.refresh_token {
+            assert_eq!(expiry(&refresh) <= seconds_of(in_a_minute), is_short);
+            let form = format!(
+                "grant_type=refresh_token&refresh_token={}",
+                refresh.expose_secret()
+            );
+            let again = fixture.post(&form).await.expect("a token");
+            assert_eq!(again.expires_in <= 60, is_short);
+        }
+    }
+}
+
+fn seconds_of(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.expect("a time").as_secs()
+}
+
+fn expiry(token: &secrecy::SecretString) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        exp: u64,
+    }
+    let token = token.expose_secret();
+    let claims = jsonwebtoken::dangerous::insecure_decode_claims::<Claims>(token);
+    claims.expect("claims").exp
 }
 
 const LOGIN: &str =

@@ -4,16 +4,20 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use secrecy::zeroize::Zeroizing;
 
 use super::StoredHash;
 use super::stored_hash::HashError;
+use crate::check_user_name;
 
 /// How often it is looked whether the file has changed.
 const PERIOD: Duration = Duration::from_secs(3);
+
+/// How often the log tells that the file cannot be used, while that is so.
+const TELL_PERIOD: Duration = Duration::from_secs(60);
 
 /// How long the file may be, in bytes.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -23,8 +27,28 @@ const LONGEST: u64 = 16 * 1024 * 1024;
 pub struct Htpasswd {
     path: PathBuf,
     content: ArcSwap<Content>,
-    /// The file that was read last, or could not be read. `None` when there was none.
-    seen: Mutex<Option<Stamp>>,
+    seen: Mutex<Seen>,
+}
+
+/// What was found when it was looked last.
+#[derive(Default)]
+struct Seen {
+    /// Of the file that was read, or could not be read. `None` when there was none.
+    stamp: Option<Stamp>,
+    trouble: Option<Trouble>,
+}
+
+/// The file cannot be used.
+struct Trouble {
+    error: String,
+    /// When the log told so last.
+    told: Instant,
+}
+
+/// What there is to tell after a look at the file.
+enum News {
+    Changed(Content),
+    Unusable(String),
 }
 
 struct Content {
@@ -69,22 +93,26 @@ impl Htpasswd {
     /// Reads a file. Blocks.
     ///
     /// # Errors
-    /// When it cannot be read, is longer than 16 MiB, or has a line that is not `name:hash`, a name twice, or a hash that
-    /// is too weak or too costly.
+    /// When it cannot be read, changes while it is read, is longer than 16 MiB, or has a line that is not `name:hash`, a name twice or one that
+    /// [nobody can have](check_user_name), or a hash that is too weak or too costly.
     pub fn load(path: impl Into<PathBuf>) -> Result<Self, HtpasswdError> {
         let path = path.into();
-        let file = open(&path).map_err(|source| unreadable(&path, source))?;
-        let stamp = Stamp::of(&file).map_err(|source| unreadable(&path, source))?;
-        let content = Content::read(&path, file)?;
+        let (file, stamp) = open(&path).map_err(|source| unreadable(&path, source))?;
+        let content = Content::read(&path, file, stamp)?;
+        let seen = Seen {
+            stamp: Some(stamp),
+            trouble: None,
+        };
         Ok(Self {
             path,
             content: ArcSwap::from_pointee(content),
-            seen: Mutex::new(Some(stamp)),
+            seen: Mutex::new(seen),
         })
     }
 
-    /// Reads the file again whenever it has changed: looks for that every three seconds. If it cannot be used then, what it said
-    /// before stays true, and the log tells why. Never ends; drop it to stop.
+    /// Reads the file again whenever it has changed: looks for that every three seconds. If it is gone or cannot be used then,
+    /// what it said before stays true, and the log tells why, once more each minute. To let nobody in, make it empty. Never
+    /// ends; drop it to stop.
     pub async fn watch(self: Arc<Self>) {
         loop {
             tokio::time::sleep(PERIOD).await;
@@ -117,31 +145,70 @@ impl Htpasswd {
     /// Reads the file if it has changed. Blocks.
     pub(crate) fn refresh(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = open(&self.path).and_then(|file| Ok((Stamp::of(&file)?, file)));
-        let stamp = file.as_ref().ok().map(|(stamp, _)| *stamp);
-        if *seen == stamp {
-            return;
-        }
-        *seen = stamp;
-        let content = file
-            .map_err(|source| unreadable(&self.path, source))
-            .and_then(|(_, file)| Content::read(&self.path, file));
-        match content {
-            Ok(content) => {
+        match seen.look(&self.path, Instant::now()) {
+            Some(News::Changed(content)) => {
                 let users = content.users.len();
                 self.content.store(Arc::new(content));
                 tracing::info!(path = %self.path.display(), users, "the password file has changed");
             }
-            Err(error) => tracing::error!(%error, "the password file is used as it was before"),
+            Some(News::Unusable(error)) => {
+                tracing::error!(error, "the password file is used as it was before");
+            }
+            None => {}
         }
     }
 }
 
+impl Seen {
+    fn look(&mut self, path: &Path, now: Instant) -> Option<News> {
+        let opened = open(path);
+        let stamp = opened.as_ref().ok().map(|(_, stamp)| *stamp);
+        if self.stamp == stamp {
+            return self.remind(now);
+        }
+        // A file that changed while it was read has another stamp when it is looked again.
+        self.stamp = stamp;
+        let content = opened
+            .map_err(|source| unreadable(path, source))
+            .and_then(|(file, stamp)| Content::read(path, file, stamp));
+        match content {
+            Ok(content) => {
+                self.trouble = None;
+                Some(News::Changed(content))
+            }
+            Err(error) => {
+                let error = error.to_string();
+                self.trouble = Some(Trouble {
+                    error: error.clone(),
+                    told: now,
+                });
+                Some(News::Unusable(error))
+            }
+        }
+    }
+
+    /// What is still wrong, if that was told long ago.
+    fn remind(&mut self, now: Instant) -> Option<News> {
+        let trouble = self.trouble.as_mut()?;
+        if now.saturating_duration_since(trouble.told) < TELL_PERIOD {
+            return None;
+        }
+        trouble.told = now;
+        Some(News::Unusable(trouble.error.clone()))
+    }
+}
+
 impl Content {
-    fn read(path: &Path, file: File) -> Result<Self, HtpasswdError> {
+    /// Reads a file that had this stamp when it was opened.
+    fn read(path: &Path, file: File, stamp: Stamp) -> Result<Self, HtpasswdError> {
         let mut bytes = Zeroizing::new(Vec::new());
-        let read = file.take(LONGEST + 1).read_to_end(&mut bytes);
-        read.map_err(|source| unreadable(path, source))?;
+        let read = (&file).take(LONGEST + 1).read_to_end(&mut bytes);
+        let stamp_after = read.and_then(|_| Stamp::of(&file));
+        // Half of it may be that of before, or missing.
+        if stamp_after.map_err(|source| unreadable(path, source))? != stamp {
+            let changed = io::Error::other("it changed while it was read; try again");
+            return Err(unreadable(path, changed));
+        }
         if bytes.len() as u64 > LONGEST {
             let too_long = io::Error::other("it is longer than 16 MiB");
             return Err(unreadable(path, too_long));
@@ -180,8 +247,10 @@ impl Stamp {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
+fn open(path: &Path) -> io::Result<(File, Stamp)> {
+    let file = File::open(path)?;
+    let stamp = Stamp::of(&file)?;
+    Ok((file, stamp))
 }
 
 fn unreadable(path: &Path, source: io::Error) -> HtpasswdError {
@@ -198,8 +267,8 @@ fn user(path: &Path, line: &[u8]) -> Result<Option<(String, StoredHash)>, String
     }
     let (name, hash) = line
         .split_once(':')
-        .filter(|(name, _)| !name.is_empty() && !name.contains(char::is_control))
         .ok_or("it is not of the form name:hash")?;
+    check_user_name(name).map_err(|error| error.to_string())?;
     let hash = StoredHash::parse(hash).map_err(|error| match error {
         HashError::Costly => error.to_string(),
         HashError::Weak(_) | HashError::Unknown => format!(
@@ -288,8 +357,13 @@ mod tests {
     fn what_cannot_be_used_is_told_with_its_line_and_without_its_content() {
         for (content, expected) in [
             ("#\nalice\n", "line 2: it is not of the form name:hash"),
-            (":x", "line 1: it is not of the form name:hash"),
-            ("a\0b:x", "line 1: it is not of the form name:hash"),
+            (":x", "line 1: a name cannot be empty"),
+            ("a\0b:x", "line 1: a name has no control characters"),
+            ("al*ce:x", "line 1: a name has no *"),
+            (
+                "authenticated:x",
+                "line 1: authenticated has a meaning of its own; choose another name",
+            ),
             (
                 "alice:hunter2",
                 "line 1: crypt, or a password that is not hashed, is too weak for passwords; set the password again with \
@@ -355,6 +429,52 @@ mod tests {
         fs::write(&path, ALICE.replace("alice", "carol")).expect("a file");
         file.refresh();
         assert!(file.find("alice").is_none() && file.find("carol").is_some());
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_is_not_used() {
+        let (_folder, path) = folder_with(ALICE);
+        let (file, stamp) = open(&path).expect("a file");
+        fs::write(&path, "").expect("a file");
+        let read = Content::read(&path, file, stamp);
+        let error = read.err().expect("an error").to_string();
+        assert!(
+            error.ends_with("it changed while it was read; try again"),
+            "{error}"
+        );
+
+        // It is looked at again.
+        let mut seen = Seen {
+            stamp: Some(stamp),
+            trouble: None,
+        };
+        let news = seen.look(&path, Instant::now());
+        assert!(matches!(news, Some(News::Changed(content)) if content.users.is_empty()));
+    }
+
+    #[test]
+    fn trouble_is_told_again_while_it_lasts() {
+        let (_folder, path) = folder_with("alice\n");
+        let mut seen = Seen::default();
+        let start = Instant::now();
+        let mut is_told = |seconds: u64| {
+            let news = seen.look(&path, start + Duration::from_secs(seconds));
+            matches!(news, Some(News::Unusable(error)) if error.contains("line 1"))
+        };
+        let told = [0, 3, 59, 60, 63, 119, 120].map(&mut is_told);
+        assert_eq!(told, [true, false, false, true, false, false, true]);
+
+        fs::remove_file(&path).expect("the file");
+        let mut is_told = |seconds: u64| {
+            let news = seen.look(&path, start + Duration::from_secs(seconds));
+            matches!(news, Some(News::Unusable(error)) if error.contains("cannot be read"))
+        };
+        assert_eq!([123, 126, 183].map(&mut is_told), [true, false, true]);
+
+        fs::write(&path, ALICE).expect("a file");
+        let news = seen.look(&path, start + Duration::from_secs(186));
+        assert!(matches!(news, Some(News::Changed(_))));
+        assert!(seen.look(&path, start + Duration::from_secs(999)).is_none());
     }
 
     #[tokio::test(start_paused = true)]

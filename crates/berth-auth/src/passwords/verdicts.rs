@@ -84,6 +84,12 @@ impl Verdicts {
         Ok(is_right)
     }
 
+    /// Whether the verdict is known, and the password right.
+    pub(super) fn is_right(&self, attempt: &Attempt) -> bool {
+        let verdict = self.verdicts.get(attempt);
+        verdict.is_some_and(|verdict| verdict.is_right && Instant::now() < verdict.until)
+    }
+
     #[cfg(test)]
     fn len(&self) -> usize {
         self.verdicts.len()
@@ -135,7 +141,9 @@ mod tests {
                 );
             }
             assert_eq!(judge.count(), 1);
+            assert_eq!(verdicts.is_right(&attempt), is_right);
             advance(time).await;
+            assert!(!verdicts.is_right(&attempt));
             // What was right once is judged anew.
             assert_eq!(verdicts.of(&attempt, judge.says(false)).await, Ok(false));
             assert_eq!(judge.count(), 2);

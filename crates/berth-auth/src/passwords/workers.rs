@@ -16,7 +16,7 @@ const MOST_AT_WORK: usize = 4;
 const WAITING: usize = 64;
 
 /// How long they wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// When to try again, if there was no place to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -86,13 +86,21 @@ impl Workers {
         working.await.map_err(failed)
     }
 
+    /// Takes every place at work until it is dropped.
+    #[cfg(test)]
+    pub(super) async fn occupy(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(self.at_work.available_permits()).expect("a few");
+        let all = Arc::clone(&self.at_work).acquire_many_owned(all).await;
+        all.expect("places")
+    }
+
     #[cfg(test)]
     pub(super) fn computed(&self) -> usize {
         self.computed.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 
-fn too_many() -> AuthenticationError {
+pub(super) fn too_many() -> AuthenticationError {
     AuthenticationError::TooManyAttempts {
         retry_after: RETRY_AFTER,
     }

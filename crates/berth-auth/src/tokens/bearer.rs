@@ -6,6 +6,7 @@ use jsonwebtoken::Header;
 use super::jwt;
 use super::oidc::OidcIssuer;
 use super::rejection::Rejection;
+use super::remote::TrustError;
 use super::service::TokenService;
 use super::token_server::TokenServer;
 use super::verified::{Verified, VerifiedTokens};
@@ -29,18 +30,60 @@ pub struct BearerTokens {
 }
 
 impl BearerTokens {
-    /// Accepts the tokens of these.
+    /// Accepts the tokens of these. An OpenID Connect issuer may be there several times, with other audiences.
+    ///
+    /// # Errors
+    /// When nobody could tell whose a token is: the own service has no name, two of the three kinds have one issuer, or
+    /// two issuers of OpenID Connect one label.
     pub fn new(
         own: Option<Arc<TokenService>>,
         server: Option<TokenServer>,
         issuers: Vec<OidcIssuer>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, TrustError> {
+        let tokens = Self {
             own,
             server,
             issuers,
             verified: VerifiedTokens::default(),
+        };
+        tokens.check()?;
+        Ok(tokens)
+    }
+
+    fn check(&self) -> Result<(), TrustError> {
+        let own = self.own.as_ref().map(|own| own.service());
+        let server = self.server.as_ref();
+        let server = server.map(|server| server.settings().issuer.as_str());
+        if own == Some("") {
+            return Err(wrong(
+                "the token service has no name: give it one".to_owned(),
+            ));
         }
+        if own.is_some() && own == server {
+            return Err(wrong(format!(
+                "the external token server and the registry's own are both called {own:?}: call the own one otherwise"
+            )));
+        }
+        for (position, issuer) in self.issuers.iter().enumerate() {
+            let settings = issuer.settings();
+            let issuer = Some(settings.issuer.as_str());
+            if issuer == own || issuer == server {
+                return Err(wrong(format!(
+                    "the OpenID Connect issuer {} is called {:?} as a token server is: one of them must go, or be called otherwise",
+                    settings.label, settings.issuer
+                )));
+            }
+            let others = self.issuers.iter().take(position);
+            let mut others = others.map(OidcIssuer::settings);
+            if others.any(|other| other.label == settings.label && other.issuer != settings.issuer)
+            {
+                return Err(wrong(format!(
+                    "two OpenID Connect issuers have the label {:?}: rules could not tell their subjects apart; give each its own",
+                    settings.label
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Where clients are told to get tokens: from the external token server, or else from the registry itself. `Basic` if neither
@@ -66,16 +109,22 @@ impl BearerTokens {
     /// # Errors
     /// When it is not good, or keys cannot be had now.
     pub async fn verify(&self, token: &str) -> Result<Caller, Rejection> {
+        let verified = self.verify_remembered(token).await?;
+        Ok(Arc::unwrap_or_clone(verified.caller))
+    }
+
+    /// Tells too when the token ends.
+    pub(crate) async fn verify_remembered(&self, token: &str) -> Result<Verified, Rejection> {
         // Before its hash is made.
         if token.len() > jwt::MAX_TOKEN_LENGTH {
             return Err(Rejection::TooLong);
         }
-        if let Some(caller) = self.verified.get(token) {
-            return Ok(caller);
+        if let Some(verified) = self.verified.get(token) {
+            return Ok(verified);
         }
         let verified = self.verify_new(token).await?;
         self.verified.insert(token, &verified);
-        Ok(verified.caller)
+        Ok(verified)
     }
 
     async fn verify_new(&self, token: &str) -> Result<Verified, Rejection> {
@@ -94,11 +143,15 @@ impl BearerTokens {
         for candidate in issuers.filter(|candidate| candidate.settings().issuer == issuer) {
             match candidate.verify_access(token).await {
                 Ok(verified) => return Ok(verified),
-                Err(error) => rejection = error,
+                Err(error) => rejection = rejection.or(error),
             }
         }
         Err(rejection)
     }
+}
+
+fn wrong(text: String) -> TrustError {
+    TrustError::Setting(text)
 }
 
 /// Without the tokens that it remembers.

@@ -61,13 +61,13 @@ impl AccessEntry {
     }
 
     /// Reads the entry as other token servers mean it: with `*` they mean whatever a client of the distribution
-    /// specification can do, and not what only this registry has.
+    /// specification can do, and not what only this registry has, such as `admin`.
     pub(super) fn foreign_access(&self) -> Option<Access> {
-        self.access_by(|text| match text {
-            "*" => [Action::Pull, Action::Push, Action::Delete]
-                .into_iter()
-                .collect(),
-            text => text.parse::<Action>().map_or(Actions::NONE, Actions::from),
+        self.access_by(|text| match text.parse::<Action>() {
+            Ok(Action::Admin) => Actions::NONE,
+            Ok(action) => action.into(),
+            Err(_) if text == "*" => foreign_actions(),
+            Err(_) => Actions::NONE,
         })
     }
 
@@ -84,6 +84,12 @@ impl AccessEntry {
         let name = self.name.parse().ok()?;
         (!actions.is_empty()).then_some(Access::Repository { name, actions })
     }
+}
+
+/// All that a token of others can give.
+pub(super) fn foreign_actions() -> Actions {
+    let known = [Action::Pull, Action::Push, Action::Delete];
+    known.into_iter().collect()
 }
 
 impl From<&Access> for AccessEntry {

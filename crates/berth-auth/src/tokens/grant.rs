@@ -27,15 +27,10 @@ fn allowed(rules: &Rules, caller: &Caller, access: &Access) -> Option<Access> {
         let is_allowed = caller.reaches_catalog() && rules.allow_pull_somewhere(&caller.identity);
         return is_allowed.then_some(Access::Catalog);
     };
-    let actions = *actions & rules.actions(&caller.identity, name);
-    let mut reached = actions
-        .iter()
-        .filter(|action| caller.reaches(name, *action))
-        .peekable();
-    reached.peek()?;
-    Some(Access::Repository {
+    let actions = *actions & rules.actions(&caller.identity, name) & caller.scope_in(name);
+    (!actions.is_empty()).then(|| Access::Repository {
         name: name.clone(),
-        actions: reached.collect(),
+        actions,
     })
 }
 

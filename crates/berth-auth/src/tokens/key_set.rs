@@ -11,7 +11,7 @@ use super::rejection::Rejection;
 /// How many keys of a set are read.
 const MAX_KEYS: usize = 256;
 
-/// With how many keys of the same id a signature is tried: an issuer has no reason for more.
+/// With how many keys of the same id, or without any, a signature is tried: an issuer has no reason for more.
 const MAX_TRIED: usize = 4;
 
 /// RSA with fewer bits can be broken, and the crate that verifies takes no more.
@@ -73,18 +73,33 @@ impl KeySet {
         for key in self.candidates(header).take(MAX_TRIED) {
             match jwt::verify(token, &key.key, header.alg, expected) {
                 Ok(claims) => return Ok(claims),
-                Err(error) => rejection = error,
+                Err(error) => rejection = rejection.or(error),
             }
         }
         Err(rejection)
     }
 
-    /// The keys that the header means: those of its id, or if it has none all.
+    /// Whether a token with this header may have been signed with a key that is not in the set yet, if none of it fits: the
+    /// header names none that is.
+    pub(super) fn may_lack(&self, header: &jsonwebtoken::Header) -> bool {
+        header.kid.is_none() || self.named(header).next().is_none()
+    }
+
+    /// The keys that the header may mean: those of its id, and those without one. If it has none all.
     fn candidates(&self, header: &jsonwebtoken::Header) -> impl Iterator<Item = &PublicKey> {
-        self.0.iter().filter(|key| {
-            let is_meant = header.kid.is_none() || key.id == header.kid;
-            is_meant && key.algorithms.contains(&header.alg)
-        })
+        let nameless = self.0.iter().filter(|key| key.id.is_none());
+        let others = self
+            .0
+            .iter()
+            .filter(|key| key.id.is_some() && header.kid.is_none());
+        let all = self.named(header).chain(nameless).chain(others);
+        all.filter(|key| key.algorithms.contains(&header.alg))
+    }
+
+    /// The keys of the id that the header has.
+    fn named(&self, header: &jsonwebtoken::Header) -> impl Iterator<Item = &PublicKey> {
+        let is_named = |key: &&PublicKey| key.id.is_some() && key.id == header.kid;
+        self.0.iter().filter(is_named)
     }
 }
 

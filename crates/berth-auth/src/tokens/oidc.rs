@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,6 +15,10 @@ use crate::{Caller, Identity, Named, Patterns};
 
 /// An issuer of OpenID Connect tokens, such as a CI system or a Kubernetes cluster: a table `[[oidc]]` of the
 /// configuration.
+///
+/// At an issuer that serves everybody, such as GitHub's, anybody gets a token and chooses its audience. Then `authenticated`
+/// and `oidc:<label>:*` in rules mean everybody whom the issuer serves: name the subjects that are meant, or demand
+/// [roles](OidcSettings::role) whose claims no stranger has.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OidcSettings {
@@ -22,6 +27,7 @@ pub struct OidcSettings {
     /// What it calls itself: `iss` in tokens.
     pub issuer: String,
     /// For whom its tokens must be: `aud` in tokens. One that no other service accepts, or tokens meant for that can be used here.
+    /// It is no secret and no proof: who asks for a token mostly chooses it.
     pub audience: String,
     /// Its keys: the URL or the file of a JWK set (RFC 7517). If not given, the issuer's discovery document
     /// (`/.well-known/openid-configuration`) says where they are.
@@ -43,8 +49,8 @@ pub struct OidcSettings {
 #[serde(deny_unknown_fields)]
 pub struct OidcRole {
     /// For each claim a glob, or a list of which one must fit. All claims must fit; of a claim that is a list, one element must. A claim
-    /// inside another is named by both with a `/` between: `kubernetes.io/namespace`. In the globs, as in those of
-    /// identities, a `/` is a character like others.
+    /// inside another is named by both with a `/` between: `kubernetes.io/namespace`. In the globs, `/` and `:` are
+    /// characters like others.
     #[serde(deserialize_with = "globs_by_claim")]
     pub claims: BTreeMap<String, Patterns>,
     /// The groups.
@@ -68,10 +74,8 @@ fn globs_by_claim<'de, D: Deserializer<'de>>(
             Globs::One(glob) => vec![glob],
             Globs::Several(globs) => globs,
         };
-        Ok((
-            claim,
-            Patterns::of_identities(globs).map_err(D::Error::custom)?,
-        ))
+        let globs = Patterns::of_claims(globs).map_err(D::Error::custom)?;
+        Ok((claim, globs))
     };
     claims.into_iter().map(read).collect()
 }
@@ -90,12 +94,18 @@ impl OidcIssuer {
     /// An issuer as it is configured. Its keys are fetched when the first token comes.
     ///
     /// # Errors
-    /// When the label cannot be part of a name, the place of its keys cannot be trusted, or the authorities cannot be read.
+    /// When the label cannot be part of a name, the issuer or the audience is empty, the place of its keys cannot be trusted, or the authorities cannot be read.
     pub fn new(settings: OidcSettings) -> Result<Self, TrustError> {
         let is_wrong = |character: char| character == ':' || character.is_control();
         if settings.label.is_empty() || settings.label.contains(is_wrong) {
             return Err(TrustError::Setting(format!(
                 "the label {:?} of an OpenID Connect issuer cannot be part of a name: it must not be empty, and have no colon",
+                settings.label
+            )));
+        }
+        if settings.issuer.is_empty() {
+            return Err(TrustError::Setting(format!(
+                "the OpenID Connect issuer {} has no issuer; give the claim iss of its tokens",
                 settings.label
             )));
         }
@@ -125,7 +135,8 @@ impl OidcIssuer {
     /// # Errors
     /// When it is not good, or keys cannot be had now.
     pub async fn verify(&self, token: &str) -> Result<Caller, Rejection> {
-        Ok(self.verify_access(token).await?.caller)
+        let verified = self.verify_access(token).await?;
+        Ok(Arc::unwrap_or_clone(verified.caller))
     }
 
     pub(super) async fn verify_access(&self, token: &str) -> Result<Verified, Rejection> {
@@ -140,10 +151,8 @@ impl OidcIssuer {
             groups: self.groups(&claims)?,
             grants: None,
         };
-        Ok(Verified {
-            caller: Caller::proven(Identity::Named(named)),
-            expires_at: claims.expiry(),
-        })
+        let caller = Caller::proven(Identity::Named(named));
+        Ok(Verified::new(caller, claims.expiry()))
     }
 
     fn name(&self, claims: &Claims) -> Result<String, Rejection> {

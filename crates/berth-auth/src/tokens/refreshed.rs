@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// Keys cannot be had now.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -21,6 +21,9 @@ impl Unavailable {
         }
     }
 }
+
+/// How long loading may take: whoever waits for it waits no longer.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Where a value comes from.
 #[async_trait]
@@ -165,7 +168,12 @@ impl<L: Load> Shared<L> {
 
     async fn load(self: Arc<Self>, mut attempt: OwnedMutexGuard<Attempt>) {
         attempt.at = Some(Instant::now());
-        match self.loader.load().await {
+        let loaded = timeout(PATIENCE, self.loader.load()).await;
+        let too_slow = |_| {
+            let why = format!("it took longer than {} s", PATIENCE.as_secs());
+            Err(Unavailable::new(self.loader.what(), why))
+        };
+        match loaded.unwrap_or_else(too_slow) {
             Ok(value) => {
                 attempt.failure = None;
                 let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
@@ -181,5 +189,50 @@ impl<L: Load> Shared<L> {
         }
         // From the end, so that a slow answer does not make the next attempt follow at once.
         attempt.at = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    struct Never;
+
+    #[async_trait]
+    impl Load for Never {
+        type Value = ();
+
+        fn what(&self) -> String {
+            "what never comes".to_owned()
+        }
+
+        async fn load(&self) -> Result<(), Unavailable> {
+            pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_what_never_comes() {
+        let second = Duration::from_secs(1);
+        let refreshed = Refreshed::new(
+            Never,
+            Pace {
+                fresh_for: second,
+                usable_for: second,
+                kept_for: second,
+                apart: second,
+                apart_at_first: second,
+            },
+        );
+        let start = Instant::now();
+        let (one, other) = tokio::join!(refreshed.get(), refreshed.get_again());
+        for failed in [one, other] {
+            let failed = failed.expect_err("an error").to_string();
+            let expected = "what never comes cannot be had now: it took longer than 15 s";
+            assert_eq!(failed, expected);
+        }
+        assert!(start.elapsed() < PATIENCE + second);
     }
 }

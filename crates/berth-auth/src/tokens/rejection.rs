@@ -74,6 +74,29 @@ impl fmt::Display for Reason {
 }
 
 impl Rejection {
+    /// Of two reasons why a token is not good, the one that says more: that it may be good, but cannot be verified now; that
+    /// it was good; or whatever else but that somebody does not know it.
+    pub(super) fn or(self, other: Self) -> Self {
+        match other.weight() >= self.weight() {
+            true => other,
+            false => self,
+        }
+    }
+
+    fn weight(&self) -> u8 {
+        match self {
+            Self::Unavailable(_) => 3,
+            Self::Expired => 2,
+            Self::UnknownIssuer | Self::UnknownKey => 0,
+            _ if self.is_bad_signature() => 0,
+            _ => 1,
+        }
+    }
+
+    pub(super) fn is_bad_signature(&self) -> bool {
+        matches!(self, Self::Invalid(reason) if *reason.0.kind() == ErrorKind::InvalidSignature)
+    }
+
     /// What the verification of a JWT says.
     pub(super) fn of(error: jsonwebtoken::errors::Error) -> Self {
         match error.kind() {

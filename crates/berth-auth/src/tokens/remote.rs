@@ -15,6 +15,7 @@ use super::jwt::Expected;
 use super::key_set::KeySet;
 use super::refreshed::{Load, Pace, Refreshed, Unavailable};
 use super::rejection::Rejection;
+use super::signature_checks::in_turn;
 use super::{bearer, jwt};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -114,7 +115,7 @@ impl IssuerKeys {
         Ok(Self(Refreshed::new(source, PACE)))
     }
 
-    /// Verifies a token. If it names a key that is not known, keys are fetched again, but not for each such token.
+    /// Verifies a token. If its key may be one that is not known yet, keys are fetched again, but not for each such token.
     pub(super) async fn verify<C: DeserializeOwned>(
         &self,
         token: &str,
@@ -123,13 +124,19 @@ impl IssuerKeys {
         let header = jwt::header(token)?;
         bearer::check_type(&header)?;
         let keys = self.0.get().await?;
-        match keys.verify(token, &header, expected) {
-            Err(Rejection::UnknownKey) => {
-                self.0.get_again().await?.verify(token, &header, expected)
+        match in_turn(|| keys.verify(token, &header, expected)).await {
+            Err(rejection) if is_key_missing(&rejection, &keys, &header) => {
+                let keys = self.0.get_again().await?;
+                in_turn(|| keys.verify(token, &header, expected)).await
             }
             verified => verified,
         }
     }
+}
+
+fn is_key_missing(rejection: &Rejection, keys: &KeySet, header: &jsonwebtoken::Header) -> bool {
+    matches!(rejection, Rejection::UnknownKey)
+        || (rejection.is_bad_signature() && keys.may_lack(header))
 }
 
 struct KeySource {

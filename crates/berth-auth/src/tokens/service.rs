@@ -1,7 +1,7 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use jsonwebtoken::get_current_timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use super::jwt::{self, Expected, MAX_TOKEN_LENGTH, TYPE};
 use super::refresh::{Fingerprint, Refresh, RefreshSubject};
 use super::rejection::Rejection;
 use super::request::TokenRequest;
+use super::signature_checks::in_turn;
 use super::signing_key::SigningKey;
 use super::signing_keys::{KeyAges, SigningKeys};
 use super::token_answer::TokenAnswer;
@@ -23,7 +24,7 @@ use crate::{Access, Caller, Identity, Named, SigningKeyStore};
 pub struct TokenSettings {
     /// What the registry calls itself in challenges and tokens: `service` of a challenge, and issuer and audience of a token.
     pub service: String,
-    /// How long an access token is good. What a user may do is evaluated at each use, but which groups and which grants of a
+    /// How long an access token is good, an hour at most: what is longer is taken for an hour. What a user may do is evaluated at each use, but which groups and which grants of a
     /// robot's are in the token: this long they go on to hold.
     pub token_lifetime: Duration,
     /// How long a refresh token is good.
@@ -45,6 +46,9 @@ impl Default for TokenSettings {
     }
 }
 
+/// The longest lifetime of an access token: nothing ends one but time.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
 /// Issues the registry's own tokens, and verifies them: JWTs with ES256 as clients of Docker registries know them. Its keys are
 /// made, replaced and forgotten as they age; replicas with one store accept each other's tokens.
 pub struct TokenService {
@@ -60,7 +64,8 @@ struct Period {
 
 impl TokenService {
     /// A service whose keys are in this store. The store is asked when the first token is issued or verified.
-    pub fn new(settings: TokenSettings, store: Arc<dyn SigningKeyStore>) -> Self {
+    pub fn new(mut settings: TokenSettings, store: Arc<dyn SigningKeyStore>) -> Self {
+        settings.token_lifetime = settings.token_lifetime.min(LONGEST_LIFETIME);
         let ages = KeyAges {
             signs_for: settings.key_lifetime,
             longest_token: settings.token_lifetime.max(settings.refresh_lifetime),
@@ -102,18 +107,34 @@ impl TokenService {
         scope: &[Access],
         refresh: Option<&Refresh>,
     ) -> Result<TokenAnswer, TokenError> {
+        self.issue_until(identity, scope, refresh, None).await
+    }
+
+    /// Issues tokens that end when the credential does that they are issued for, if that is sooner.
+    pub(crate) async fn issue_until(
+        &self,
+        identity: &Identity,
+        scope: &[Access],
+        refresh: Option<&Refresh>,
+        expires_at: Option<SystemTime>,
+    ) -> Result<TokenAnswer, TokenError> {
         let key = self.keys.signer().await?;
-        let issued_at = SystemTime::now();
-        let lifetime = self.settings.token_lifetime;
-        let token = sign(&key, TYPE, &self.access_claims(identity, scope))?;
+        let now = SystemTime::now();
+        let period = Period::of(now, self.settings.token_lifetime, expires_at);
+        let claims = self.access_claims(identity, scope, &period);
+        let token = in_turn(|| sign(&key, TYPE, &claims)).await?;
         let refresh_token = match refresh {
-            Some(refresh) => Some(sign(&key, REFRESH, &self.refresh_claims(refresh))?),
+            Some(refresh) => {
+                let period = Period::of(now, self.settings.refresh_lifetime, expires_at);
+                let claims = self.refresh_claims(refresh, &period);
+                Some(in_turn(|| sign(&key, REFRESH, &claims)).await?)
+            }
             None => None,
         };
         Ok(TokenAnswer::new(
             token,
-            issued_at,
-            lifetime,
+            now,
+            Duration::from_secs(period.to.saturating_sub(period.from)),
             refresh_token,
             identity.clone(),
         ))
@@ -124,7 +145,8 @@ impl TokenService {
     /// # Errors
     /// When it is not good, or keys cannot be had now.
     pub async fn verify(&self, token: &str) -> Result<Caller, Rejection> {
-        Ok(self.verify_access(token).await?.caller)
+        let verified = self.verify_access(token).await?;
+        Ok(Arc::unwrap_or_clone(verified.caller))
     }
 
     /// Tells what a refresh token stands for.
@@ -135,7 +157,7 @@ impl TokenService {
         let token = token.expose_secret();
         let key = self.key_of(token, REFRESH).await?;
         let expected = self.expected(REFRESH, &["sub", "nbf"]);
-        let claims: RefreshClaims = key.verify(token, &expected)?;
+        let claims: RefreshClaims = in_turn(|| key.verify(token, &expected)).await?;
         let subject = match claims.berth_robot {
             true => RefreshSubject::Robot(claims.sub),
             false => RefreshSubject::User(claims.sub),
@@ -149,25 +171,24 @@ impl TokenService {
     pub(super) async fn verify_access(&self, token: &str) -> Result<Verified, Rejection> {
         let key = self.key_of(token, TYPE).await?;
         let expected = self.expected(self.service(), &["nbf"]);
-        let claims: AccessClaims = key.verify(token, &expected)?;
+        let claims: AccessClaims = in_turn(|| key.verify(token, &expected)).await?;
         let scope = claims.access.iter().filter_map(AccessEntry::access);
         let scope = Some(scope.collect());
-        let identity = match claims.sub {
-            Some(name) => Identity::Named(Named {
+        let identity = match (claims.sub, claims.berth_grants) {
+            (Some(name), grants) => Identity::Named(Named {
                 name,
                 groups: claims.groups,
-                grants: claims.berth_grants,
+                grants,
             }),
-            None => Identity::Anonymous,
+            (None, Some(grants)) => Identity::Nameless(grants),
+            (None, None) => Identity::Anonymous,
         };
-        Ok(Verified {
-            caller: Caller {
-                identity,
-                scope,
-                is_proven: true,
-            },
-            expires_at: claims.exp,
-        })
+        let caller = Caller {
+            identity,
+            scope,
+            is_proven: true,
+        };
+        Ok(Verified::new(caller, claims.exp))
     }
 
     /// The key that a token names, if the token is of this type.
@@ -188,10 +209,15 @@ impl TokenService {
         }
     }
 
-    fn access_claims(&self, identity: &Identity, scope: &[Access]) -> AccessClaims {
-        let period = Period::of(self.settings.token_lifetime);
+    fn access_claims(
+        &self,
+        identity: &Identity,
+        scope: &[Access],
+        period: &Period,
+    ) -> AccessClaims {
         let (sub, groups, berth_grants) = match identity.clone() {
             Identity::Named(named) => (Some(named.name), named.groups, named.grants),
+            Identity::Nameless(grants) => (None, BTreeSet::new(), Some(grants)),
             Identity::Anonymous => Default::default(),
         };
         AccessClaims {
@@ -208,8 +234,7 @@ impl TokenService {
         }
     }
 
-    fn refresh_claims(&self, refresh: &Refresh) -> RefreshClaims {
-        let period = Period::of(self.settings.refresh_lifetime);
+    fn refresh_claims(&self, refresh: &Refresh, period: &Period) -> RefreshClaims {
         let (sub, berth_robot) = match &refresh.subject {
             RefreshSubject::User(name) => (name.clone(), false),
             RefreshSubject::Robot(id) => (id.clone(), true),
@@ -229,18 +254,26 @@ impl TokenService {
 }
 
 impl Period {
-    fn of(lifetime: Duration) -> Self {
-        let from = get_current_timestamp();
-        let to = from.saturating_add(lifetime.as_secs());
+    fn of(now: SystemTime, lifetime: Duration, until: Option<SystemTime>) -> Self {
+        let from = seconds(now);
+        let until = until.map_or(u64::MAX, seconds);
+        let to = from.saturating_add(lifetime.as_secs()).min(until);
         Self { from, to }
     }
+}
+
+/// Since 1970.
+fn seconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }
 
 fn sign(key: &SigningKey, kind: &str, claims: &impl Serialize) -> Result<SecretString, TokenError> {
     let token = key.sign(kind, claims).map_err(TokenError::signing)?;
     match token.expose_secret().len() > MAX_TOKEN_LENGTH {
         true => Err(TokenError::InvalidRequest(
-            "the token would be too long: ask for fewer repositories at a time".to_owned(),
+            "the token would be too long: ask for fewer repositories at a time, or give the robot fewer grants"
+                .to_owned(),
         )),
         false => Ok(token),
     }

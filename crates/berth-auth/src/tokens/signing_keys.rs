@@ -20,6 +20,12 @@ const PACE: Pace = Pace {
     apart_at_first: Duration::from_secs(1),
 };
 
+/// How old a key is when every replica knows it: twice as old as what they know of the store may be.
+const KNOWN_AFTER: Duration = PACE.fresh_for.saturating_mul(2);
+
+/// How far the clocks of replicas may be apart.
+const CLOCKS_APART: Duration = Duration::from_secs(LEEWAY);
+
 /// When keys of a store are made and forgotten.
 #[derive(Clone, Copy)]
 pub(super) struct KeyAges {
@@ -37,9 +43,9 @@ impl SigningKeys {
         Self(Refreshed::new(StoredKeys { store, ages }, PACE))
     }
 
-    /// The newest key.
+    /// The newest key that every replica knows, so that none refuses what it signs. While there is no such, the oldest.
     pub(super) async fn signer(&self) -> Result<Arc<SigningKey>, Unavailable> {
-        Ok(self.0.get().await?.newest())
+        Ok(self.0.get().await?.signer(SystemTime::now()))
     }
 
     /// The key of this id. If it is not known yet, the store is asked, but not for each such token.
@@ -52,20 +58,28 @@ impl SigningKeys {
     }
 }
 
-/// Keys, the newest apart from the rest.
+/// Keys that can be read, the newest first.
 struct KeyRing {
-    newest: Arc<SigningKey>,
-    older: Vec<Arc<SigningKey>>,
+    oldest: Key,
+    newer: Vec<Key>,
+}
+
+struct Key {
+    key: Arc<SigningKey>,
+    created_at: SystemTime,
 }
 
 impl KeyRing {
-    fn newest(&self) -> Arc<SigningKey> {
-        Arc::clone(&self.newest)
+    fn signer(&self, now: SystemTime) -> Arc<SigningKey> {
+        let mut newer = self.newer.iter();
+        let known = newer.find(|key| is_known(key.created_at, now));
+        Arc::clone(&known.unwrap_or(&self.oldest).key)
     }
 
     fn find(&self, id: &str) -> Option<Arc<SigningKey>> {
-        let mut keys = std::iter::once(&self.newest).chain(&self.older);
-        keys.find(|key| key.id == id).map(Arc::clone)
+        let mut keys = self.newer.iter().chain([&self.oldest]);
+        let found = keys.find(|key| key.key.id == id)?;
+        Some(Arc::clone(&found.key))
     }
 }
 
@@ -90,29 +104,31 @@ impl StoredKeys {
         Ok(keys)
     }
 
-    /// Makes a key if there is none that is new enough, and reads all again: perhaps another replica was faster.
+    /// Makes a key if there is none that is new enough, and reads all again: perhaps another replica was faster. A key of the
+    /// future, from a replica whose clock was wrong, is not new but none yet.
     async fn rotate(
         &self,
         keys: Vec<StoredKey>,
         now: SystemTime,
     ) -> Result<Vec<StoredKey>, Unavailable> {
-        let newest = keys.first().map(|key| key.created_at);
-        if newest.is_some_and(|newest| age(newest, now) < self.ages.signs_for) {
+        let newest = until(&keys, now).next();
+        if newest.is_some_and(|newest| age(newest.created_at, now) < self.ages.signs_for) {
             return Ok(keys);
         }
         let key = SigningKey::generate(now).map_err(|error| self.failed(error))?;
-        let unless_since = newest.unwrap_or(SystemTime::UNIX_EPOCH);
+        let latest = keys.first().map(|key| key.created_at);
+        let unless_since = latest.unwrap_or(SystemTime::UNIX_EPOCH);
         let added = self.store.add(&key, unless_since).await;
         match added {
             Ok(()) => {
                 let keys = self.read().await?;
-                if keys.first().is_some_and(|newest| newest.id == key.id) {
-                    tracing::info!(key = key.id, "a new key signs tokens from now on");
+                if keys.iter().any(|other| other.id == key.id) {
+                    tracing::info!(key = key.id, "there is a new key that signs tokens soon");
                 }
                 Ok(keys)
             }
             // The old one goes on signing.
-            Err(error) if newest.is_some() => {
+            Err(error) if latest.is_some() => {
                 tracing::warn!(%error, "no new key for tokens could be kept");
                 Ok(keys)
             }
@@ -120,10 +136,23 @@ impl StoredKeys {
         }
     }
 
-    /// Forgets keys whose last tokens have expired: a key's last token is from when it had a successor, or from when the last
-    /// replica learned of that.
+    /// Forgets keys whose last tokens have expired: a key's last token is from when it had a successor that signs, or from when
+    /// the last replica learned of that.
+    ///
+    /// What time it is, the keys alone tell here: not before the newest of them but one was made. A clock that is far ahead would
+    /// make others' keys forgotten, and the newest key may be of such a one; so keys are kept for longer than they are
+    /// needed.
     async fn forget(&self, keys: &mut Vec<StoredKey>, now: SystemTime) {
-        let verifies_for = self.ages.longest_token + PACE.kept_for + Duration::from_secs(LEEWAY);
+        let Some(previous) = until(keys, now).nth(1) else {
+            return;
+        };
+        let now = previous.created_at;
+        let verifies_for = self
+            .ages
+            .longest_token
+            .saturating_add(PACE.kept_for)
+            .saturating_add(KNOWN_AFTER)
+            .saturating_add(CLOCKS_APART);
         let mut successors = keys.iter().map(|key| key.created_at);
         let Some(oldest_needed) = successors.find(|since| age(*since, now) > verifies_for) else {
             return;
@@ -152,26 +181,45 @@ impl Load for StoredKeys {
         let keys = self.read().await?;
         let mut keys = self.rotate(keys, now).await?;
         self.forget(&mut keys, now).await;
-        let mut usable = keys.iter().filter_map(readable);
-        let newest = usable
-            .next()
-            .ok_or_else(|| self.failed("none can be read"))?;
-        Ok(KeyRing {
-            newest,
-            older: usable.collect(),
-        })
+        let mut newer: Vec<Key> = keys.iter().filter_map(readable).collect();
+        let oldest = newer.pop();
+        let oldest = oldest.ok_or_else(|| self.failed("none can be read"))?;
+        Ok(KeyRing { oldest, newer })
     }
 }
 
 /// `None` for a key that cannot be read: the others still work.
-fn readable(stored: &StoredKey) -> Option<Arc<SigningKey>> {
+fn readable(stored: &StoredKey) -> Option<Key> {
     match SigningKey::read(stored) {
-        Ok(key) => Some(Arc::new(key)),
+        Ok(key) => Some(Key {
+            key: Arc::new(key),
+            created_at: stored.created_at,
+        }),
         Err(error) => {
             tracing::error!(key = stored.id, %error, "a key of the registry's tokens is left out");
             None
         }
     }
+}
+
+impl StoredKey {
+    /// The one that signs, of all keys of a store, the newest first: the newest that every replica knows, two minutes after it was
+    /// made. While there is no such, the oldest.
+    pub fn signer(keys: &[Self], now: SystemTime) -> Option<&Self> {
+        let known = keys.iter().find(|key| is_known(key.created_at, now));
+        known.or(keys.last())
+    }
+}
+
+/// Whether every replica knows a key.
+fn is_known(created_at: SystemTime, now: SystemTime) -> bool {
+    age(created_at, now) >= KNOWN_AFTER
+}
+
+/// Without those of the future.
+fn until(keys: &[StoredKey], now: SystemTime) -> impl Iterator<Item = &StoredKey> {
+    let latest = now.checked_add(CLOCKS_APART).unwrap_or(now);
+    keys.iter().filter(move |key| key.created_at <= latest)
 }
 
 /// Zero for what is in the future.

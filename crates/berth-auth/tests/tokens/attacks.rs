@@ -29,7 +29,7 @@ impl Target {
         let answer = service.issue(&alice, &[], None).await.unwrap();
         let (id, key) = store.signer();
         Self {
-            bearers: BearerTokens::new(Some(service), None, Vec::new()),
+            bearers: BearerTokens::new(Some(service), None, Vec::new()).unwrap(),
             id,
             key,
             good: answer.token.expose_secret().to_owned(),

@@ -15,6 +15,7 @@ use crate::forging::{OTHER_P256, P256, part};
 use crate::signing_key_store::MemoryKeys;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn replica(store: &Arc<MemoryKeys>) -> TokenService {
     TokenService::new(TokenSettings::default(), store.clone())
@@ -50,12 +51,13 @@ async fn the_first_key_is_made_when_it_is_needed_and_shared() {
 }
 
 #[tokio::test]
-async fn a_key_that_somebody_adds_signs_as_soon_as_it_is_noticed() {
+async fn a_key_that_somebody_adds_signs_once_it_is_noticed() {
     let store = Arc::new(MemoryKeys::default());
     let service = replica(&store);
     let before = token(&service).await;
     let added = StoredKey::generate(SystemTime::now()).unwrap();
     store.add(&added, added.created_at).await.unwrap();
+    store.age(MINUTE * 3);
     pass(Duration::from_secs(180)).await;
     let after = token(&service).await;
     assert_eq!(key_of(&after), added.id);
@@ -91,6 +93,11 @@ async fn an_old_key_gets_a_successor_and_still_verifies() {
     assert_eq!(key_of(&token(&service).await), key_of(&old));
     store.age(DAY * 2);
     pass(Duration::from_secs(130)).await;
+    // Other replicas may not know the new one yet.
+    assert_eq!(key_of(&token(&service).await), key_of(&old));
+    assert_eq!(store.ids().len(), 2);
+    store.age(MINUTE * 2);
+    pass(Duration::from_secs(130)).await;
     let new = token(&service).await;
     assert_ne!(key_of(&new), key_of(&old));
     assert!(service.verify(old.expose_secret()).await.is_ok());
@@ -98,32 +105,95 @@ async fn an_old_key_gets_a_successor_and_still_verifies() {
 }
 
 #[tokio::test]
-async fn a_key_is_forgotten_once_its_last_token_has_expired() {
+async fn a_key_is_forgotten_long_after_its_last_token_has_expired() {
     let store = Arc::new(MemoryKeys::default());
     let now = SystemTime::now();
-    // Its successor is younger than a refresh token gets.
-    store.put("needed", P256, now - DAY * 50);
-    store.put("newest", OTHER_P256, now - DAY * 29);
+    store.put("first", P256, now - DAY * 90);
+    store.put("second", OTHER_P256, now - DAY * 60);
+    store.put("third", P256, now - DAY * 30);
     let service = replica(&store);
+    // That it is time for a fourth, one clock alone says, and it may be wrong.
     token(&service).await;
-    assert_eq!(store.ids(), ["needed", "newest"]);
+    assert_eq!(store.ids().len(), 4);
+    assert_eq!(store.ids()[..3], ["first", "second", "third"]);
 
-    store.age(DAY * 3);
+    // When the third was made, tokens of the first went on to be good for an hour.
+    store.age(DAY * 31);
     pass(Duration::from_secs(130)).await;
     token(&service).await;
     let ids = store.ids();
-    assert_eq!(ids.len(), 2);
-    assert_eq!(ids[0], "newest");
+    assert_eq!(ids.len(), 4);
+    assert_eq!(ids[..2], ["second", "third"]);
 }
 
 #[tokio::test]
-async fn a_key_that_was_made_by_hand_signs() {
+async fn a_clock_that_is_far_ahead_makes_no_key_forgotten() {
+    let store = Arc::new(MemoryKeys::default());
+    let now = SystemTime::now();
+    store.put("older", P256, now - DAY * 40);
+    store.put("newest", OTHER_P256, now - DAY * 10);
+    let before = token(&replica(&store)).await;
+    assert_eq!(key_of(&before), "newest");
+
+    // A year later, as that replica sees it.
+    store.age(DAY * 365);
+    let ahead = replica(&store);
+    token(&ahead).await;
+    store.age(MINUTE * 5);
+    pass(Duration::from_secs(130)).await;
+    token(&ahead).await;
+    assert_eq!(store.ids()[..2], ["older", "newest"]);
+    assert_eq!(store.ids().len(), 3);
+}
+
+#[tokio::test]
+async fn a_key_of_the_future_neither_signs_nor_keeps_others_from_being_made() {
+    let store = Arc::new(MemoryKeys::default());
+    let now = SystemTime::now();
+    store.put("older", P256, now - DAY * 70);
+    store.put("newest", OTHER_P256, now - DAY * 29);
+    store.put("future", P256, now + DAY * 365);
+    let service = replica(&store);
+    assert_eq!(key_of(&token(&service).await), "newest");
+    assert_eq!(store.ids(), ["older", "newest", "future"]);
+
+    store.age(DAY * 2);
+    pass(Duration::from_secs(130)).await;
+    token(&service).await;
+    assert_eq!(store.ids().len(), 4);
+    store.age(MINUTE * 5);
+    pass(Duration::from_secs(130)).await;
+    assert_eq!(key_of(&token(&service).await), store.ids()[3]);
+}
+
+#[tokio::test]
+async fn a_key_that_was_made_by_hand_signs_when_every_replica_knows_it() {
     let store = Arc::new(MemoryKeys::default());
     let service = replica(&store);
-    token(&service).await;
-    store.put("by hand", P256, SystemTime::now() + Duration::from_secs(1));
+    let first = key_of(&token(&service).await);
+    store.age(MINUTE * 10);
+    store.put("by hand", P256, SystemTime::now());
+    pass(Duration::from_secs(130)).await;
+    assert_eq!(key_of(&token(&service).await), first);
+    store.age(MINUTE * 2);
     pass(Duration::from_secs(130)).await;
     assert_eq!(key_of(&token(&service).await), "by hand");
+}
+
+#[tokio::test]
+async fn of_keys_that_are_all_new_the_oldest_signs() {
+    let store = Arc::new(MemoryKeys::default());
+    let now = SystemTime::now();
+    store.put("newest", P256, now - Duration::from_secs(1));
+    store.put("oldest", OTHER_P256, now - Duration::from_secs(2));
+    assert_eq!(key_of(&token(&replica(&store)).await), "oldest");
+    let mut keys = store.keys().await.unwrap();
+    for (later, expected) in [(0, "oldest"), (1, "oldest"), (3, "newest")] {
+        let signer = StoredKey::signer(&keys, now + MINUTE * later);
+        assert_eq!(signer.unwrap().id, expected);
+    }
+    keys.clear();
+    assert!(StoredKey::signer(&keys, now).is_none());
 }
 
 #[tokio::test]
@@ -131,7 +201,8 @@ async fn a_key_of_another_replica_is_found_when_its_first_token_comes() {
     let store = Arc::new(MemoryKeys::default());
     let (one, other) = (replica(&store), replica(&store));
     token(&one).await;
-    store.put("new", P256, SystemTime::now() + Duration::from_secs(1));
+    store.age(MINUTE * 10);
+    store.put("new", P256, SystemTime::now() - MINUTE * 3);
     let new = token(&other).await;
     assert_eq!(key_of(&new), "new");
     pass(Duration::from_secs(3)).await;

@@ -25,7 +25,7 @@ fn target() -> &'static Target {
         let answer = runtime.block_on(service.issue(&alice, &[], None)).unwrap();
         Target {
             runtime,
-            bearers: BearerTokens::new(Some(service), None, Vec::new()),
+            bearers: BearerTokens::new(Some(service), None, Vec::new()).unwrap(),
             good: answer.token.expose_secret().to_owned(),
         }
     })

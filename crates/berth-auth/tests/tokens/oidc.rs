@@ -1,10 +1,16 @@
 //! OpenID Connect issuers: their claims make names and groups.
 
-use berth_auth::{BearerTokens, Identity, Named, OidcIssuer, OidcSettings, Rejection, TrustError};
+use std::sync::Arc;
+
+use berth_auth::{
+    BearerTokens, Identity, Named, OidcIssuer, OidcSettings, Rejection, TokenServer,
+    TokenServerSettings, TokenService, TokenSettings, TrustError,
+};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::forging::{P256, key_set, now, private_key, public_key, signed};
+use crate::signing_key_store::MemoryKeys;
 use crate::web::{Page, Web};
 
 /// An issuer whose discovery document and keys are on this machine.
@@ -212,12 +218,67 @@ async fn one_issuer_may_have_several_audiences() {
     other.audience = "elsewhere".to_owned();
     let issuers =
         [other, settings(&address, "")].map(|settings| OidcIssuer::new(settings).unwrap());
-    let bearers = BearerTokens::new(None, None, issuers.into());
+    let bearers = BearerTokens::new(None, None, issuers.into()).unwrap();
     let caller = bearers.verify(&token(&claims(&address))).await.unwrap();
     assert!(caller.identity.name().unwrap().starts_with("oidc:ci:"));
     let mut claims = claims(&address);
     claims["aud"] = json!("nobody");
     assert!(bearers.verify(&token(&claims)).await.is_err());
+}
+
+#[tokio::test]
+async fn nobody_is_taken_for_another() {
+    let oidc = |label: &str, issuer: &str| {
+        let mut settings = settings(issuer, "");
+        settings.label = label.to_owned();
+        settings.jwks = Some("/keys.json".to_owned());
+        OidcIssuer::new(settings).unwrap()
+    };
+    let server = |issuer: &str| {
+        let settings = TokenServerSettings {
+            realm: "https://tokens.example.com/token".to_owned(),
+            service: "registry".to_owned(),
+            issuer: issuer.to_owned(),
+            jwks: "/keys.json".to_owned(),
+            certificate_authorities: None,
+        };
+        Some(TokenServer::new(settings).unwrap())
+    };
+    let own = |service: &str| {
+        let settings = TokenSettings {
+            service: service.to_owned(),
+            ..TokenSettings::default()
+        };
+        let keys = Arc::new(MemoryKeys::default());
+        Some(Arc::new(TokenService::new(settings, keys)))
+    };
+    let good = vec![
+        oidc("a", "x"),
+        oidc("a", "x"),
+        oidc("b", "x"),
+        oidc("c", "y"),
+    ];
+    assert!(BearerTokens::new(own("berth"), server("tokens"), good).is_ok());
+    for (own, server, issuers, expected) in [
+        (
+            None,
+            None,
+            vec![oidc("a", "x"), oidc("a", "y")],
+            "the label \"a\"",
+        ),
+        (own(""), None, vec![], "has no name"),
+        (own("x"), server("x"), vec![], "both called"),
+        (own("x"), None, vec![oidc("a", "x")], "as a token server is"),
+        (
+            None,
+            server("x"),
+            vec![oidc("b", "y"), oidc("a", "x")],
+            "as a token server is",
+        ),
+    ] {
+        let error = BearerTokens::new(own, server, issuers).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
 }
 
 #[test]
@@ -231,6 +292,9 @@ fn an_issuer_must_be_one_that_can_be_trusted() {
     let mut everybody = settings("https://ci.example.com", "");
     everybody.audience = String::new();
     assert!(matches!(wrong(everybody), TrustError::Setting(_)));
+    let mut nobody = settings("", "");
+    nobody.jwks = Some("/keys.json".to_owned());
+    assert!(matches!(wrong(nobody), TrustError::Setting(_)));
     assert!(matches!(
         wrong(settings("http://ci.example.com", "")),
         TrustError::Url(_)

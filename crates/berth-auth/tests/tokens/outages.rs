@@ -223,7 +223,7 @@ async fn a_remembered_token_does_not_outlive_its_key_for_long() {
     let web = Web::start().await;
     web.put("/keys", Page::Document(keys(P256, "old")));
     let issuer = OidcIssuer::new(settings(&web.url("/keys"))).unwrap();
-    let bearers = BearerTokens::new(None, None, vec![issuer]);
+    let bearers = BearerTokens::new(None, None, vec![issuer]).unwrap();
     let old = token(P256, "old");
     bearers.verify(&old).await.unwrap();
     web.put("/keys", Page::Document(keys(OTHER_P256, "new")));
@@ -325,4 +325,86 @@ async fn a_server_proves_itself_by_a_certificate() {
     let stranger = OidcIssuer::new(settings(&url)).unwrap();
     let refused = stranger.verify(&token(P256, "a")).await;
     assert!(matches!(refused, Err(Rejection::Unavailable(_))));
+}
+
+fn token_without_key(pem: &str, claims: serde_json::Value) -> String {
+    let header = json!({ "alg": "ES256" }).to_string();
+    let claims = claims.to_string();
+    signed(&header, &claims, &private_key(pem), Algorithm::ES256)
+}
+
+fn nameless_keys(pem: &str) -> String {
+    let mut key = public_key(pem, Algorithm::ES256, "");
+    key.as_object_mut().unwrap().remove("kid");
+    key_set(&[key])
+}
+
+#[tokio::test]
+async fn new_keys_are_found_without_their_names() {
+    let claims = json!({ "iss": ISSUER, "sub": "job", "aud": "registry", "exp": now() + 300 });
+    let nameless = token_without_key(OTHER_P256, claims);
+    let named = token(OTHER_P256, "new");
+    for (before, after, new) in [
+        (keys(P256, "old"), keys(OTHER_P256, "new"), &nameless),
+        (nameless_keys(P256), nameless_keys(OTHER_P256), &nameless),
+        (nameless_keys(P256), nameless_keys(OTHER_P256), &named),
+        (nameless_keys(P256), keys(OTHER_P256, "new"), &named),
+    ] {
+        let web = Web::start().await;
+        web.put("/keys", Page::Document(before));
+        let issuer = issuer(&web);
+        assert!(issuer.verify(new).await.is_err());
+        web.put("/keys", Page::Document(after));
+        pass(SECOND * 31).await;
+        assert!(issuer.verify(new).await.is_ok());
+        assert_eq!(web.requests(), 2);
+        // Nor are they fetched for each that is forged.
+        for _ in 0..20 {
+            let forged = token(P256, "new");
+            assert!(issuer.verify(&forged).await.is_err());
+        }
+        assert_eq!(web.requests(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_key_without_a_name_fits_any() {
+    let web = Web::start().await;
+    web.put("/keys", Page::Document(nameless_keys(P256)));
+    let issuer = issuer(&web);
+    assert!(issuer.verify(&token(P256, "a")).await.is_ok());
+    assert!(issuer.verify(&token(OTHER_P256, "a")).await.is_err());
+}
+
+#[tokio::test]
+async fn of_several_keys_or_issuers_the_telling_reason_counts() {
+    let web = Web::start().await;
+    let both = [P256, OTHER_P256].map(|pem| public_key(pem, Algorithm::ES256, "a"));
+    web.put("/keys", Page::Document(key_set(&both)));
+    let up = || settings(&web.url("/keys"));
+    let other_audience = || OidcSettings {
+        audience: "elsewhere".to_owned(),
+        ..up()
+    };
+    let down = || OidcSettings {
+        audience: "elsewhere".to_owned(),
+        ..settings("/nowhere/keys.json")
+    };
+    let bearers = |settings: [OidcSettings; 2]| {
+        let issuers = settings.map(|settings| OidcIssuer::new(settings).unwrap());
+        BearerTokens::new(None, None, issuers.into()).unwrap()
+    };
+    let claims = json!({ "iss": ISSUER, "sub": "job", "aud": "registry", "exp": now() - 300 });
+    let expired = token_without_key(P256, claims);
+    for settings in [[up(), other_audience()], [other_audience(), up()]] {
+        let refused = bearers(settings).verify(&expired).await;
+        assert!(matches!(refused, Err(Rejection::Expired)), "{refused:?}");
+    }
+    for settings in [[up(), down()], [down(), up()]] {
+        let refused = bearers(settings).verify(&expired).await;
+        assert!(
+            matches!(refused, Err(Rejection::Unavailable(_))),
+            "{refused:?}"
+        );
+    }
 }

@@ -146,6 +146,22 @@ fn a_new_password_has_another_fingerprint() {
 }
 
 #[tokio::test]
+async fn no_access_token_lives_for_more_than_an_hour() {
+    let settings = TokenSettings {
+        token_lifetime: Duration::MAX,
+        refresh_lifetime: Duration::MAX,
+        ..TokenSettings::default()
+    };
+    let service = TokenService::new(settings, Arc::new(MemoryKeys::default()));
+    let answer = service.issue(&Identity::Anonymous, &[], None).await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.expires_in, 3600);
+    let claims = part(answer.token.expose_secret(), 1);
+    let (from, to) = (claims["nbf"].as_u64(), claims["exp"].as_u64());
+    assert_eq!(to.unwrap() - from.unwrap(), 3600);
+}
+
+#[tokio::test]
 async fn a_token_of_another_service_is_not_accepted() {
     let store = Arc::new(MemoryKeys::default());
     let settings = TokenSettings {
@@ -221,6 +237,24 @@ fn what_is_granted_is_asked_and_allowed() {
         granted(&rules, &narrow, &asked),
         scope(&["repository:team/app:pull"])
     );
+    let root = berth_auth::Rule {
+        repositories: Patterns::all(),
+        who: vec!["root".to_owned().try_into().unwrap()],
+        actions: Actions::ALL,
+    };
+    let root_pushes = Caller {
+        scope: Some(scope(&["repository:team/app:push"])),
+        ..Caller::proven(Identity::named("root"))
+    };
+    let everything = scope(&["repository:team/app:admin"]);
+    assert_eq!(
+        granted(
+            &Rules::new(vec![root], Default::default()),
+            &root_pushes,
+            &everything
+        ),
+        scope(&["repository:team/app:push"])
+    );
     let nothing = Access::Repository {
         name: "team/app".parse().unwrap(),
         actions: Actions::NONE,
@@ -246,7 +280,7 @@ fn a_request_for_another_service_is_refused() {
 async fn a_remembered_token_costs_no_signature() {
     let store = Arc::new(MemoryKeys::default());
     let service = Arc::new(TokenService::new(TokenSettings::default(), store.clone()));
-    let bearers = BearerTokens::new(Some(Arc::clone(&service)), None, Vec::new());
+    let bearers = BearerTokens::new(Some(Arc::clone(&service)), None, Vec::new()).unwrap();
     let token = issued(
         &service,
         &Identity::named("alice"),
@@ -282,7 +316,7 @@ async fn a_token_is_forgotten_when_it_expires() {
     };
     let store = Arc::new(MemoryKeys::default());
     let service = Arc::new(TokenService::new(settings, store.clone()));
-    let bearers = BearerTokens::new(Some(Arc::clone(&service)), None, Vec::new());
+    let bearers = BearerTokens::new(Some(Arc::clone(&service)), None, Vec::new()).unwrap();
     issued(&service, &Identity::Anonymous, &[]).await;
     // A second of the leeway is left.
     let (id, key) = store.signer();

@@ -86,7 +86,7 @@ async fn what_it_lists_may_be_done_and_nothing_else() {
     let (server, _file) = server(&[public_key(P256, Algorithm::ES256, "a")]);
     let token = token(P256, Algorithm::ES256, "a", &claims());
     let caller = server.verify(&token).await.unwrap();
-    assert_eq!(caller.identity.name(), Some("alice"));
+    assert_eq!(caller.identity.name(), Some("external:alice"));
     let scope: Vec<Access> = Access::parse("repository:team/app:pull,push")
         .into_iter()
         .collect();
@@ -104,6 +104,7 @@ async fn what_it_lists_may_be_done_and_nothing_else() {
         gate.decide(&caller, &other, Action::Pull),
         Decision::WiderScope
     );
+    assert_eq!(gate.decide(&caller, &app, Action::Admin), Decision::Denied);
     assert_eq!(gate.decide_catalog(&caller), Decision::WiderScope);
     assert!(!gate.may_pull_everywhere(&caller));
 }
@@ -120,34 +121,69 @@ async fn everything_means_what_others_know() {
     let caller = server.verify(&token).await.unwrap();
     let name = "a".parse().unwrap();
     assert!(caller.reaches(&name, Action::Delete) && caller.reaches_catalog());
-    assert!(!caller.reaches(&name, Action::Admin));
+    let gate = Gate::new(GateSettings::default()).unwrap();
+    assert!(gate.may(&caller, &name, Action::Delete));
+    assert!(!gate.may(&caller, &name, Action::Admin));
+    // The server has granted the list, and with it every name.
+    assert_eq!(gate.decide_catalog(&caller), Decision::Allowed);
+    assert!(gate.may_list_everything(&caller));
 }
 
 #[tokio::test]
-async fn a_subject_is_a_plain_name() {
+async fn nobody_else_makes_an_administrator() {
     let (server, _file) = server(&[public_key(P256, Algorithm::ES256, "a")]);
-    for (subject, name) in [
-        (json!("alice"), Some("alice")),
+    let mut claims = claims();
+    claims["access"] = json!([
+        { "type": "repository", "name": "a", "actions": ["admin"] },
+        { "type": "repository", "name": "b", "actions": ["admin", "push"] },
+    ]);
+    let token = token(P256, Algorithm::ES256, "a", &claims);
+    let caller = server.verify(&token).await.unwrap();
+    let gate = Gate::new(GateSettings::default()).unwrap();
+    let name = "a".parse().unwrap();
+    for action in Action::ALL {
+        assert!(!gate.may(&caller, &name, action), "{action}");
+    }
+    let name = "b".parse().unwrap();
+    let allowed = Action::ALL.map(|action| gate.may(&caller, &name, action));
+    assert_eq!(allowed, [false, true, false, false]);
+}
+
+#[tokio::test]
+async fn a_subject_has_a_name_of_its_own_kind() {
+    let (server, _file) = server(&[public_key(P256, Algorithm::ES256, "a")]);
+    for (subject, expected) in [
+        (json!("alice"), Some("external:alice")),
+        (json!("token:ci"), Some("external:token:ci")),
         (json!(""), Some("anonymous")),
         (json!(null), Some("anonymous")),
-        (json!("token:ci"), None),
-        (json!("oidc:ci:x"), None),
         (json!("a\nb"), None),
         (json!(7), None),
     ] {
         let mut claims = claims();
         claims["sub"] = subject;
-        let caller = server
-            .verify(&token(P256, Algorithm::ES256, "a", &claims))
-            .await;
-        assert_eq!(
-            caller
-                .ok()
-                .as_ref()
-                .and_then(|caller| caller.identity.name()),
-            name
-        );
+        let token = token(P256, Algorithm::ES256, "a", &claims);
+        let caller = server.verify(&token).await.ok();
+        let shown = caller.map(|caller| caller.identity.to_string());
+        assert_eq!(shown.as_deref(), expected);
     }
+}
+
+#[tokio::test]
+async fn who_has_no_subject_has_no_name_and_yet_the_grants() {
+    let (server, _file) = server(&[public_key(P256, Algorithm::ES256, "a")]);
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().remove("sub");
+    let token = token(P256, Algorithm::ES256, "a", &claims);
+    let caller = server.verify(&token).await.unwrap();
+    assert_eq!(caller.identity.name(), None);
+    let gate = Gate::new(GateSettings::default()).unwrap();
+    let app = "team/app".parse().unwrap();
+    assert!(gate.may(&caller, &app, Action::Push));
+    assert_eq!(
+        gate.decide(&caller, &app, Action::Delete),
+        Decision::WiderScope
+    );
 }
 
 #[tokio::test]
@@ -304,7 +340,7 @@ async fn claims_must_be_right() {
 #[tokio::test]
 async fn its_tokens_are_told_from_others_by_their_issuer() {
     let (server, _file) = server(&[public_key(P256, Algorithm::ES256, "a")]);
-    let bearers = BearerTokens::new(None, Some(server), Vec::new());
+    let bearers = BearerTokens::new(None, Some(server), Vec::new()).unwrap();
     let good = token(P256, Algorithm::ES256, "a", &claims());
     assert!(bearers.verify(&good).await.is_ok());
     let mut claims = claims();
@@ -323,6 +359,18 @@ async fn a_file_that_is_not_there_is_an_outage_and_not_a_bad_token() {
         .verify(&token(P256, Algorithm::ES256, "a", &claims()))
         .await;
     assert!(matches!(refused, Err(Rejection::Unavailable(_))));
+}
+
+#[test]
+fn it_must_have_an_issuer_and_a_service() {
+    let mut nobody = settings("/keys.json");
+    nobody.issuer = String::new();
+    let mut nothing = settings("/keys.json");
+    nothing.service = String::new();
+    for wrong in [nobody, nothing] {
+        let refused = TokenServer::new(wrong).err();
+        assert!(matches!(refused, Some(TrustError::Setting(_))));
+    }
 }
 
 #[test]

@@ -1,4 +1,3 @@
-use std::collections::HashSet;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -50,10 +49,5 @@ impl<M: CollectionStore> CollectionStore for FaultyMetadata<M> {
             .metadata
             .forget_blobs(digests, condemned_before, unused_since);
         self.faults.step("forget_blobs", forgotten).await
-    }
-
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let unrecorded = self.metadata.unrecorded(digests);
-        self.faults.step("unrecorded", unrecorded).await
     }
 }

@@ -71,4 +71,8 @@ impl<M: InspectionStore> InspectionStore for FaultyMetadata<M> {
     async fn damages(&self) -> Result<Vec<String>, MetadataError> {
         self.faults.step("damages", self.metadata.damages()).await
     }
+
+    async fn recount(&self) -> Result<Vec<String>, MetadataError> {
+        self.faults.step("recount", self.metadata.recount()).await
+    }
 }

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 pub(crate) static HERE: LazyLock<RepositoryName> = LazyLock::new(|| "here".parse().unwrap());
 pub(crate) static THERE: LazyLock<RepositoryName> = LazyLock::new(|| "there".parse().unwrap());
+/// It may hold one layer.
+pub(crate) static NARROW: LazyLock<RepositoryName> = LazyLock::new(|| "narrow".parse().unwrap());
 
 pub(crate) const CONFIG: &str = "the config of an image";
 pub(crate) const LAYER: &str = "the layer of an image, in a few words";

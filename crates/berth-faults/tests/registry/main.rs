@@ -18,6 +18,7 @@ mod manifest;
 mod mount;
 mod process;
 mod push;
+mod refused;
 mod retention;
 mod rivals;
 mod scenario;

@@ -6,11 +6,11 @@ use berth_collector::Collector;
 use berth_faults::{Faults, FaultyBlobs, FaultyMetadata};
 use berth_metadata::InspectionStore;
 use berth_metadata::contract::Collected;
-use berth_registry::{Content, Grace, Registry, Settings};
+use berth_registry::{Content, Grace, Holders, QuotaRule, Registry, Settings};
 use berth_spec::{RepositoryName, Tag};
 use bytes::Bytes;
 
-use crate::contents::digest;
+use crate::contents::{HERE, LAYER, NARROW, THERE, digest};
 use crate::session::Remembered;
 
 /// A registry and its garbage collection.
@@ -32,6 +32,17 @@ pub(crate) struct Stored {
     pub(crate) blobs: Arc<dyn BlobStore>,
 }
 
+fn ample(namespace: &RepositoryName) -> QuotaRule {
+    let holders = Holders::Namespace(namespace.clone());
+    QuotaRule::new(holders, Some(1 << 40), Some(1 << 20)).unwrap()
+}
+
+/// Room for one layer.
+fn narrow() -> QuotaRule {
+    let holders = Holders::Namespace(NARROW.clone());
+    QuotaRule::new(holders, Some(LAYER.len() as u64), None).unwrap()
+}
+
 impl Process {
     pub(crate) fn over<M: Collected + InspectionStore, B: BlobStore>(
         stores: (Arc<M>, Arc<B>),
@@ -47,10 +58,12 @@ impl Process {
         [of_registry, of_collector]: [&Faults; 2],
         remembered: &Remembered,
     ) -> Self {
-        // So that each link is old enough to be renewed when it is promised.
         let settings = Settings {
             tag_deletion: true,
+            // So that each link is old enough to be renewed when it is promised.
             collection_grace: Grace(Duration::ZERO),
+            // Ample: what looks at them fails too.
+            quotas: vec![ample(&HERE), ample(&THERE), narrow()],
             ..Settings::default()
         };
         let stored = Stored {

@@ -15,8 +15,9 @@ use crate::contents::{HERE, LAYER, THERE, digest, image};
 use crate::left::{settle, until_moment};
 use crate::manifest;
 use crate::process::{Process, later};
+use crate::refused;
 use crate::scenario::Outcome;
-use crate::seen::look;
+use crate::seen::{look, recorded};
 use crate::tidy::tidy;
 
 /// What is known of the blob before.
@@ -35,12 +36,20 @@ enum Rival {
     Mount,
     Head,
     Put,
+    /// A push of it to where it does not fit, which is known only at its end.
+    Refused,
     Collect,
     Sweep,
 }
 
 const BEFORE: [Before; 3] = [Before::Unused, Before::Condemned, Before::File];
-const OF_REGISTRY: [Rival; 4] = [Rival::Push, Rival::Mount, Rival::Head, Rival::Put];
+const OF_REGISTRY: [Rival; 5] = [
+    Rival::Push,
+    Rival::Mount,
+    Rival::Head,
+    Rival::Put,
+    Rival::Refused,
+];
 const OF_COLLECTOR: [Rival; 2] = [Rival::Collect, Rival::Sweep];
 
 /// Every pair of rivals, in both orders, and what they find.
@@ -93,6 +102,7 @@ impl Rival {
                 let content = Content::from_bytes(LAYER);
                 registry.push_blob(&THERE, &digest, content).await?;
             }
+            Self::Refused => refused::push(process).await?,
             Self::Mount => drop(registry.mount_blob(&THERE, None, &digest).await?),
             Self::Head => drop(registry.blob(&HERE, &digest).await?),
             Self::Put => {
@@ -116,6 +126,7 @@ fn assert_is_allowed(outcome: Outcome) {
         error.downcast_ref(),
         Some(
             RegistryError::RepositoryUnknown(_)
+                | RegistryError::QuotaExceeded(_)
                 | RegistryError::BlobUnknown { .. }
                 | RegistryError::ReferencesUnknown { .. }
         )
@@ -140,11 +151,14 @@ async fn moments(before: Before, rival: Rival) -> usize {
 
 /// Stops for so long at one moment.
 fn stop_at(moment: usize, time: Duration) -> Faults {
-    let fault = match moment % 2 {
+    Faults::at(moment.div_ceil(2), pause(moment, time))
+}
+
+fn pause(moment: usize, time: Duration) -> Fault {
+    match moment % 2 {
         1 => Fault::Sleep(time),
         _ => Fault::Linger(time),
-    };
-    Faults::at(moment.div_ceil(2), fault)
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,6 +186,48 @@ async fn rivals_leave_what_is_there_whole() {
 
 fn pairs([one, other]: [usize; 2]) -> impl Iterator<Item = (usize, usize)> {
     (1..=one).flat_map(move |one| (1..=other).map(move |other| (one, other)))
+}
+
+/// Whether there is a file of the blob.
+async fn has_file(process: &Process) -> bool {
+    let file = process.stored.blobs.open(&digest(LAYER)).await.unwrap();
+    file.is_some()
+}
+
+/// Both through one registry, which is what makes them share their guards.
+#[tokio::test(start_paused = true)]
+async fn a_refused_push_takes_nothing_from_others_and_leaves_nothing() {
+    let [begin, short, long] = [1, 10, 100].map(Duration::from_millis);
+    let none = Faults::none();
+    for other in OF_REGISTRY {
+        for (before, rivals) in BEFORE.into_iter().flat_map(|before| {
+            [[Rival::Refused, other], [other, Rival::Refused]].map(|rivals| (before, rivals))
+        }) {
+            let [first, second] = rivals;
+            let count = moments(before, first).await + moments(before, second).await;
+            for (one, another) in pairs([count, count]).filter(|(one, another)| one <= another) {
+                println!("{before:?}: {first:?} and {second:?} stop at {one} and {another}");
+                let faults = Faults::planned(move |step, _| {
+                    let stops = [(one, short), (another, long)];
+                    let stop = stops.iter().find(|(moment, _)| moment.div_ceil(2) == step);
+                    stop.map(|(moment, time)| pause(*moment, *time))
+                });
+                let process = prepare(before, [&faults, &none]).await;
+                let later = async {
+                    sleep(begin).await;
+                    second.act(&process).await
+                };
+                let (done, done_later) = tokio::join!(first.act(&process), later);
+                settle(&process).await;
+                let is_known = recorded(&process.stored).await.contains(&digest(LAYER));
+                assert_eq!(has_file(&process).await, is_known);
+                assert_is_allowed(done);
+                assert_is_allowed(done_later);
+                faults.cease();
+                assert_whole(&process).await;
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName};
 
-use super::{Scheme, authority};
+use super::{ForwardedHeader, Scheme, authority};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -20,12 +20,16 @@ pub(super) struct Hop {
     pub(super) host: Option<String>,
 }
 
-/// What all of them tell; the nearest proxy is the last. If there is a `Forwarded`, nothing else counts, and
-/// if that cannot be read, nothing does: a client might have made it so.
-pub(super) fn hops(headers: &HeaderMap) -> Vec<Hop> {
-    if !headers.contains_key(FORWARDED) {
-        return of_lists(headers);
+/// What all of them tell in these headers; the nearest proxy is the last.
+pub(super) fn hops(header: ForwardedHeader, headers: &HeaderMap) -> Vec<Hop> {
+    match header {
+        ForwardedHeader::XForwarded => of_lists(headers),
+        ForwardedHeader::Forwarded => of_elements(headers),
     }
+}
+
+/// `Forwarded`. If a line cannot be read, nothing counts: a client might have made it so.
+fn of_elements(headers: &HeaderMap) -> Vec<Hop> {
     let values = headers.get_all(FORWARDED).iter();
     let elements = values.map(|value| elements(value.to_str().ok()?));
     let hops: Option<Vec<Vec<Hop>>> = elements.collect();

@@ -7,8 +7,20 @@ const TRUSTED: [&str; 3] = ["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"];
 
 fn origins() -> Origins {
     Origins {
-        public_url: None,
         trusted_proxies: TRUSTED.map(|network| network.parse().unwrap()).to_vec(),
+        ..Origins::default()
+    }
+}
+
+/// Origins of which proxies tell in the headers that are there.
+fn origins_for(headers: &[(&str, &str)]) -> Origins {
+    let forwarded = match headers.iter().any(|(name, _)| *name == "forwarded") {
+        true => ForwardedHeader::Forwarded,
+        false => ForwardedHeader::XForwarded,
+    };
+    Origins {
+        forwarded,
+        ..origins()
     }
 }
 
@@ -33,7 +45,7 @@ fn parts(headers: &[(&str, &str)]) -> Parts {
 }
 
 fn origin(peer: &str, headers: &[(&str, &str)]) -> Origin {
-    origins().origin(&connection(peer, false), &parts(headers))
+    origins_for(headers).origin(&connection(peer, false), &parts(headers))
 }
 
 /// What is told of a client, as `<base URL> <client>`.
@@ -196,15 +208,6 @@ fn what_trusted_proxies_tell_is_believed() {
             )],
             "https://public 10.1.1.1",
         ),
-        // One of the two counts.
-        (
-            &[
-                ("forwarded", "for=198.51.100.1"),
-                ("x-forwarded-for", "198.51.100.2"),
-                ("x-forwarded-proto", "https"),
-            ],
-            "http://registry 198.51.100.1",
-        ),
     ];
     for (headers, expected) in cases {
         let headers = [&[("host", "registry")], *headers].concat();
@@ -212,6 +215,50 @@ fn what_trusted_proxies_tell_is_believed() {
             assert_eq!(told(&origin(peer, &headers)), *expected, "{headers:?}");
         }
     }
+}
+
+/// A proxy that writes the one kind of headers passes on the other as the client wrote it.
+#[test]
+fn only_the_headers_that_the_proxies_write_are_believed() {
+    let headers = [
+        ("host", "registry"),
+        ("forwarded", "for=198.51.100.1;proto=https;host=one"),
+        ("x-forwarded-for", "198.51.100.2"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "two"),
+    ];
+    let forwarded = [headers[0], headers[1]];
+    let lists = [headers[0], headers[2], headers[3], headers[4]];
+    for (header, headers, expected) in [
+        (
+            ForwardedHeader::XForwarded,
+            &headers[..],
+            "https://two 198.51.100.2",
+        ),
+        (
+            ForwardedHeader::Forwarded,
+            &headers[..],
+            "https://one 198.51.100.1",
+        ),
+        (
+            ForwardedHeader::XForwarded,
+            &forwarded[..],
+            "http://registry 10.1.1.1",
+        ),
+        (
+            ForwardedHeader::Forwarded,
+            &lists[..],
+            "http://registry 10.1.1.1",
+        ),
+    ] {
+        let origins = Origins {
+            forwarded: header,
+            ..origins()
+        };
+        let origin = origins.origin(&connection("10.1.1.1", false), &parts(headers));
+        assert_eq!(told(&origin), expected, "{header:?} {headers:?}");
+    }
+    assert_eq!(Origins::default().forwarded, ForwardedHeader::XForwarded);
 }
 
 #[test]
@@ -302,17 +349,54 @@ fn a_location_is_absolute_if_scheme_and_host_are_told() {
 
 #[test]
 fn the_public_url_counts_before_all() {
-    let origins = Origins {
-        public_url: Some("https://public".parse().unwrap()),
-        ..origins()
-    };
-    let parts = parts(&[
+    let headers = [
         ("host", "registry"),
         ("forwarded", "for=198.51.100.1;proto=http;host=other"),
-    ]);
+    ];
+    let origins = Origins {
+        public_url: Some("https://public".parse().unwrap()),
+        ..origins_for(&headers)
+    };
+    let parts = parts(&headers);
     let origin = origins.origin(&connection("10.1.1.1", false), &parts);
     assert_eq!(told(&origin), "https://public 198.51.100.1");
     assert_eq!(origin.location("/v2/a"), "https://public/v2/a");
     let elsewhere = "https://elsewhere/v2/a";
     assert_eq!(origin.location(elsewhere), elsewhere);
+}
+
+/// A name can be made to lead here by whoever owns it; an address cannot.
+#[test]
+fn only_an_address_is_surely_this_server() {
+    for (host, is_address) in [
+        ("127.0.0.1:5000", true),
+        ("127.0.0.1", true),
+        ("[::1]:5000", true),
+        ("[::1]", true),
+        ("localhost:5000", true),
+        ("LOCALHOST", true),
+        ("registry:5000", false),
+        ("localhost.evil.example", false),
+        ("127.0.0.1.evil.example:5000", false),
+    ] {
+        let origin = origin("203.0.113.9", &[("host", host)]);
+        assert_eq!(origin.is_on_an_address(), is_address, "{host}");
+    }
+}
+
+#[test]
+fn the_origin_of_a_page_names_this_server_or_another() {
+    let origin = origin("203.0.113.9", &[("host", "registry:5000")]);
+    for (page, is_named) in [
+        ("http://registry:5000", true),
+        ("https://Registry:5000", true),
+        ("http://registry", false),
+        ("http://evil:5000", false),
+        ("null", false),
+        ("", false),
+        ("registry:5000", false),
+    ] {
+        let header = HeaderValue::from_static(page);
+        assert_eq!(origin.is_named_by(&header), is_named, "{page}");
+    }
 }

@@ -26,19 +26,29 @@ impl<'a> ClientKey<'a> {
 /// The addresses that one client has: a single one of IPv4, and 64 bits' worth of IPv6, which is the least that
 /// anybody is given (RFC 6177).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Network(IpAddr);
+pub(crate) struct Network(IpAddr);
 
 impl Network {
-    pub(super) fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         // A socket for both versions tells an IPv4 address as a mapped one, all of which are in one network.
         Self(match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let prefix = u128::from(address) & !u128::from(u64::MAX);
-                Ipv6Addr::from(prefix).into()
-            }
+            IpAddr::V6(address) => prefix(address, 64).into(),
             address @ IpAddr::V4(_) => address,
         })
     }
+
+    /// The 80 bits' worth of addresses of IPv6 (a /48) that one site may be given; `None` for IPv4.
+    pub(super) fn site_of(address: IpAddr) -> Option<Self> {
+        match address.to_canonical() {
+            IpAddr::V6(address) => Some(Self(prefix(address, 48).into())),
+            IpAddr::V4(_) => None,
+        }
+    }
+}
+
+/// The first bits of an address, of which there are 1 to 128.
+fn prefix(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
+    (u128::from(address) & (u128::MAX << (128 - bits))).into()
 }
 
 #[cfg(test)]
@@ -57,6 +67,15 @@ mod tests {
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:0:0:2"));
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
         assert_ne!(key("::"), key("0.0.0.0"));
+    }
+
+    #[test]
+    fn networks_of_one_site_have_one_site() {
+        let site = |address: &str| Network::site_of(address.parse().unwrap());
+        assert_eq!(site("2001:db8::1"), site("2001:db8:0:ffff::1"));
+        assert_ne!(site("2001:db8::1"), site("2001:db8:1::1"));
+        assert_eq!(site("192.0.2.1"), None);
+        assert_eq!(site("::ffff:192.0.2.1"), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use berth_auth::Identity;
 use tokio::time::{Duration, Instant};
 
 use super::client_key::Network;
@@ -13,9 +14,14 @@ use super::settings::ThrottleSettings;
 /// program that has a wrong password, and tries on and on, does not lock out all others behind the same address.
 const ALL_NAMES: u32 = 3;
 
+/// How many times as many failures the networks of one site of IPv6 may have together as one of them. A site may be one
+/// guesser with 65,536 networks, or many who have nothing to do with each other.
+const ALL_NETWORKS: u32 = 10;
+
 /// Sees to it that passwords cannot be guessed: bounds how many logins fail.
 ///
-/// Failures are counted for each address together with each user name, and for each address with all names. They are not
+/// Failures are counted for each address together with each user name, and for each address with all names; of IPv6, an
+/// address is a network of 64 bits, and the networks of a site (48 bits) count together as well. They are not
 /// counted for a name alone: else anybody could lock out somebody else from anywhere. Whoever is over a limit is
 /// refused before anything is hashed, and being refused counts as no failure.
 ///
@@ -30,6 +36,7 @@ pub struct LoginGuard(Option<Guard>);
 struct Guard {
     one_name: Counted,
     all_names: Counted,
+    site: Counted,
 }
 
 #[derive(Debug)]
@@ -41,11 +48,16 @@ struct Counted {
 impl LoginGuard {
     /// With [`ThrottleSettings::login_failures_per_minute`].
     pub fn new(settings: &ThrottleSettings) -> Self {
-        let guard = |per_minute: NonZeroU32| Guard {
-            one_name: Counted::new(per_minute),
-            all_names: Counted::new(
-                per_minute.saturating_mul(NonZeroU32::MIN.saturating_add(ALL_NAMES - 1)),
-            ),
+        let times = |rate: NonZeroU32, factor: u32| {
+            rate.saturating_mul(NonZeroU32::MIN.saturating_add(factor - 1))
+        };
+        let guard = |per_minute: NonZeroU32| {
+            let all_names = times(per_minute, ALL_NAMES);
+            Guard {
+                one_name: Counted::new(per_minute),
+                all_names: Counted::new(all_names),
+                site: Counted::new(times(all_names, ALL_NETWORKS)),
+            }
         };
         Self(settings.login_failures_per_minute.map(guard))
     }
@@ -59,7 +71,11 @@ impl LoginGuard {
         let Some(guard) = &self.0 else { return Ok(()) };
         let (network, now) = (Network::of(address), Instant::now());
         let one_name = guard.one_name.wait(&(network, user), now);
-        let wait = one_name.max(guard.all_names.wait(&network, now));
+        let site = Network::site_of(address);
+        let of_site = site.and_then(|site| guard.site.wait(&site, now));
+        let wait = one_name
+            .max(guard.all_names.wait(&network, now))
+            .max(of_site);
         match wait {
             Some(wait) => Err(Refused::new(TooMany::FailedLogins, wait)),
             None => Ok(()),
@@ -72,12 +88,20 @@ impl LoginGuard {
         let (network, now) = (Network::of(address), Instant::now());
         guard.one_name.charge(&(network, user), now);
         guard.all_names.charge(&network, now);
+        if let Some(site) = Network::site_of(address) {
+            guard.site.charge(&site, now);
+        }
     }
 
-    /// Notes that a login was good: what failed for this user from this address was a mistake, and is forgotten.
-    /// It stays counted for the address: else one good account would let it guess the passwords of all others.
-    pub fn succeeded(&self, address: IpAddr, user: &str) {
+    /// Notes that a login was good, and whom it proved: what failed for this user from this address was a mistake, and
+    /// is forgotten, if it is this user. A robot's secret goes with any name, and would else let its owner guess the
+    /// password of that one. It stays counted for the address: else one good account would let it guess the passwords
+    /// of all others.
+    pub fn succeeded(&self, address: IpAddr, user: &str, proven: &Identity) {
         let Some(guard) = &self.0 else { return };
+        if proven.name() != Some(user) {
+            return;
+        }
         let network = Network::of(address);
         guard.one_name.forget(&(network, user), Instant::now());
     }
@@ -185,15 +209,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn another_network_of_the_same_site_does_not_help_for_long() {
+        let guard = guard(10);
+        let address = |site: u16, number: u16| -> IpAddr {
+            std::net::Ipv6Addr::new(0x2001, 0xdb8, site, number, 0, 0, 0, 1).into()
+        };
+        let tries = (0..1000).map(|number| failures(&guard, address(1, number), "alice", 1));
+        assert_eq!(tries.sum::<usize>(), 300);
+        assert!(guard.check(address(1, 2000), "bob").is_err());
+        assert_eq!(guard.check(address(2, 1), "alice"), Ok(()));
+        assert_eq!(guard.check(HERE, "alice"), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_good_login_makes_up_for_mistakes_but_not_for_guesses_of_others_passwords() {
         let guard = guard(10);
         for _ in 0..3 {
             assert_eq!(failures(&guard, HERE, "alice", 9), 9);
-            guard.succeeded(HERE, "alice");
+            guard.succeeded(HERE, "alice", &Identity::named("alice"));
         }
         assert_eq!(failures(&guard, HERE, "bob", 10), 3);
-        guard.succeeded(HERE, "alice");
+        guard.succeeded(HERE, "alice", &Identity::named("alice"));
         assert_eq!(failures(&guard, HERE, "bob", 10), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_secret_of_a_robot_makes_up_for_no_guesses_of_a_password() {
+        let guard = guard(10);
+        assert_eq!(failures(&guard, HERE, "alice", 9), 9);
+        guard.succeeded(HERE, "alice", &Identity::named("token:ci"));
+        assert_eq!(failures(&guard, HERE, "alice", 9), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -220,7 +265,8 @@ mod tests {
         let guard = guard(1);
         for number in 0..1000 {
             guard.check(HERE, &number.to_string()).unwrap();
-            guard.succeeded(HERE, &number.to_string());
+            let name = number.to_string();
+            guard.succeeded(HERE, &name, &Identity::named(&name));
         }
         assert_eq!(guard.0.unwrap().one_name.clients.len(), 0);
     }

@@ -1,6 +1,6 @@
-use berth_spec::{Reference, RepositoryName};
+use berth_spec::{Reference, RepositoryName, media_types};
 
-use super::{Collected, blob, by_tag, manifest, put, repository, tag};
+use super::{Collected, blob, by_tag, manifest, media_type, put, repository, tag};
 use crate::{
     Blob, Bounds, Condition, Counted, DeleteTag, Expected, MetadataError, MetadataStore,
     NewManifest, PutManifest, Quota, QuotaExceeded, Scope, Usage,
@@ -88,6 +88,57 @@ pub(super) async fn an_immutable_tag_is_neither_moved_nor_deleted(store: &dyn Me
     let moved = store.manifest(&here, &by_tag("v1")).await.unwrap();
     assert_eq!(moved.unwrap().digest, second.digest);
     assert!(store.delete_manifest(&here, &second.digest).await.unwrap());
+}
+
+pub(super) async fn what_an_immutable_tag_points_to_stays_what_it_is(store: &dyn MetadataStore) {
+    let (here, bounds) = (repository("immutable/contents"), immutable());
+    let first = tagged("says not what it is", &["v1", "latest"]);
+    put(store, &here, &first).await;
+    let by_digest = NewManifest {
+        tags: Vec::new(),
+        ..first.clone()
+    };
+    let others = [
+        NewManifest {
+            media_type: media_type(media_types::OCI_IMAGE_INDEX),
+            ..by_digest.clone()
+        },
+        NewManifest {
+            artifact_type: Some("application/x".to_owned()),
+            ..by_digest.clone()
+        },
+        NewManifest {
+            subject: Some(manifest("a subject").digest),
+            ..by_digest.clone()
+        },
+        NewManifest {
+            media_type: media_type(media_types::OCI_IMAGE_INDEX),
+            ..first.clone()
+        },
+    ];
+    let known_as = async || {
+        let found = store.manifest(&here, &by_tag("v1")).await.unwrap();
+        found.unwrap().media_type
+    };
+    for other in &others {
+        let pushed = store.put_manifest_within(&here, other, &bounds).await;
+        assert_immutable(pushed, "v1");
+        assert_eq!(known_as().await, first.media_type);
+    }
+    for same in [&by_digest, &first] {
+        let pushed = store.put_manifest_within(&here, same, &bounds).await;
+        assert_eq!(pushed.unwrap(), PutManifest::Stored);
+    }
+    put(store, &here, &others[0]).await;
+    assert_eq!(known_as().await, others[0].media_type);
+    // Nothing immutable points to it any more.
+    let (version, always) = (tag("v1"), Condition::default());
+    store.delete_tag(&here, &version, &always).await.unwrap();
+    let pushed = store.put_manifest_within(&here, &by_digest, &bounds);
+    assert_eq!(pushed.await.unwrap(), PutManifest::Stored);
+    let found = store.manifest(&here, &by_tag("latest")).await.unwrap();
+    assert_eq!(found.unwrap().media_type, first.media_type);
+    assert!(store.delete_manifest(&here, &first.digest).await.unwrap());
 }
 
 pub(super) async fn what_is_stored_is_counted(store: &dyn Collected) {

@@ -28,6 +28,7 @@ pub async fn inspection_store(store: &dyn Inspected) {
     a_blob_that_was_taken_away_is_not_used(store).await;
     the_users_of_a_manifest_are_those_above_it(store).await;
     assert_eq!(store.damages().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.recount().await.unwrap(), Vec::<String>::new());
 }
 
 const MANY: ManifestLimits = ManifestLimits {

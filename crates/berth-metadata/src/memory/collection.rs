@@ -1,4 +1,3 @@
-use std::collections::HashSet;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -102,12 +101,6 @@ impl CollectionStore for MemoryMetadata {
             }
         }
         Ok(forgotten)
-    }
-
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let stored = self.lock();
-        let is_unrecorded = |digest: &&Digest| !stored.blobs.contains_key(*digest);
-        Ok(digests.iter().filter(is_unrecorded).cloned().collect())
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use berth_spec::RepositoryName;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 
 use super::stored::to_number;
 use crate::{Bounds, MetadataError, Scope, Usage};
@@ -75,5 +77,46 @@ fn difference(more: Usage, less: Usage) -> Usage {
     Usage {
         bytes: more.bytes.saturating_sub(less.bytes),
         tags: more.tags.saturating_sub(less.tags),
+    }
+}
+
+/// What is kept, and what a full count finds.
+#[derive(QueryableByName)]
+pub struct Count {
+    /// Whose it is.
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// The bytes that are kept.
+    #[diesel(sql_type = BigInt)]
+    pub stored_bytes: i64,
+    /// The tags that are kept.
+    #[diesel(sql_type = BigInt)]
+    pub tag_count: i64,
+    /// The bytes that a full count finds.
+    #[diesel(sql_type = BigInt)]
+    pub bytes: i64,
+    /// The tags that it finds.
+    #[diesel(sql_type = BigInt)]
+    pub tags: i64,
+}
+
+impl Count {
+    /// Whether they differ.
+    pub fn is_wrong(&self) -> bool {
+        (self.stored_bytes, self.tag_count) != (self.bytes, self.tags)
+    }
+
+    /// What is told of a correction.
+    pub fn correction(&self, kind: &str) -> String {
+        let Self {
+            name,
+            stored_bytes,
+            tag_count,
+            bytes,
+            tags,
+        } = self;
+        format!(
+            "the {kind} {name} was counted as {stored_bytes} bytes and {tag_count} tags, and holds {bytes} bytes and {tags} tags; the count is corrected"
+        )
     }
 }

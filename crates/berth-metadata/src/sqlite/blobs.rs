@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use berth_spec::{Digest, RepositoryName};
 use diesel::dsl::exists;
 use diesel::prelude::*;
@@ -9,7 +11,7 @@ use super::{now, repositories as repository_rows, usage};
 use crate::sql::LIVE;
 use crate::sql::pages::linked_blob;
 use crate::sql::schema::{blobs, manifest_blobs, manifests, repositories, repository_blobs};
-use crate::sql::stored::{to_integer, to_number};
+use crate::sql::stored::{parse, to_integer, to_number};
 use crate::{Blob, Bounds, MetadataError};
 
 /// Records a blob and links it to a repository.
@@ -23,6 +25,23 @@ pub(super) fn link(
     usage::add_within(connection, repository, bounds, |connection| {
         Ok(link_to(connection, repository, blob_id, &blob.digest)?)
     })
+}
+
+/// Those of these digests that no blob is recorded under.
+pub(super) fn unrecorded(
+    connection: &mut SqliteConnection,
+    digests: &[Digest],
+) -> Result<HashSet<Digest>, MetadataError> {
+    let mut unrecorded: HashSet<Digest> = digests.iter().cloned().collect();
+    let texts = unrecorded.iter().map(Digest::as_str);
+    let recorded: Vec<String> = blobs::table
+        .filter(blobs::digest.eq_any(texts.collect::<Vec<_>>()))
+        .select(blobs::digest)
+        .load(connection)?;
+    for digest in &recorded {
+        unrecorded.remove(&parse(digest)?);
+    }
+    Ok(unrecorded)
 }
 
 /// Links a blob that another repository has.

@@ -1,4 +1,3 @@
-use std::collections::HashSet;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -68,22 +67,6 @@ impl CollectionStore for SqliteMetadata {
         self.write(move |connection| {
             let forget = |digest| forget(connection, digest, condemned_before, unused_since);
             digests.iter().filter_map(forget).collect()
-        })
-        .await
-    }
-
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let mut unrecorded: HashSet<Digest> = digests.iter().cloned().collect();
-        self.read(move |connection| {
-            let texts = unrecorded.iter().map(Digest::as_str);
-            let recorded: Vec<String> = blobs::table
-                .filter(blobs::digest.eq_any(texts.collect::<Vec<_>>()))
-                .select(blobs::digest)
-                .load(connection)?;
-            for digest in &recorded {
-                unrecorded.remove(&parse(digest)?);
-            }
-            Ok(unrecorded)
         })
         .await
     }

@@ -9,7 +9,7 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
 use super::{
-    SqliteMetadata, blobs as blob_rows, integrity, manifests as manifest_rows,
+    SqliteMetadata, blobs as blob_rows, integrity, manifests as manifest_rows, recount,
     repositories as repository_rows, users,
 };
 use crate::sql::pages::{blobs_page, repositories_after, rest_of_repository};
@@ -124,6 +124,10 @@ impl InspectionStore for SqliteMetadata {
         looking
             .await
             .map_err(|error| MetadataError::Database(error.to_string()))?
+    }
+
+    async fn recount(&self) -> Result<Vec<String>, MetadataError> {
+        recount::recount(self).await
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn put(
         Some(id) => id,
         None => repository_rows::find_or_create(connection, repository)?,
     };
+    keep_description(connection, repository_id, manifest, bounds)?;
     usage::add_within(connection, repository, bounds, |connection| {
         let manifest_id = store(connection, repository_id, manifest)?;
         link_blobs(connection, repository_id, manifest_id, manifest)?;
@@ -45,6 +46,48 @@ pub(super) fn put(
         }
         Ok(PutManifest::Stored)
     })
+}
+
+/// Refuses to describe otherwise what an immutable tag points to: of content that does not tell its media type
+/// itself, whoever pushes it says what it is.
+fn keep_description(
+    connection: &mut SqliteConnection,
+    repository_id: i64,
+    manifest: &NewManifest,
+    bounds: &Bounds,
+) -> Result<(), MetadataError> {
+    let stored: Option<(i64, String, Option<String>, Option<String>)> = manifests::table
+        .filter(manifests::repository_id.eq(repository_id))
+        .filter(manifests::digest.eq(manifest.digest.as_str()))
+        .select((
+            manifests::id,
+            manifests::media_type,
+            manifests::artifact_type,
+            manifests::subject_digest,
+        ))
+        .first(connection)
+        .optional()?;
+    let Some((id, media_type, artifact_type, subject)) = stored else {
+        return Ok(());
+    };
+    let is_same = media_type == manifest.media_type.as_str()
+        && artifact_type == manifest.artifact_type
+        && subject.as_deref() == manifest.subject.as_ref().map(Digest::as_str);
+    if is_same {
+        return Ok(());
+    }
+    let tags = tags_of(connection, id)?;
+    tags.iter().try_for_each(|tag| bounds.change_tag(tag))
+}
+
+/// The tags that point to a manifest, in byte order.
+fn tags_of(connection: &mut SqliteConnection, manifest_id: i64) -> Result<Vec<Tag>, MetadataError> {
+    let names: Vec<String> = tags::table
+        .filter(tags::manifest_id.eq(manifest_id))
+        .order(tags::name)
+        .select(tags::name)
+        .load(connection)?;
+    rows::parse_all(&names)
 }
 
 /// The digest of the manifest that a reference leads to.
@@ -324,12 +367,7 @@ pub(super) fn delete(
     let Some(manifest_id) = find_id(connection, repository_id, digest)? else {
         return Ok(None);
     };
-    let names: Vec<String> = tags::table
-        .filter(tags::manifest_id.eq(manifest_id))
-        .order(tags::name)
-        .select(tags::name)
-        .load(connection)?;
-    let tags: Vec<Tag> = rows::parse_all(&names)?;
+    let tags = tags_of(connection, manifest_id)?;
     tags.iter().try_for_each(|tag| bounds.change_tag(tag))?;
     loses_holder(connection, repository_id, manifest_id, digest)?;
     diesel::delete(manifests::table.find(manifest_id)).execute(connection)?;

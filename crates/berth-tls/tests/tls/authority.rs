@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use berth_tls::TlsFiles;
 use rcgen::{
@@ -58,6 +59,13 @@ impl Authority {
     /// A certificate for a client with this common name, if any.
     pub(crate) fn client(&self, common_name: Option<&str>) -> Pair {
         self.sign(&client(common_name), KeyPair::generate().unwrap())
+    }
+
+    /// A certificate for a client that is good until `end`.
+    pub(crate) fn client_until(&self, common_name: &str, end: SystemTime) -> Pair {
+        let mut params = client(Some(common_name));
+        params.not_after = end.into();
+        self.sign(&params, KeyPair::generate().unwrap())
     }
 
     pub(crate) fn expired_client(&self, common_name: &str) -> Pair {

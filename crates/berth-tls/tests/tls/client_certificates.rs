@@ -1,5 +1,8 @@
+use std::time::{Duration, SystemTime};
+
 use berth_tls::HandshakeError;
 use rustls::version::{TLS12, TLS13};
+use tokio::time::sleep;
 
 use crate::authority::{Authority, Folder, Pair};
 use crate::client::Client;
@@ -89,4 +92,41 @@ async fn when_an_authority_is_trusted_no_more_its_clients_are_not() {
         assert!(client.connect(server.address).await.is_err(), "{version:?}");
         assert!(connected.works().await);
     }
+}
+
+#[tokio::test]
+async fn a_certificate_is_good_as_long_as_its_authorities_are_trusted() {
+    let (authority, before, after) = (Authority::new(), Authority::new(), Authority::new());
+    let folder = Folder::of(&authority.server());
+    let mut server = Server::start(folder.files_for(&before)).await;
+    let pair = before.client(Some("alice"));
+    let client = Client::with(&authority, Some(&pair), &[&TLS13], &[]);
+    let _connected = client.connect(server.address).await.unwrap();
+    let certificate = server.certificate().await;
+    assert_eq!(certificate.common_name(), "alice");
+    assert!(certificate.is_good());
+    // A new certificate of the server is no reason to doubt those of clients.
+    folder.write_pair(&authority.server());
+    server.acceptor.reload().await;
+    assert!(certificate.is_good());
+    folder.files_for(&after);
+    server.acceptor.reload().await;
+    assert!(!certificate.is_good());
+}
+
+#[tokio::test]
+async fn a_certificate_is_good_until_its_end() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let folder = Folder::of(&authority.server());
+    let mut server = Server::start(folder.files_for(&clients)).await;
+    let end = SystemTime::now() + Duration::from_secs(4);
+    let pair = clients.client_until("alice", end);
+    let client = Client::with(&authority, Some(&pair), &[&TLS13], &[]);
+    let _connected = client.connect(server.address).await.unwrap();
+    let certificate = server.certificate().await;
+    assert!(certificate.is_good());
+    // Certificates tell whole seconds.
+    let left = end.duration_since(SystemTime::now()).unwrap_or_default();
+    sleep(left + Duration::from_secs(2)).await;
+    assert!(!certificate.is_good());
 }

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use berth_tls::{HandshakeError, TlsAcceptor, TlsConnection, TlsFiles, close};
+use berth_tls::{ClientCertificate, HandshakeError, TlsAcceptor, TlsConnection, TlsFiles, close};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -14,6 +14,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) acceptor: TlsAcceptor,
     errors: UnboundedReceiver<HandshakeError>,
+    certificates: UnboundedReceiver<ClientCertificate>,
 }
 
 impl Server {
@@ -26,12 +27,19 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, errors) = unbounded_channel();
-        tokio::spawn(accept(listener, acceptor.clone(), deadline, sender));
+        let (seen, certificates) = unbounded_channel();
+        tokio::spawn(accept(listener, acceptor.clone(), deadline, sender, seen));
         Self {
             address,
             acceptor,
             errors,
+            certificates,
         }
+    }
+
+    /// The certificate of the next client that has one.
+    pub(crate) async fn certificate(&mut self) -> ClientCertificate {
+        self.certificates.recv().await.unwrap()
     }
 
     /// Why the next handshake that fails does so.
@@ -45,13 +53,21 @@ async fn accept(
     acceptor: TlsAcceptor,
     deadline: Duration,
     errors: UnboundedSender<HandshakeError>,
+    certificates: UnboundedSender<ClientCertificate>,
 ) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let (acceptor, errors) = (acceptor.clone(), errors.clone());
+        let certificates = certificates.clone();
         tokio::spawn(async move {
             match acceptor.accept(stream, deadline).await {
-                Ok(connection) => greet(connection).await,
+                Ok(connection) => {
+                    if let Some(certificate) = connection.certificate.clone() {
+                        // Nobody listens once the test is over.
+                        let _ = certificates.send(certificate);
+                    }
+                    greet(connection).await;
+                }
                 Err(HandshakeError::NotTls(stream)) => refuse(stream).await,
                 Err(error) => errors.send(error).unwrap(),
             }
@@ -60,7 +76,10 @@ async fn accept(
 }
 
 async fn greet(mut connection: TlsConnection) {
-    let name = connection.common_name.as_deref().unwrap_or("nobody");
+    let name = connection
+        .certificate
+        .as_ref()
+        .map_or("nobody", ClientCertificate::common_name);
     let greeting = format!("{name}\n");
     let stream = &mut connection.stream;
     if stream.write_all(greeting.as_bytes()).await.is_err() {

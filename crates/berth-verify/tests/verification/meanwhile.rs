@@ -22,6 +22,8 @@ use crate::world::{World, image, index, publish, repository, verify};
 struct Emptying {
     stored: MemoryMetadata,
     forgets_blobs: bool,
+    damages: Vec<String>,
+    miscounted: Vec<String>,
 }
 
 #[async_trait]
@@ -87,7 +89,29 @@ impl InspectionStore for Emptying {
     }
 
     async fn damages(&self) -> Result<Vec<String>, MetadataError> {
-        self.stored.damages().await
+        Ok(self.damages.clone())
+    }
+
+    async fn recount(&self) -> Result<Vec<String>, MetadataError> {
+        Ok(self.miscounted.clone())
+    }
+}
+
+/// Only if nothing is damaged: else the counts would follow the damage.
+#[tokio::test]
+async fn wrong_counts_are_problems() {
+    let world = World::in_memory();
+    let mut metadata = Emptying {
+        miscounted: vec!["a count".to_owned()],
+        ..Emptying::default()
+    };
+    for told in ["a count", "a damage"] {
+        let how = Verification::default();
+        let (report, problems) = verify(&how, &metadata, &*world.blobs).await;
+        assert_eq!(report.problems, 1);
+        let expected = format!("the metadata is damaged: {told}");
+        assert_eq!(problems[0].to_string(), expected);
+        metadata.damages = vec!["a damage".to_owned()];
     }
 }
 

@@ -16,7 +16,8 @@ pub(crate) struct KeyCommand {
 enum KeyAction {
     /// List all signing keys, the newest first
     List(Target),
-    /// Make a new key, which signs from now on; a server does so by itself, too, every now and then
+    /// Make a new key, which signs when every server knows it, in two minutes at most; a server does so by itself, too, every
+    /// now and then
     Rotate(RotateKey),
 }
 

@@ -31,7 +31,7 @@ enum TokenAction {
 
 #[derive(Args)]
 struct AddToken {
-    /// What rules and logs call it: token:NAME
+    /// What logs call it: token:NAME; rules have no say, as it may do what is given here and nothing else
     #[arg(value_parser = token_name)]
     name: String,
 

@@ -2,8 +2,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::bail;
-use berth_auth::{Groups, OidcSettings, Rule as AccessRule, TokenSettings};
-use berth_http::{Limits, Origins, RequestRate, ThrottleSettings};
+use berth_auth::{Groups, OidcSettings, TokenSettings};
+use berth_http::{
+    ConnectionLimits, ForwardedHeader, Limits, Origins, RequestRate, ThrottleSettings,
+};
 use berth_registry::{Grace, ImmutableTags, QuotaRule, Settings};
 use berth_retention::Rule;
 use berth_tls::TlsFiles;
@@ -11,10 +13,12 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
+use crate::file_handles;
+
 use super::values::{
-    AuditFile, Bound, ChallengeKind, Count, Delay, Folder, Interval, Listen, LogFilter, LogFormat,
-    Networks, OptionalFile, OptionalTokenServer, OptionalUrl, Rate, ServiceName, Size, Time,
-    UseAccounts, switch,
+    AccessRules, AuditFile, AutoBound, BlobStorage, Bound, ChallengeKind, Count, Delay, Folder,
+    Interval, Listen, LogFilter, LogFormat, Networks, OptionalFile, OptionalTokenServer,
+    OptionalUrl, ProxyHeader, Rate, ServiceName, Size, Time, UseAccounts, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -25,11 +29,15 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_DATA", value_name = "FOLDER", value_parser = OsStringValueParser::new().try_map(Folder::try_from))]
     data: Option<Folder>,
 
+    /// Where blobs are: folder, the data folder, or the URL of a bucket, such as s3://BUCKET/PREFIX; its endpoint and credentials are in AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on [default: folder]
+    #[arg(long, env = "BERTH_BLOB_STORAGE", value_name = "folder|URL")]
+    blob_storage: Option<BlobStorage>,
+
     /// The address and port to listen on; port 0 takes any free one [default: 127.0.0.1:5000]
     #[arg(long, env = "BERTH_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<Listen>,
 
-    /// Whether to listen on an address that others reach although neither TLS nor authentication is set up [default: false]
+    /// Whether to listen on an address that others reach although nobody is asked who they are, with or without TLS [default: false]
     #[arg(long, env = "BERTH_INSECURE_LISTEN", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     #[serde(default, deserialize_with = "switch")]
     insecure_listen: Option<bool>,
@@ -50,9 +58,17 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_PUBLIC_URL", value_name = "URL|none")]
     public_url: Option<OptionalUrl>,
 
-    /// The networks of proxies that are believed when they say who asks (Forwarded, or X-Forwarded-For, -Proto and -Host), separated by commas [default: none]
+    /// The networks of proxies that are believed when they say who asks, separated by commas [default: none]
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_name = "NETWORKS|none")]
     trusted_proxies: Option<Networks>,
+
+    /// In which headers these proxies say it, X-Forwarded-For, -Proto and -Host or Forwarded; the others are ignored [default: x-forwarded]
+    #[arg(
+        long,
+        env = "BERTH_FORWARDED_HEADER",
+        value_name = "x-forwarded|forwarded"
+    )]
+    forwarded_header: Option<ProxyHeader>,
 
     /// Whether a DELETE of a tag removes the tag; otherwise it is refused, and manifests are deleted by digest [default: false]
     #[arg(long, env = "BERTH_TAG_DELETION", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
@@ -99,6 +115,18 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_DRAIN_TIMEOUT", value_name = "TIME")]
     drain_timeout: Option<Time>,
 
+    /// How many connections there may be; more wait. auto is three quarters of the file handles that this process may have [default: auto]
+    #[arg(long, env = "BERTH_CONNECTIONS", value_name = "NUMBER|auto")]
+    connections: Option<AutoBound>,
+
+    /// How many of these one address may have that is no trusted proxy; more are closed. auto is a quarter of all, but at least 256 [default: auto]
+    #[arg(
+        long,
+        env = "BERTH_CONNECTIONS_PER_ADDRESS",
+        value_name = "NUMBER|auto"
+    )]
+    connections_per_address: Option<AutoBound>,
+
     /// How many requests one client may make in a second, by its name or else its address, or off for any number [default: off]
     #[arg(long, env = "BERTH_REQUESTS_PER_SECOND", value_name = "NUMBER|off")]
     requests_per_second: Option<Bound>,
@@ -137,7 +165,7 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_HTPASSWD", value_name = "FILE|none")]
     htpasswd: Option<OptionalFile>,
 
-    /// Whether the users and robot tokens count that `berth user` and `berth token` add; auto if there are any at the start, or authentication is on anyway [default: auto]
+    /// Whether the users and robot tokens count that `berth user` and `berth token` add; auto if there are or ever were any at the start, or authentication is on anyway [default: auto]
     #[arg(long, env = "BERTH_ACCOUNTS", value_name = "auto|true|false", num_args = 0..=1, default_missing_value = "true")]
     accounts: Option<UseAccounts>,
 
@@ -165,7 +193,7 @@ pub(super) struct Options {
     /// Only in a file: who may do what where.
     #[arg(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    rule: Option<Vec<AccessRule>>,
+    rule: Option<AccessRules>,
 
     /// Only in a file: the OpenID Connect issuers whose tokens are accepted.
     #[arg(skip)]
@@ -196,10 +224,16 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// As a source gives them that knows the data folder at most.
-    pub(super) fn of(data: Option<Folder>) -> Self {
+    /// As a source gives them that knows no others.
+    pub(super) fn of(
+        data: Option<Folder>,
+        audit_log: Option<AuditFile>,
+        audit_required: Option<bool>,
+    ) -> Self {
         Self {
             data,
+            audit_log,
+            audit_required,
             ..Self::default()
         }
     }
@@ -209,6 +243,7 @@ impl Options {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
+    pub(crate) blob_storage: BlobStorage,
     pub(crate) listen: Listen,
     pub(crate) insecure_listen: bool,
     tls_certificate: OptionalFile,
@@ -216,6 +251,7 @@ pub(crate) struct Config {
     pub(crate) client_ca: OptionalFile,
     public_url: OptionalUrl,
     trusted_proxies: Networks,
+    forwarded_header: ProxyHeader,
     tag_deletion: bool,
     manifest_size_limit: Size,
     upload_lifetime: Time,
@@ -227,6 +263,8 @@ pub(crate) struct Config {
     body_timeout: Time,
     write_timeout: Time,
     drain_timeout: Time,
+    connections: AutoBound,
+    connections_per_address: AutoBound,
     requests_per_second: Bound,
     request_burst: Count,
     concurrent_requests: Bound,
@@ -241,7 +279,7 @@ pub(crate) struct Config {
     token_lifetime: Time,
     refresh_lifetime: Time,
     pub(crate) groups: Groups,
-    pub(crate) rule: Vec<AccessRule>,
+    pub(crate) rule: AccessRules,
     pub(crate) oidc: Vec<OidcSettings>,
     pub(crate) token_server: OptionalTokenServer,
     immutable_tags: Vec<ImmutableTags>,
@@ -257,6 +295,7 @@ impl Default for Config {
         let tokens = TokenSettings::default();
         Self {
             data: PathBuf::from("./data"),
+            blob_storage: BlobStorage(None),
             listen: Listen(([127, 0, 0, 1], 5000).into()),
             insecure_listen: false,
             tls_certificate: OptionalFile(None),
@@ -264,6 +303,7 @@ impl Default for Config {
             client_ca: OptionalFile(None),
             public_url: OptionalUrl(None),
             trusted_proxies: Networks(Vec::new()),
+            forwarded_header: ProxyHeader(ForwardedHeader::default()),
             tag_deletion: settings.tag_deletion,
             manifest_size_limit: Size(settings.manifest_size_limit),
             upload_lifetime: Time(settings.upload_lifetime),
@@ -275,6 +315,8 @@ impl Default for Config {
             body_timeout: Time(limits.body_timeout),
             write_timeout: Time(limits.write_timeout),
             drain_timeout: Time(limits.drain_timeout),
+            connections: AutoBound(None),
+            connections_per_address: AutoBound(None),
             requests_per_second: Bound(limits.throttle.requests.map(|rate| rate.per_second)),
             request_burst: Count::HUNDRED,
             concurrent_requests: Bound(limits.throttle.concurrent_requests),
@@ -289,7 +331,7 @@ impl Default for Config {
             token_lifetime: Time(tokens.token_lifetime),
             refresh_lifetime: Time(tokens.refresh_lifetime),
             groups: Groups::default(),
-            rule: Vec::new(),
+            rule: AccessRules::default(),
             oidc: Vec::new(),
             token_server: OptionalTokenServer::default(),
             immutable_tags: Vec::new(),
@@ -323,6 +365,11 @@ impl Config {
         }
     }
 
+    /// Whether clients are to get the registry's own tokens, where authentication is on.
+    pub(crate) fn issues_tokens(&self) -> bool {
+        self.challenge == ChallengeKind::Bearer && self.token_server.0.is_none()
+    }
+
     /// The files of TLS, if it is to be spoken.
     pub(crate) fn tls(&self) -> anyhow::Result<Option<TlsFiles>> {
         let OptionalFile(client_ca) = self.client_ca.clone();
@@ -350,6 +397,7 @@ impl Config {
         Origins {
             public_url: self.public_url.0.clone(),
             trusted_proxies: self.trusted_proxies.0.clone(),
+            forwarded: self.forwarded_header.0,
         }
     }
 
@@ -361,7 +409,20 @@ impl Config {
             write_timeout: self.write_timeout.0,
             drain_timeout: self.drain_timeout.0,
             header_bytes: self.header_size_limit.0,
+            connections: self.connections(),
             throttle: self.throttle(),
+        }
+    }
+
+    /// Out of the file handles that this process may have now.
+    fn connections(&self) -> ConnectionLimits {
+        let limits = match self.connections.0 {
+            Some(all) => ConnectionLimits::of_connections(all),
+            None => ConnectionLimits::of_file_handles(file_handles::allowed()),
+        };
+        ConnectionLimits {
+            one_address: self.connections_per_address.0.or(limits.one_address),
+            ..limits
         }
     }
 

@@ -1,5 +1,6 @@
 mod access;
 mod audit_file;
+mod blob_storage;
 mod clients;
 mod folder;
 mod log_filter;
@@ -15,12 +16,15 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub(crate) use access::{ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts};
+pub(crate) use access::{
+    AccessRules, ChallengeKind, OptionalTokenServer, ServiceName, UseAccounts,
+};
 pub(crate) use audit_file::AuditFile;
-pub(crate) use clients::{Bound, Count};
+pub(crate) use blob_storage::BlobStorage;
+pub(crate) use clients::{AutoBound, Bound, Count};
 pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
-pub(crate) use network::{Networks, OptionalFile, OptionalUrl};
+pub(crate) use network::{Networks, OptionalFile, OptionalUrl, ProxyHeader};
 use text::text_in_files;
 pub(crate) use upkeep::{Delay, Interval, Rate};
 

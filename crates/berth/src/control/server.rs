@@ -1,6 +1,6 @@
-use std::fs::{Permissions, remove_file, rename, set_permissions};
+use std::fs::{self, DirBuilder, Permissions, remove_dir, remove_file, rename, set_permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 /// How long a client may take nothing of what it is told, before it counts as gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The name of the socket before it is only its owner's.
-const UNPROTECTED: &str = "control.new";
+/// The folder in which the socket is until it is its owner's alone.
+const PRIVATE: &str = "control.new";
 
 /// Where a server takes tasks from other processes of its owner.
 pub(crate) struct ControlSocket {
@@ -43,16 +43,15 @@ impl ControlSocket {
     /// Takes the place of the socket that an earlier server left in the folder: whoever calls this has
     /// claimed the folder.
     pub(crate) fn bind(folder: &Path) -> anyhow::Result<Self> {
-        let (path, unprotected) = (folder.join(NAME), folder.join(UNPROTECTED));
-        let bind = || {
-            match remove_file(&unprotected) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let listener = with_path(folder, UNPROTECTED, UnixListener::bind)?;
-            // Nobody else may have come in when it gets its name.
-            set_permissions(&unprotected, Permissions::from_mode(0o600))?;
-            rename(&unprotected, &path)?;
+        let (path, private) = (folder.join(NAME), folder.join(PRIVATE));
+        let bind = || -> io::Result<UnixListener> {
+            remove_leftover(&private)?;
+            // Nobody else can come to the socket there, whatever its mode is at first.
+            DirBuilder::new().mode(0o700).create(&private)?;
+            let listener = with_path(&private, NAME, UnixListener::bind)?;
+            set_permissions(private.join(NAME), Permissions::from_mode(0o600))?;
+            rename(private.join(NAME), &path)?;
+            remove_dir(&private)?;
             Ok(listener)
         };
         let listener =
@@ -81,13 +80,27 @@ impl Drop for ControlSocket {
     }
 }
 
+/// Of a start that ended in between.
+fn remove_leftover(path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 async fn answer(client: UnixStream, upkeep: Upkeep) {
     let (mut reads, mut writes) = client.into_split();
     let told = match read_task(&mut reads).await {
         Ok(task) => {
+            let may_be_given_up = !task.brings_news();
             tokio::select! {
                 told = run(task, upkeep, &mut writes) => told,
-                () = gone(&mut reads) => Err(io::ErrorKind::ConnectionReset.into()),
+                () = gone(&mut reads), if may_be_given_up => Err(io::ErrorKind::ConnectionReset.into()),
             }
         }
         Err(error) => {
@@ -115,7 +128,7 @@ async fn gone(reads: &mut OwnedReadHalf) {
 }
 
 /// Does a task, and tells the client about it. The task goes on while the client is slow to listen, so
-/// that what it holds is not held any longer; it ends with the client.
+/// that what it holds is not held any longer; it ends with the client, unless it changes accounts.
 ///
 /// # Errors
 /// If the client is gone.
@@ -176,5 +189,25 @@ impl Watcher for Remote {
     fn found(&self, finding: &str) {
         // The task ends soon if nobody is there.
         let _ = self.findings.send(finding.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener as Listener;
+
+    #[tokio::test]
+    async fn the_socket_is_its_owners_and_leftovers_do_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let mode = |name| fs::metadata(path.join(name)).unwrap().permissions().mode();
+        drop(Listener::bind(path.join(PRIVATE)).unwrap());
+        drop(ControlSocket::bind(path).unwrap());
+        fs::create_dir(path.join(PRIVATE)).unwrap();
+        drop(Listener::bind(path.join(PRIVATE).join(NAME)).unwrap());
+        let _socket = ControlSocket::bind(path).unwrap();
+        assert_eq!(mode(NAME) & 0o777, 0o600);
+        assert!(!path.join(PRIVATE).exists());
     }
 }

@@ -1,3 +1,4 @@
+mod effect;
 mod keys;
 mod outcome;
 mod record;
@@ -9,12 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Upkeep;
 use crate::accounts::{Hash, StoredAccounts};
-pub(crate) use outcome::AccountOutcome;
+pub(crate) use effect::AccountEffect;
+pub(crate) use outcome::{AccountOutcome, AccountReport};
 pub(crate) use robot_tokens::NewToken;
 pub(crate) use users::NewUser;
-
-/// How many tokens are read from the metadata at a time.
-const READ_AT_ONCE: u32 = 256;
 
 /// What is to be done to users, tokens of robots and signing keys. Of passwords and secrets it has hashes only.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -43,12 +42,9 @@ pub(crate) enum AccountTask {
 }
 
 impl AccountTask {
-    /// Whether it makes something, so that it makes sense in a folder that has no registry yet.
+    /// Whether it lets somebody in, so that it makes sense in a folder that has no registry yet.
     pub(crate) fn adds(&self) -> bool {
-        matches!(
-            self,
-            Self::AddUser(_) | Self::AddToken(_) | Self::RotateKey { .. }
-        )
+        matches!(self, Self::AddUser(_) | Self::AddToken(_))
     }
 
     /// Whether it only tells what is there.
@@ -63,30 +59,37 @@ impl Upkeep {
         StoredAccounts::new(self.metadata.clone())
     }
 
-    /// Whether there is anybody who may come in: a user, or a robot with a token that is not revoked.
-    pub(crate) async fn has_accounts(&self) -> anyhow::Result<bool> {
+    /// Whether anybody was ever to be asked who they are, though all may be gone again: there is a user, or a
+    /// robot's token even if it is revoked, or a signing key, of which the last is never forgotten. Nobody becomes
+    /// everybody because the last account is removed.
+    pub(crate) async fn had_accounts(&self) -> anyhow::Result<bool> {
         let store: &dyn AccountStore = &*self.metadata;
-        if !store.users(None, 1).await?.is_empty() {
-            return Ok(true);
-        }
-        let mut last = None;
-        loop {
-            let tokens = store.robot_tokens(last.as_deref(), READ_AT_ONCE).await?;
-            if tokens.iter().any(|token| token.revoked_at.is_none()) {
-                return Ok(true);
-            }
-            let Some(end) = tokens.into_iter().last() else {
-                return Ok(false);
-            };
-            last = Some(end.id);
-        }
+        Ok(!store.users(None, 1).await?.is_empty()
+            || !store.robot_tokens(None, 1).await?.is_empty()
+            || !store.signing_keys().await?.is_empty())
     }
 
-    /// Does what is to be done to accounts, and records it.
+    /// Does what is to be done to accounts, and records it, to the end: also if whoever waits for it goes away.
     pub(super) async fn change_accounts(
         &self,
         task: &AccountTask,
-    ) -> anyhow::Result<AccountOutcome> {
+    ) -> anyhow::Result<AccountReport> {
+        let (upkeep, task) = (self.clone(), task.clone());
+        let change = self.changes.clone().read_owned().await;
+        let done = tokio::spawn(async move {
+            let done = upkeep.change_and_record(&task).await;
+            drop(change);
+            done
+        });
+        done.await?
+    }
+
+    /// Waits until nothing is done to accounts any more. From then on nothing is, for good.
+    pub(crate) async fn end_changes(&self) {
+        std::mem::forget(self.changes.write().await);
+    }
+
+    async fn change_and_record(&self, task: &AccountTask) -> anyhow::Result<AccountReport> {
         let audit = self.audit.as_ref().filter(|_| !task.only_reads());
         if let Some(audit) = audit {
             audit.check()?;
@@ -95,7 +98,11 @@ impl Upkeep {
         if let (Some(audit), Some(record)) = (audit, record::record(&done)) {
             audit.record(record).await;
         }
-        Ok(done)
+        let notes = self.effect.note(task).map(str::to_owned);
+        Ok(AccountReport {
+            outcome: done,
+            notes: notes.into_iter().collect(),
+        })
     }
 
     async fn carry_out(&self, task: &AccountTask) -> anyhow::Result<AccountOutcome> {

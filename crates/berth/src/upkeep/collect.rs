@@ -1,3 +1,5 @@
+mod audit;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -89,13 +91,17 @@ impl Upkeep {
             true => Some(self.collector.sweep(collect.even_most, watcher).await?),
             false => None,
         };
-        Ok(Collected::Done(Done {
+        let done = Done {
             expired_sessions,
             staged_without_session,
             retention: retention?,
             blobs,
             sweep,
-        }))
+        };
+        if let (Some(log), Some(record)) = (&self.audit, audit::of_run(&done)) {
+            log.record(record).await;
+        }
+        Ok(Collected::Done(done))
     }
 
     async fn retain(
@@ -105,11 +111,12 @@ impl Upkeep {
         watcher: &dyn Watcher,
     ) -> anyhow::Result<RetentionReport> {
         let now = SystemTime::now();
-        // What is deleted is in the log, too.
-        let tell = |deletion: &Deletion| {
-            if mode == Mode::DryRun {
-                watcher.found(&format!("would delete {}", Told(deletion)));
-            }
+        // What is deleted is in the log, too. An audit log that must be there holds up no deletion: where the disk is
+        // full, it is what makes room.
+        let tell = |deletion: &Deletion| match (mode, &self.audit) {
+            (Mode::DryRun, _) => watcher.found(&format!("would delete {}", Told(deletion))),
+            (Mode::Apply, Some(log)) => log.record_now(&audit::of_deletion(deletion)),
+            (Mode::Apply, None) => {}
         };
         let run = retention.run(&*self.metadata, watcher, &tell, mode, now);
         Ok(run.await?)

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use berth_auth::TokenServerSettings;
-use serde::de::Error;
+use berth_auth::{Rule, TokenServerSettings};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Table;
 
@@ -70,7 +71,7 @@ impl fmt::Display for ServiceName {
 /// Whether users and robot tokens of the registry itself count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UseAccounts {
-    /// If there are any, or anybody is asked who they are for another reason.
+    /// If there are or ever were any, or anybody is asked who they are for another reason.
     Auto,
     /// Yes: without any, nobody can log in.
     True,
@@ -150,6 +151,61 @@ impl Serialize for OptionalTokenServer {
     }
 }
 
+/// The access rules, or what holds without any: `"default"`. A list without rules is a list: it allows nobody anything.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AccessRules(pub(crate) Option<Vec<Rule>>);
+
+impl AccessRules {
+    const DEFAULT: &str = "default";
+
+    /// Whether nothing is said.
+    pub(crate) fn is_default(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The rules that are written.
+    pub(crate) fn written(&self) -> &[Rule] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+struct AccessRulesVisitor;
+
+impl<'de> Visitor<'de> for AccessRulesVisitor {
+    type Value = AccessRules;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("tables [[rule]], or \"default\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<AccessRules, E> {
+        match text {
+            AccessRules::DEFAULT => Ok(AccessRules(None)),
+            _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, rules: A) -> Result<AccessRules, A::Error> {
+        let rules = Vec::deserialize(SeqAccessDeserializer::new(rules))?;
+        Ok(AccessRules(Some(rules)))
+    }
+}
+
+impl<'de> Deserialize<'de> for AccessRules {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        value.deserialize_any(AccessRulesVisitor)
+    }
+}
+
+impl Serialize for AccessRules {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(rules) => rules.serialize(serializer),
+            None => serializer.serialize_str(Self::DEFAULT),
+        }
+    }
+}
+
 text_in_files! {
     ChallengeKind: "\"bearer\" or \"basic\"",
     ServiceName: "a name in quotes, such as \"berth\"",
@@ -181,6 +237,30 @@ mod tests {
             "my \"registry\"".parse::<ServiceName>().unwrap_err(),
         ] {
             assert!(message.ends_with("would do"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_list_without_rules_is_not_the_default() {
+        #[derive(Deserialize, Serialize)]
+        struct File {
+            rule: AccessRules,
+        }
+        let read = |text: &str| toml::from_str::<File>(text);
+        let rule = "[[rule]]\nwho = ['alice']\nactions = ['pull']";
+        for (text, count) in [
+            ("rule = 'default'", None),
+            ("rule = []", Some(0)),
+            (rule, Some(1)),
+        ] {
+            let file = read(text).unwrap();
+            let again = read(&toml::to_string(&file).unwrap()).unwrap();
+            for file in [file, again] {
+                assert_eq!(file.rule.0.map(|rules| rules.len()), count, "{text}");
+            }
+        }
+        for wrong in ["rule = 'none'", "rule = 1", "rule = [1]"] {
+            assert!(read(wrong).is_err(), "{wrong}");
         }
     }
 

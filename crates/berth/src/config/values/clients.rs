@@ -16,6 +16,18 @@ pub(crate) struct Count(pub(crate) NonZeroU32);
 #[serde(try_from = "BoundText", into = "String")]
 pub(crate) struct Bound(pub(crate) Option<NonZeroU32>);
 
+/// How many of something at most: `100`, or `auto` for what suits this machine.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(try_from = "AutoText", into = "String")]
+pub(crate) struct AutoBound(pub(crate) Option<NonZeroU32>);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number, such as 100, or \"auto\"")]
+enum AutoText {
+    Number(i64),
+    Text(String),
+}
+
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a number, such as 100")]
 enum NumberText {
@@ -66,6 +78,31 @@ impl FromStr for Bound {
     }
 }
 
+impl FromStr for AutoBound {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self(None)),
+            text => match text.parse::<Count>() {
+                Ok(Count(number)) => Ok(Self(Some(number))),
+                Err(error) => Err(format!("{error}, and so would auto")),
+            },
+        }
+    }
+}
+
+impl TryFrom<AutoText> for AutoBound {
+    type Error = String;
+
+    fn try_from(text: AutoText) -> Result<Self, Self::Error> {
+        match text {
+            AutoText::Number(number) => number.to_string().parse(),
+            AutoText::Text(text) => text.parse(),
+        }
+    }
+}
+
 impl TryFrom<NumberText> for Count {
     type Error = String;
 
@@ -103,6 +140,21 @@ impl fmt::Display for Bound {
     }
 }
 
+impl fmt::Display for AutoBound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(number) => number.fmt(formatter),
+            None => formatter.write_str("auto"),
+        }
+    }
+}
+
+impl From<AutoBound> for String {
+    fn from(bound: AutoBound) -> Self {
+        bound.to_string()
+    }
+}
+
 impl From<Count> for String {
     fn from(count: Count) -> Self {
         count.to_string()
@@ -124,6 +176,9 @@ mod tests {
         assert_eq!("100".parse(), Ok(Count::HUNDRED));
         for text in ["1", "1000000"] {
             assert_eq!(text.parse::<Count>().unwrap().to_string(), text);
+        }
+        for text in ["auto", "10"] {
+            assert_eq!(text.parse::<AutoBound>().unwrap().to_string(), text);
         }
         for text in ["off", "10"] {
             assert_eq!(text.parse::<Bound>().unwrap().to_string(), text);
@@ -163,6 +218,8 @@ mod tests {
             let message = text.parse::<Count>().unwrap_err();
             assert!(message.ends_with("100 would do"), "{message}");
         }
+        let message = "off".parse::<AutoBound>().unwrap_err();
+        assert!(message.ends_with("so would auto"), "{message}");
         let message = "none".parse::<Bound>().unwrap_err();
         assert!(message.ends_with("so would off"), "{message}");
     }

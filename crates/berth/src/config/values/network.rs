@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use berth_http::PublicUrl;
+use berth_http::{ForwardedHeader, PublicUrl};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,33 @@ impl fmt::Display for OptionalUrl {
             Some(url) => url.fmt(formatter),
             None => formatter.write_str(NONE),
         }
+    }
+}
+
+/// In which headers trusted proxies tell who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProxyHeader(pub(crate) ForwardedHeader);
+
+impl FromStr for ProxyHeader {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "x-forwarded" => Ok(Self(ForwardedHeader::XForwarded)),
+            "forwarded" => Ok(Self(ForwardedHeader::Forwarded)),
+            _ => Err(format!(
+                "{text:?} is no kind of headers; x-forwarded or forwarded would do"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for ProxyHeader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self.0 {
+            ForwardedHeader::XForwarded => "x-forwarded",
+            ForwardedHeader::Forwarded => "forwarded",
+        })
     }
 }
 
@@ -127,6 +154,7 @@ impl From<Networks> for Vec<String> {
 text_in_files! {
     OptionalFile: "a path in quotes, such as \"/etc/berth/tls.crt\", or \"none\"",
     OptionalUrl: "a URL in quotes, such as \"https://registry.example.com\", or \"none\"",
+    ProxyHeader: "\"x-forwarded\" or \"forwarded\"",
 }
 
 #[cfg(test)]
@@ -140,6 +168,9 @@ mod tests {
         }
         for text in ["none", "https://registry.example.com"] {
             assert_eq!(text.parse::<OptionalUrl>().unwrap().to_string(), text);
+        }
+        for text in ["x-forwarded", "forwarded"] {
+            assert_eq!(text.parse::<ProxyHeader>().unwrap().to_string(), text);
         }
         let networks: Networks = "10.0.0.0/8, ::1".parse().unwrap();
         assert_eq!(Vec::from(networks), ["10.0.0.0/8", "::1/128"]);
@@ -168,6 +199,7 @@ mod tests {
             "".parse::<OptionalFile>().unwrap_err(),
             "registry.example.com".parse::<OptionalUrl>().unwrap_err(),
             "proxy".parse::<Networks>().unwrap_err(),
+            "both".parse::<ProxyHeader>().unwrap_err(),
             "10.0.0.0/8,".parse::<Networks>().unwrap_err(),
         ] {
             assert!(message.contains("would do"), "{message}");

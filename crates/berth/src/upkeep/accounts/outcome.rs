@@ -21,6 +21,24 @@ pub(crate) enum AccountOutcome {
     Keys(Vec<ListedKey>),
 }
 
+/// What came of it, and what else there is to know.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct AccountReport {
+    #[serde(flatten)]
+    pub(crate) outcome: AccountOutcome,
+    /// Sentences for whoever had it done, such as that it has no effect yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
+}
+
+impl fmt::Display for AccountReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.outcome.fmt(formatter)?;
+        let mut notes = self.notes.iter();
+        notes.try_for_each(|note| write!(formatter, "\nnote: {note}"))
+    }
+}
+
 /// A user, without anything secret.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct ListedUser {
@@ -173,7 +191,10 @@ impl fmt::Display for AccountOutcome {
                 formatter.write_str(&table(titles, &rows))
             }
             Self::KeyRotated { id, forgotten } => {
-                write!(formatter, "the key {id} signs tokens from now on")?;
+                write!(
+                    formatter,
+                    "the new key {id} signs tokens when every server knows it, in two minutes at most"
+                )?;
                 match forgotten {
                     0 => Ok(()),
                     forgotten => write!(formatter, "; older keys forgotten: {forgotten}"),

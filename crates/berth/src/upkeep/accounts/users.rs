@@ -54,6 +54,9 @@ impl Upkeep {
     }
 
     pub(super) async fn remove_user(&self, name: &str) -> anyhow::Result<AccountOutcome> {
+        ensure!(self.metadata.user(name).await?.is_some(), unknown(name));
+        // A removed user leaves nothing, and a key stays: so the next start knows that there was one.
+        self.have_a_key().await?;
         ensure!(self.metadata.remove_user(name).await?, unknown(name));
         info!(user = name, "a user was removed");
         let name = name.to_owned();

@@ -1,0 +1,69 @@
+//! URLs from which a blob can be read by whoever has them.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::time::Duration;
+
+use berth_spec::Digest;
+use support::server::{SECRET, Server};
+use support::{blobs_at, content, in_memory, push, settings};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// The status and the body of a plain request.
+async fn get(url: &str, head: &str) -> (u16, Vec<u8>) {
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, target) = rest.split_once('/').unwrap();
+    let mut connection = TcpStream::connect(host).await.unwrap();
+    let request =
+        format!("GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{head}\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.unwrap();
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap();
+    let body = answer.split_off(end + 4);
+    let status = String::from_utf8(answer).unwrap();
+    (status.split(' ').nth(1).unwrap().parse().unwrap(), body)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signed_url_gives_one_blob_for_its_time() {
+    let server = Server::start();
+    let blobs = blobs_at(&server.endpoint(), settings());
+    let content = content(1, 10_000);
+    let (_, digest) = push(&blobs, &content).await.unwrap();
+    let other = push(&blobs, &support::content(2, 10)).await.unwrap().1;
+    let sign = async |digest: &Digest, seconds| {
+        let url = blobs
+            .presigned_get(digest, Duration::from_secs(seconds))
+            .await;
+        url.unwrap().unwrap()
+    };
+    let url = sign(&digest, 60).await;
+    assert!(!url.contains(SECRET));
+    let (status, body) = get(&url, "").await;
+    assert_eq!((status, body.len()), (200, content.len()));
+    assert!(body == content);
+    let (status, body) = get(&url, "Range: bytes=100-199\r\n").await;
+    assert_eq!((status, &body[..]), (206, &content[100..200]));
+    let elsewhere = url.replace(digest.hex(), other.hex());
+    assert_eq!(get(&elsewhere, "").await.0, 403);
+    let brief = sign(&digest, 1).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(get(&brief, "").await.0, 403);
+    let nowhere = sign(&Digest::sha256(b"was never pushed"), 60).await;
+    assert_eq!(get(&nowhere, "").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_bucket_without_urls_says_so() {
+    let blobs = in_memory(1000, 1000);
+    let url = blobs
+        .presigned_get(&Digest::sha256(b""), Duration::from_secs(60))
+        .await;
+    assert_eq!(url.unwrap(), None);
+}
