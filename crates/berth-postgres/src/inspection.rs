@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use berth_metadata::sql::pages::{blobs_page, repositories_after, rest_of_repository};
+use berth_metadata::sql::pages::{blobs_page, rest_of_repository};
 use berth_metadata::sql::rows::{self, BlobRow, InspectedRow, ManifestPage};
 use berth_metadata::sql::schema::{blobs, manifests, repository_blobs};
 use berth_metadata::sql::stored::to_number;
@@ -13,7 +13,7 @@ use berth_spec::{Digest, RepositoryName};
 use diesel::dsl::sql;
 use diesel::pg::{PgConnection, PgRowByRowLoadingMode};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Binary, Text};
 
 use crate::failure::Failure;
 use crate::{
@@ -203,11 +203,38 @@ fn read_repositories(
     if page.is_full() {
         return Ok(());
     }
-    let rest = repositories_after(after, page.room());
-    for row in rest.load_iter::<InspectedRow, PgRowByRowLoadingMode>(connection)? {
-        if !page.add(row?)? {
+    let rest = diesel::sql_query(REPOSITORIES_AFTER)
+        .bind::<Text, _>(after)
+        .bind::<BigInt, _>(page.room());
+    for row in rest.load_iter::<Inspected, PgRowByRowLoadingMode>(connection)? {
+        let row = row?;
+        if !page.add((row.name, row.digest, row.media_type, row.content))? {
             break;
         }
     }
     Ok(())
+}
+
+/// The manifests of the repositories after one. Of each repository no more than there is room for: or a page of a large one would
+/// begin with sorting all that it has.
+pub(crate) const REPOSITORIES_AFTER: &str =
+    "SELECT repositories.name, here.digest, here.media_type, here.content
+        FROM repositories CROSS JOIN LATERAL (
+            SELECT digest, media_type, content FROM manifests
+            WHERE repository_id = repositories.id
+            ORDER BY digest LIMIT $2
+        ) AS here
+        WHERE repositories.name > $1
+        ORDER BY repositories.name, here.digest LIMIT $2";
+
+#[derive(QueryableByName)]
+struct Inspected {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    digest: String,
+    #[diesel(sql_type = Text)]
+    media_type: String,
+    #[diesel(sql_type = Binary)]
+    content: Vec<u8>,
 }
