@@ -71,7 +71,7 @@ pub(crate) struct Free {
 /// The place of one connection, free again when this is dropped.
 pub(crate) struct Place {
     _free: Free,
-    counted: Option<Counted>,
+    _counted: Option<Counted>,
 }
 
 /// How many connections the networks have that have any: as many as there are places at most.
@@ -123,7 +123,7 @@ impl Places {
         if is_proxy {
             return Some(Place {
                 _free: free,
-                counted: None,
+                _counted: None,
             });
         }
         let counted = Networks::count(&self.networks, Network::of(peer));
@@ -135,7 +135,7 @@ impl Places {
         }
         Some(Place {
             _free: free,
-            counted: Some(counted?),
+            _counted: Some(counted?),
         })
     }
 }
@@ -243,7 +243,7 @@ mod tests {
         for _ in 0..10 {
             kept.push(connect(&mut places, "10.0.0.1", true).await.unwrap());
         }
-        assert!(kept.iter().all(|place| place.counted.is_none()));
+        assert!(kept.iter().all(|place| place._counted.is_none()));
     }
 
     #[tokio::test(start_paused = true)]
