@@ -5,7 +5,7 @@ use berth_registry::{BlobError, ByteStream};
 use berth_spec::{Digest, media_types};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
 
@@ -231,6 +231,22 @@ impl Answer {
             *bytes = hold(room, std::mem::take(bytes));
         }
         self
+    }
+
+    /// The answer to a request of this method. To `HEAD` it has no body, only its length: hyper sees to that
+    /// over HTTP/1.1 alone, and a client over HTTP/2 takes such a body for a broken stream.
+    pub(crate) fn to_method(mut self, method: &Method) -> Self {
+        if method != Method::HEAD {
+            return self;
+        }
+        let body = std::mem::replace(self.0.body_mut(), Bytes::new().into());
+        let length = body.size_hint().exact().filter(|length| *length > 0);
+        match length {
+            Some(length) if !self.0.headers().contains_key(header::CONTENT_LENGTH) => {
+                self.header(header::CONTENT_LENGTH, length)
+            }
+            _ => self,
+        }
     }
 
     /// The finished response.
