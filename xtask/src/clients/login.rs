@@ -227,7 +227,14 @@ fn berth(server: &Server, arguments: &[&str]) -> Result<Command> {
 
 /// The registry must refuse this, for want of a right.
 fn is_not_allowed(command: &mut Command) -> Result<()> {
-    let reasons = ["denied", "unauthorized", "authentication required"];
+    let reasons = [
+        "denied",
+        "unauthorized",
+        "authentication required",
+        // skopeo and oras in their own words.
+        "invalid username/password",
+        "credential not found",
+    ];
     let output = command.output()?;
     let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
     ensure!(!output.status.success(), "{command:?} went well");
