@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use berth_spec::RepositoryName;
+use berth_spec::{Globs, RepositoryName};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ impl Patterns {
     /// When one cannot be read, or has a `**` that is not alone between two `/`: it would be no more than a `*`.
     pub fn new(texts: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, PatternError> {
         let texts: Vec<String> = texts.into_iter().map(Into::into).collect();
-        match texts.iter().find(|text| !are_stars_alone(text)) {
+        match texts.iter().find(|text| !Globs::are_stars_alone(text)) {
             Some(text) => Err(PatternError(format!(
                 "in {text}, ** is not alone between two /"
             ))),
@@ -142,16 +142,6 @@ fn has_kind(text: &str) -> bool {
             _ => {}
         }
         character == ':' && depth == 0
-    })
-}
-
-/// Whether each `**` is all that is between two `/`. It may also end one of several things: `{a/**,b}`.
-fn are_stars_alone(text: &str) -> bool {
-    let mut positions = text.match_indices("**");
-    positions.all(|(position, stars)| {
-        let before = text[..position].chars().next_back();
-        let after = text[position + stars.len()..].chars().next();
-        matches!(before, None | Some('/')) && matches!(after, None | Some('/' | '}' | ','))
     })
 }
 

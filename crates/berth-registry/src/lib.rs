@@ -34,7 +34,6 @@ mod blobs;
 mod bounds;
 mod byte_count;
 mod error;
-mod globs;
 mod immutable_tags;
 mod lists;
 mod manifests;
@@ -51,11 +50,11 @@ pub use berth_metadata::{
     Blob, Condition, Counted, Expected, Grace, MemoryMetadata, MetadataError, MetadataStore,
     QuotaExceeded, Scope, StoredManifest,
 };
+pub use berth_spec::{GlobError, Globs};
 pub use berth_upload::{BodyError, BodyStream, Content, RecordsError, UploadError};
 
 pub use bounds::Authority;
 pub use error::RegistryError;
-pub use globs::{GlobError, Globs};
 pub use immutable_tags::{ImmutableTags, ImmutableTagsError};
 pub use lists::{RepositoryPage, TagPage};
 pub use manifests::{ManifestContent, PushedManifest};

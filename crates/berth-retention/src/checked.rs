@@ -1,7 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use berth_spec::{RepositoryName, Tag};
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use berth_spec::{GlobError, Globs, RepositoryName, Tag};
 
 use crate::Rule;
 
@@ -13,9 +12,9 @@ const REPOSITORIES: &str = "repositories";
 pub struct CheckedRule {
     number: usize,
     rule: Rule,
-    repositories: GlobSet,
-    tags: GlobSet,
-    protect: GlobSet,
+    repositories: Globs,
+    tags: Globs,
+    protect: Globs,
 }
 
 /// Why a rule is a mistake. Rules are numbered from 1, in their order.
@@ -119,7 +118,7 @@ impl CheckedRule {
 
     /// Whether the repository is among those that the rule is for.
     pub fn is_for(&self, repository: &RepositoryName) -> bool {
-        self.repositories.is_match(repository.as_str())
+        self.repositories.match_name(repository.as_str())
     }
 
     pub(crate) fn is_for_all(&self) -> bool {
@@ -127,12 +126,12 @@ impl CheckedRule {
     }
 
     pub(crate) fn protects(&self, tag: &Tag) -> bool {
-        self.protect.is_match(tag.as_str())
+        self.protect.match_name(tag.as_str())
     }
 
     /// Whether the age of a tag that is not protected decides.
     pub(crate) fn governs(&self, tag: &Tag) -> bool {
-        self.tags.is_match(tag.as_str())
+        self.tags.match_name(tag.as_str())
     }
 
     pub(crate) fn keep_newest(&self) -> usize {
@@ -156,49 +155,20 @@ pub(crate) fn is_past(time: SystemTime, age: Duration, now: SystemTime) -> bool 
     now.duration_since(time).is_ok_and(|passed| passed >= age)
 }
 
-fn globs(number: usize, key: &'static str, patterns: &[String]) -> Result<GlobSet, RuleError> {
-    let wrong = |pattern: &str, why: String| RuleError::Pattern {
+/// What matches nothing, or less than it seems to, is told, since what it was to protect would go.
+fn globs(number: usize, key: &'static str, patterns: &[String]) -> Result<Globs, RuleError> {
+    let globs = Globs::try_from(patterns.to_vec()).and_then(|globs| {
+        match key == REPOSITORIES {
+            true => globs.check_repositories()?,
+            false => globs.check_tags()?,
+        }
+        Ok(globs)
+    });
+    globs.map_err(|GlobError { text, why }| RuleError::Pattern {
         number,
         key,
-        pattern: pattern.to_owned(),
+        pattern: text,
         why,
-    };
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        if let Some(why) = matches_nothing(key, pattern) {
-            return Err(wrong(pattern, why.to_owned()));
-        }
-        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-        set.add(glob.map_err(|error| wrong(pattern, error.kind().to_string()))?);
-    }
-    set.build()
-        .map_err(|error| wrong("", error.kind().to_string()))
-}
-
-/// Why a pattern matches nothing, or less than it seems to: that is told, since what it was to protect would go.
-fn matches_nothing(key: &str, pattern: &str) -> Option<&'static str> {
-    let is_of_repositories = key == REPOSITORIES;
-    if !are_stars_alone(pattern) {
-        return Some("** is not alone between two /; team/* or ** would do");
-    }
-    if !is_of_repositories {
-        return pattern.contains('/').then_some("a tag has no /");
-    }
-    if pattern.starts_with('/') || pattern.ends_with('/') {
-        return Some("the name of a repository neither begins nor ends with /");
-    }
-    let has_upper_case = pattern.contains(|character: char| character.is_uppercase());
-    has_upper_case.then_some("the name of a repository has no upper case letters")
-}
-
-/// Whether each `**` is all that is between two `/`; beside other characters it would be no more than a `*`. It may
-/// also end one of several things: `{a/**,b}`.
-fn are_stars_alone(pattern: &str) -> bool {
-    let mut positions = pattern.match_indices("**");
-    positions.all(|(position, stars)| {
-        let before = pattern[..position].chars().next_back();
-        let after = pattern[position + stars.len()..].chars().next();
-        matches!(before, None | Some('/')) && matches!(after, None | Some('/' | '}' | ','))
     })
 }
 

@@ -17,8 +17,10 @@ pub struct Globs {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a pattern: {why}")]
 pub struct GlobError {
-    text: String,
-    why: String,
+    /// The text.
+    pub text: String,
+    /// What is wrong with it, and what would do.
+    pub why: String,
 }
 
 impl Globs {
@@ -36,7 +38,7 @@ impl Globs {
     ///
     /// # Errors
     /// When one has what no such name has.
-    pub(crate) fn check_repositories(&self) -> Result<(), GlobError> {
+    pub fn check_repositories(&self) -> Result<(), GlobError> {
         self.check(|text| {
             if text.starts_with('/') || text.ends_with('/') {
                 return Err("the name of a repository neither begins nor ends with /");
@@ -52,7 +54,7 @@ impl Globs {
     ///
     /// # Errors
     /// When one has what no tag has.
-    pub(crate) fn check_tags(&self) -> Result<(), GlobError> {
+    pub fn check_tags(&self) -> Result<(), GlobError> {
         self.check(|text| match text.contains('/') {
             true => Err("a tag has no /"),
             false => Ok(()),
@@ -68,6 +70,17 @@ impl Globs {
         })
     }
 
+    /// Whether each `**` is all that is between two `/`; beside other characters it would be no more than a `*`. It may
+    /// also end one of several things: `{a/**,b}`.
+    pub fn are_stars_alone(text: &str) -> bool {
+        let mut positions = text.match_indices("**");
+        positions.all(|(position, stars)| {
+            let before = text[..position].chars().next_back();
+            let after = text[position + stars.len()..].chars().next();
+            matches!(before, None | Some('/')) && matches!(after, None | Some('/' | '}' | ','))
+        })
+    }
+
     /// Whether one of them matches.
     pub fn match_name(&self, name: &str) -> bool {
         self.set.is_match(name)
@@ -79,22 +92,11 @@ impl Globs {
     }
 }
 
-/// Whether each `**` is all that is between two `/`; beside other characters it would be no more than a `*`. It may
-/// also end one of several things: `{a/**,b}`.
-fn are_stars_alone(text: &str) -> bool {
-    let mut positions = text.match_indices("**");
-    positions.all(|(position, stars)| {
-        let before = text[..position].chars().next_back();
-        let after = text[position + stars.len()..].chars().next();
-        matches!(before, None | Some('/')) && matches!(after, None | Some('/' | '}' | ','))
-    })
-}
-
 impl TryFrom<Vec<String>> for Globs {
     type Error = GlobError;
 
     fn try_from(texts: Vec<String>) -> Result<Self, GlobError> {
-        if let Some(text) = texts.iter().find(|text| !are_stars_alone(text)) {
+        if let Some(text) = texts.iter().find(|text| !Self::are_stars_alone(text)) {
             return Err(GlobError {
                 text: text.clone(),
                 why: "** is not alone between two /; team/* or ** would do".to_owned(),
