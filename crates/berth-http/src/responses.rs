@@ -235,7 +235,7 @@ impl Answer {
 
     /// The answer to a request of this method. To `HEAD` it has no body, only its length: hyper sees to that
     /// over HTTP/1.1 alone, and a client over HTTP/2 takes such a body for a broken stream.
-    pub(crate) fn to_method(mut self, method: &Method) -> Self {
+    pub(crate) fn answering(mut self, method: &Method) -> Self {
         if method != Method::HEAD {
             return self;
         }

@@ -156,7 +156,7 @@ pub(crate) async fn serve_request(
         .located_from(&origin)
         .header(API_VERSION, "registry/2.0")
         .header(REQUEST_ID, id)
-        .to_method(&parts.method)
+        .answering(&parts.method)
         .into_response();
     line.answered = Some(Answered::new(response.status()));
     if parts.version == Version::HTTP_2 {
