@@ -102,12 +102,17 @@ fn json(command: &mut Command) -> Result<Value> {
 
 /// The registry must refuse this, and say so in these words.
 fn is_refused(command: &mut Command, reason: &str) -> Result<()> {
-    let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(!output.status.success(), "{command:?} went well");
+    let said = refusal(command)?;
     ensure!(
         said.contains(reason),
         "{command:?} did not say {reason:?}: {said}"
     );
     Ok(())
+}
+
+/// What a command says that must fail.
+fn refusal(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    ensure!(!output.status.success(), "{command:?} went well");
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use crate::command::{command, output};
+use crate::htpasswd;
 use crate::server::Server;
 use crate::tools;
 
@@ -39,8 +40,7 @@ const PASSWORD: &str = "a password for the suite";
 /// A configuration that lets only that user in.
 fn write_login(folder: &Path, challenge: &str) -> Result<PathBuf> {
     let (htpasswd, config) = (folder.join("htpasswd"), folder.join("berth.toml"));
-    let hash = bcrypt::hash(PASSWORD, 5)?;
-    fs::write(&htpasswd, format!("{USER}:{hash}\n"))?;
+    htpasswd::write(&htpasswd, USER, PASSWORD)?;
     let htpasswd = htpasswd.display();
     fs::write(
         &config,

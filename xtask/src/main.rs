@@ -6,6 +6,7 @@ mod clients;
 mod command;
 mod conformance;
 mod fuzz;
+mod htpasswd;
 mod layers;
 mod server;
 mod sync_order;

@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Bench, Report};
+use super::{Bench, Report, refusal};
 use crate::command::output;
+use crate::htpasswd;
 use crate::server::{Server, build};
 
 /// May pull and push in `team` and `public`.
@@ -112,10 +113,7 @@ impl<'a> Session<'a> {
         let folder = bench.path(&format!("login-{}", flow.name));
         fs::create_dir(&folder)?;
         let htpasswd = folder.join("htpasswd");
-        // As `htpasswd -B` writes it.
-        let hash = bcrypt::hash_with_result(PASSWORD, 5)?;
-        let hash = hash.format_for_version(bcrypt::Version::TwoY);
-        fs::write(&htpasswd, format!("{USER}:{hash}\n"))?;
+        htpasswd::write(&htpasswd, USER, PASSWORD)?;
         let authority = folder.join("authority.pem");
         let tls = match flow.tls {
             true => certify(&folder)?,
@@ -235,9 +233,7 @@ fn is_not_allowed(command: &mut Command) -> Result<()> {
         "invalid username/password",
         "credential not found",
     ];
-    let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
-    ensure!(!output.status.success(), "{command:?} went well");
+    let said = refusal(command)?.to_lowercase();
     ensure!(
         reasons.iter().any(|reason| said.contains(reason)),
         "{command:?} did not say why: {said}"

@@ -53,7 +53,7 @@ fn login(session: &Session<'_>, password: &str) -> Command {
         "login",
         "--authfile",
         &authfile,
-        verify(session, "--tls-verify"),
+        &verify(session, "--tls-verify"),
         "--username",
         &session.user,
         "--password",
@@ -71,23 +71,17 @@ fn copy(session: &Session<'_>, from: &str, to: &str) -> Command {
         "--all",
         "--authfile",
         &authfile,
-        verify(session, "--src-tls-verify"),
-        verify(session, "--dest-tls-verify"),
+        &verify(session, "--src-tls-verify"),
+        &verify(session, "--dest-tls-verify"),
         from,
         to,
     ];
     session.client("skopeo", &arguments)
 }
 
-fn verify(session: &Session<'_>, option: &str) -> &'static str {
-    match (option, session.flow.tls) {
-        ("--src-tls-verify", true) => "--src-tls-verify=true",
-        ("--src-tls-verify", false) => "--src-tls-verify=false",
-        ("--dest-tls-verify", true) => "--dest-tls-verify=true",
-        ("--dest-tls-verify", false) => "--dest-tls-verify=false",
-        (_, true) => "--tls-verify=true",
-        (_, false) => "--tls-verify=false",
-    }
+/// An option that is on where the server has a certificate.
+fn verify(session: &Session<'_>, option: &str) -> String {
+    format!("{option}={}", session.flow.tls)
 }
 
 fn authfile(session: &Session<'_>) -> String {
