@@ -2,8 +2,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use berth_blob::{BlobError, BlobGuards, BlobStore, Publishing};
-use berth_spec::{Algorithm, Digest, Hasher, RepositoryName, SessionId};
+use berth_blob::{BlobError, BlobGuards, BlobStore, Publishing, Staged};
+use berth_spec::{Algorithm, BlobName, Digest, Hasher, RepositoryName, SessionId};
 use tracing::{Instrument, debug, warn};
 
 use crate::active::{ActiveSessions, Claim};
@@ -32,7 +32,7 @@ struct Machine {
 /// session, and nobody removes the blob, until this is dropped.
 #[derive(Debug)]
 pub struct Finished {
-    digest: Digest,
+    name: BlobName,
     size: u64,
     claim: Claim,
     /// The session as it was before, if it can be continued.
@@ -43,7 +43,12 @@ pub struct Finished {
 impl Finished {
     /// The digest of the blob.
     pub fn digest(&self) -> &Digest {
-        &self.digest
+        &self.name.digest
+    }
+
+    /// What the blob store knows its bytes by.
+    pub fn name(&self) -> &BlobName {
+        &self.name
     }
 
     /// The size of the blob, in bytes.
@@ -163,12 +168,12 @@ impl Uploads {
                 let taken = machine.take_in(record.clone(), content, Some(&digest));
                 let (whole, hasher) = taken.await?;
                 let size = whole.offset;
-                let publishing = machine.publish(id, size, hasher, &digest).await?;
-                Ok((size, publishing))
+                let (name, publishing) = machine.publish(id, size, hasher, &digest).await?;
+                Ok((size, name, publishing))
             };
-            let (size, _publishing) = machine.or_cut_back(&record, finishing).await?;
+            let (size, name, _publishing) = machine.or_cut_back(&record, finishing).await?;
             Ok(Finished {
-                digest,
+                name,
                 size,
                 claim,
                 before: Some(record),
@@ -388,11 +393,11 @@ impl Machine {
             return Err(UploadError::Interrupted { kept: 0, source });
         }
         let size = received.length;
-        let _publishing = self
+        let (name, _publishing) = self
             .publish(claim.id(), size, received.hasher, &digest)
             .await?;
         Ok(Finished {
-            digest,
+            name,
             size,
             claim,
             before: None,
@@ -406,7 +411,7 @@ impl Machine {
         size: u64,
         hasher: Hasher,
         digest: &Digest,
-    ) -> Result<Publishing, UploadError> {
+    ) -> Result<(BlobName, Publishing), UploadError> {
         let actual = hasher.finish();
         if actual != *digest {
             return Err(UploadError::DigestMismatch {
@@ -416,8 +421,8 @@ impl Machine {
         }
         // Not before all bytes are here: how long a client takes must not hold up who removes the blob.
         let publishing = self.guards.publishing(digest).await;
-        self.blobs.publish(id, size, digest).await?;
-        Ok(publishing)
+        let name = self.blobs.publish(id, size, digest).await?;
+        Ok((name, publishing))
     }
 
     /// Does work on a session, and gives the room of bytes that were not taken back at once: when
@@ -511,7 +516,7 @@ impl Machine {
 
     async fn remove_orphans(&self) -> Result<u64, UploadError> {
         let mut removed = 0;
-        for id in self.blobs.staged().await? {
+        for Staged { session: id, .. } in self.blobs.staged().await? {
             // Not claimed before this: a request that comes for the session must not find it busy.
             if self.records.load(id).await?.is_some() {
                 continue;

@@ -302,7 +302,16 @@ async fn a_whole_blob_leaves_nothing_behind_when_it_fails() {
         .unwrap();
     world.uploads.release(finished).await;
     assert_eq!(world.blobs.staged().await.unwrap(), []);
-    assert_eq!(world.blobs.open(&digest).await.unwrap().unwrap().size(), 5);
+    assert_eq!(
+        world
+            .blobs
+            .open(&digest.clone().into())
+            .await
+            .unwrap()
+            .unwrap()
+            .size(),
+        5
+    );
 }
 
 /// Records of which some cannot be removed.
