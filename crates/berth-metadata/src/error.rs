@@ -1,4 +1,4 @@
-use berth_spec::{Digest, Tag};
+use berth_spec::{Digest, SessionId, Tag};
 
 use crate::QuotaExceeded;
 
@@ -24,6 +24,9 @@ pub enum MetadataError {
     /// What was to be stored does not fit.
     #[error(transparent)]
     QuotaExceeded(QuotaExceeded),
+    /// Somebody else has ended the upload session, or goes on with it.
+    #[error("upload session {0} has ended, or somebody else goes on with it")]
+    UploadChanged(SessionId),
     /// A stored value is not what berth writes.
     #[error("the metadata is damaged: {0}")]
     Damaged(String),
@@ -37,7 +40,10 @@ impl MetadataError {
     /// for certain.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::SizeConflict { .. } | Self::TagImmutable(_) | Self::QuotaExceeded(_) => true,
+            Self::SizeConflict { .. }
+            | Self::TagImmutable(_)
+            | Self::QuotaExceeded(_)
+            | Self::UploadChanged(_) => true,
             Self::StorageFull | Self::Damaged(_) | Self::Database(_) => false,
         }
     }

@@ -103,6 +103,7 @@ mod connections;
 mod damages;
 mod failure;
 mod inspection;
+mod leases;
 mod lists;
 mod manifests;
 mod metadata;
