@@ -13,7 +13,7 @@ use berth_metadata::{
     Referrer, ReferrerLimits, Scope, StoredManifest, UploadLeases, UploadRecord, UploadRevision,
     Usage,
 };
-use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
+use berth_spec::{BlobName, Digest, Reference, RepositoryName, SessionId, Tag};
 
 use crate::Faults;
 
@@ -104,8 +104,8 @@ impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
         self.faults.step("unlink_blob", unlinked).await
     }
 
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let unrecorded = self.metadata.unrecorded(digests);
+    async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError> {
+        let unrecorded = self.metadata.unrecorded(names);
         self.faults.step("unrecorded", unrecorded).await
     }
 

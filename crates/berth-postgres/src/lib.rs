@@ -15,7 +15,7 @@
 //! let metadata = PostgresMetadata::open(&url, &PostgresOptions::default())?;
 //!
 //! let alpine: RepositoryName = "library/alpine".parse()?;
-//! let blob = Blob { digest: Digest::sha256(b"layer"), size: 5 };
+//! let blob = Blob::new(Digest::sha256(b"layer"), 5);
 //! metadata.link_blob(&alpine, &blob, None).await?;
 //! # Ok(())
 //! # }
@@ -35,15 +35,22 @@
 //!    against pushes, conditions, immutable tags and quotas are decided one after another. Different repositories do not wait for
 //!    each other.
 //! 2. **Blobs**, in the order of their digests. Whoever needs a blob (the end of an upload, a mount, a `HEAD`, the push of a manifest)
-//!    holds `FOR KEY SHARE`, as many may at once, until its link is committed. Whoever wants to condemn or forget it
+//!    holds `FOR KEY SHARE`, as many may at once, until its link is committed (at the end of an upload to a bucket, which changes
+//!    which generation is meant, `FOR NO KEY UPDATE`, one at a time). Whoever wants to condemn or forget it
 //!    asks for it alone (`FOR UPDATE`), and only then, by another statement, looks who uses it. So one of the two sees what
 //!    the other did. Who finds a blob condemned takes it back while it holds it.
 //! 3. **Namespaces** with a quota, in the order of their names, by the trigger that counts. What they hold does not change from then on until the
 //!    end of the transaction, so what is compared with the quota is true. Pushes into such a namespace wait for each other.
 //!
+//! Before all of these, whoever records or forsakes a publication of a blob, a generation, locks a number made of it
+//! (advisory lock). So a generation is either recorded or forsaken, and never both; the row of the blob could not decide that, since there
+//! need be none.
+//!
 //! | operation | locks |
 //! |---|---|
-//! | end of an upload, mount, push of a manifest, deletion of a blob from a repository | repository, blobs |
+//! | end of an upload | generation, repository, blobs |
+//! | forsake | generations, by their numbers |
+//! | mount, push of a manifest, deletion of a blob from a repository | repository, blobs |
 //! | deletions of manifests and tags, by clients and by retention | repository |
 //! | `HEAD` that renews a promise | blob |
 //! | condemn | blobs, alone |
@@ -102,6 +109,7 @@ mod collection;
 mod connections;
 mod damages;
 mod failure;
+mod generations;
 mod inspection;
 mod leases;
 mod lists;

@@ -10,14 +10,16 @@ use berth_metadata::{
     Referrer, ReferrerLimits, Scope, StoredManifest, UploadLeases, UploadRecord, UploadRevision,
     Usage,
 };
-use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
+use berth_spec::{BlobName, Digest, Reference, RepositoryName, SessionId, Tag};
 use diesel::pg::PgConnection;
 use secrecy::SecretString;
 
 use crate::address::Address;
 use crate::connections::Connections;
 use crate::failure::Failure;
-use crate::{blobs, lists, manifests, migrations, repositories, transactions, uploads, usage};
+use crate::{
+    blobs, generations, lists, manifests, migrations, repositories, transactions, uploads, usage,
+};
 
 /// Metadata in a PostgreSQL database, which any number of processes may use at once: [the crate](crate) tells how.
 ///
@@ -213,9 +215,9 @@ impl MetadataStore for PostgresMetadata {
             .await
     }
 
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let digests = digests.to_vec();
-        self.read(move |connection| blobs::unrecorded(connection, &digests))
+    async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError> {
+        let names = names.to_vec();
+        self.read(move |connection| generations::unrecorded(connection, &names))
             .await
     }
 

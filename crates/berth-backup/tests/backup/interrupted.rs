@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use berth_backup::{Backup, BackupError};
 use berth_blob::{
-    BlobError, BlobGuards, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream,
+    BlobError, BlobGuards, BlobIdentity, BlobReader, BlobStore, ByteStream, BlobList,
     FilesystemBlobs, StagedWriter,
 };
 use berth_metadata::SqliteMetadata;
@@ -42,7 +42,7 @@ impl BlobStore for Stuck {
         session: SessionId,
         length: u64,
         digest: &Digest,
-    ) -> Result<(), BlobError> {
+    ) -> Result<BlobName, BlobError> {
         self.stored.publish(session, length, digest).await
     }
 
@@ -50,28 +50,28 @@ impl BlobStore for Stuck {
         self.stored.discard(session).await
     }
 
-    async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
+    async fn staged(&self) -> Result<Vec<Staged>, BlobError> {
         self.stored.staged().await
     }
 
-    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+    async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
         if *digest == self.digest {
             self.reached.notify_one();
             std::future::pending::<()>().await;
         }
-        self.stored.open(digest).await
+        self.stored.open(name).await
     }
 
-    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
-        self.stored.delete(digests).await
+    async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError> {
+        self.stored.delete(names).await
     }
 
-    fn list(&self) -> DigestStream {
+    fn list(&self) -> BlobList {
         self.stored.list()
     }
 
-    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
-        self.stored.quarantine(digest, read).await
+    async fn quarantine(&self, name: &BlobName, read: &BlobIdentity) -> Result<bool, BlobError> {
+        self.stored.quarantine(name, read).await
     }
 }
 

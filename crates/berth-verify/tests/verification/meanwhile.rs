@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use berth_blob::{
-    BlobError, BlobGuards, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream,
+    BlobError, BlobGuards, BlobIdentity, BlobReader, BlobStore, ByteStream, BlobList,
     MemoryBlobs, StagedWriter,
 };
 use berth_metadata::{
@@ -155,10 +155,7 @@ async fn a_blob_that_is_forgotten_is_no_problem() {
         forgets_blobs: true,
         ..Emptying::default()
     };
-    let gone = Blob {
-        digest: Digest::sha256(b"gone"),
-        size: 4,
-    };
+    let gone = Blob::new(Digest::sha256(b"gone"), 4);
     let name = repository("a");
     metadata.stored.link_blob(&name, &gone, None).await.unwrap();
     let how = Verification::default();
@@ -215,7 +212,7 @@ impl BlobStore for Mending {
         session: SessionId,
         length: u64,
         digest: &Digest,
-    ) -> Result<(), BlobError> {
+    ) -> Result<BlobName, BlobError> {
         self.stored.publish(session, length, digest).await
     }
 
@@ -223,31 +220,31 @@ impl BlobStore for Mending {
         self.stored.discard(session).await
     }
 
-    async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
+    async fn staged(&self) -> Result<Vec<Staged>, BlobError> {
         self.stored.staged().await
     }
 
-    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+    async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
         if self.mended_at == Moment::Opening(number) {
             self.mend().await;
         }
-        self.stored.open(digest).await
+        self.stored.open(name).await
     }
 
-    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
-        self.stored.delete(digests).await
+    async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError> {
+        self.stored.delete(names).await
     }
 
-    fn list(&self) -> DigestStream {
+    fn list(&self) -> BlobList {
         self.stored.list()
     }
 
-    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
+    async fn quarantine(&self, name: &BlobName, read: &BlobIdentity) -> Result<bool, BlobError> {
         if self.mended_at == Moment::Quarantine {
             self.mend().await;
         }
-        self.stored.quarantine(digest, read).await
+        self.stored.quarantine(name, read).await
     }
 }
 

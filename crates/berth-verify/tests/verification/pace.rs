@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use berth_blob::{
-    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, MemoryBlobs,
+    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, BlobList, MemoryBlobs,
     StagedWriter,
 };
 use berth_spec::{Digest, SessionId};
@@ -146,7 +146,7 @@ impl BlobStore for Counting {
         session: SessionId,
         length: u64,
         digest: &Digest,
-    ) -> Result<(), BlobError> {
+    ) -> Result<BlobName, BlobError> {
         self.stored.publish(session, length, digest).await
     }
 
@@ -154,12 +154,12 @@ impl BlobStore for Counting {
         self.stored.discard(session).await
     }
 
-    async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
+    async fn staged(&self) -> Result<Vec<Staged>, BlobError> {
         self.stored.staged().await
     }
 
-    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
-        let Some(reader) = self.stored.open(digest).await? else {
+    async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+        let Some(reader) = self.stored.open(name).await? else {
             return Ok(None);
         };
         let open = Arc::clone(&self.open);
@@ -168,16 +168,16 @@ impl BlobStore for Counting {
         Ok(Some(Box::new(CountedReader { reader, open })))
     }
 
-    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
-        self.stored.delete(digests).await
+    async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError> {
+        self.stored.delete(names).await
     }
 
-    fn list(&self) -> DigestStream {
+    fn list(&self) -> BlobList {
         self.stored.list()
     }
 
-    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
-        self.stored.quarantine(digest, read).await
+    async fn quarantine(&self, name: &BlobName, read: &BlobIdentity) -> Result<bool, BlobError> {
+        self.stored.quarantine(name, read).await
     }
 }
 
