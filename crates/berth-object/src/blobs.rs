@@ -139,9 +139,6 @@ impl BlobStore for ObjectBlobs {
             return Ok(in_pieces(staged.tail, length));
         }
         let data = publish::complete(&self.shared, session, &mut staged).await?;
-        if let Some(closed) = self.shared.closed().get_mut(&session) {
-            *closed = staged;
-        }
         reading::object(&self.shared, &data, 0..length).await
     }
 

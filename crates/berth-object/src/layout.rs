@@ -129,11 +129,7 @@ mod tests {
             "registry/blobs/sha256/README".to_owned(),
             "registry/blobs".to_owned(),
         ] {
-            assert_eq!(
-                layout.name_of(&Path::parse(&name).unwrap()),
-                None,
-                "{name}"
-            );
+            assert_eq!(layout.name_of(&Path::parse(&name).unwrap()), None, "{name}");
         }
     }
 }

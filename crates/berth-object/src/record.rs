@@ -164,7 +164,6 @@ fn e_tag(version: Option<&UpdateVersion>) -> Option<&str> {
     version.and_then(|version| version.e_tag.as_deref())
 }
 
-
 fn decode(session: SessionId, content: &Bytes) -> Result<(Record, Bytes), BlobError> {
     let unreadable = |why: &str| refused(format!("the record of upload session {session} {why}"));
     let end = content.iter().position(|byte| *byte == b'\n');

@@ -50,11 +50,7 @@ pub(crate) async fn open(
 }
 
 /// Makes an empty staging area.
-async fn create(
-    shared: &Arc<Shared>,
-    session: SessionId,
-    fence: u64,
-) -> Result<Staged, BlobError> {
+async fn create(shared: &Arc<Shared>, session: SessionId, fence: u64) -> Result<Staged, BlobError> {
     let mut empty = Staged::default();
     empty.record.fence = fence;
     shared.save(session, &mut empty).await?;

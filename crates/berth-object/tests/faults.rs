@@ -166,7 +166,8 @@ async fn push_in_chunks(
     let read = until_it_succeeds(async || read(blobs, &digest).await).await;
     assert!(read == *whole, "{fault:?} at {after}");
     // What failed may have been published all the same.
-    let listed: Vec<Vec<Listed>> = until_it_succeeds(async || blobs.list().try_collect().await).await;
+    let listed: Vec<Vec<Listed>> =
+        until_it_succeeds(async || blobs.list().try_collect().await).await;
     let listed = listed.concat().into_iter().map(|listed| listed.name);
     let names: Vec<BlobName> = listed.filter(|listed| listed.digest == digest).collect();
     assert!(names.contains(&name), "{fault:?} at {after}");

@@ -27,7 +27,10 @@ async fn a_removal_that_comes_late_takes_nothing_newer() {
         let (_, pushed) = push(&other, &whole).await.unwrap();
         assert_eq!(pushed.digest, decided.digest);
         assert!(!paused.quarantine(&pushed, &identity).await.unwrap());
-        assert_eq!(paused.delete(std::slice::from_ref(&decided)).await.unwrap(), 1);
+        assert_eq!(
+            paused.delete(std::slice::from_ref(&decided)).await.unwrap(),
+            1
+        );
         assert!(read(&other, &pushed).await.unwrap() == whole);
         assert!(other.open(&decided).await.unwrap().is_none());
     }

@@ -261,6 +261,23 @@ impl Uploads {
         }
     }
 
+    /// Leaves a blob of which it is not known whether it became known: a session that is still there can be
+    /// finished again, here or elsewhere.
+    pub fn leave(&self, finished: Finished) {
+        self.0.blobs.abandon(finished.session());
+        // The lease is given back meanwhile: what has failed may take its time.
+        drop(finished);
+    }
+
+    /// Leaves a blob that will not become known, for certain, because its session has ended or is somebody else's by
+    /// now: what there is of the session stays. The blob is still where it was published.
+    pub fn abandon(&self, finished: Finished) {
+        self.0.blobs.abandon(finished.session());
+        if let Source::Session(work) = finished.from {
+            work.settle();
+        }
+    }
+
     /// Gives a session up (end-14) and removes its bytes.
     ///
     /// # Errors
