@@ -97,8 +97,10 @@ async fn append(replica: &Registry, id: SessionId, bytes: &Bytes) -> Result<u64,
 
 async fn assert_finished(cluster: &Cluster, replica: &Registry, id: SessionId, whole: &[u8]) {
     let digest = Digest::sha256(whole);
-    let finished = replica.finish_upload(&here(), id, &digest, Content::empty());
-    finished.await.unwrap();
+    let finished = replica
+        .finish_upload(&here(), id, &digest, Content::empty())
+        .await;
+    finished.unwrap();
     let other = cluster.replica(&Faults::none());
     assert!(read(&other, &digest).await == whole);
     assert!(other.upload_status(&here(), id).await.is_err());
@@ -200,8 +202,7 @@ async fn wake_late(cluster: &Cluster, doing: Doing, step: &'static str, length: 
             Doing::Append => sleeper.append_upload(&here(), id, content).await.map(drop),
             Doing::Finish => {
                 let digest = Digest::sha256(&[&kept[..], &lost].concat());
-                let finished = sleeper.finish_upload(&here(), id, &digest, content);
-                finished.await
+                sleeper.finish_upload(&here(), id, &digest, content).await
             }
             Doing::Cancel => sleeper.cancel_upload(&here(), id).await,
         }
