@@ -36,7 +36,7 @@ use crate::sql::usage::CountedNamespaces;
 use crate::store::milliseconds;
 use crate::{
     Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
-    Referrer, ReferrerLimits, Scope, StoredManifest, UploadRecord, Usage,
+    Referrer, ReferrerLimits, Scope, StoredManifest, UploadRecord, UploadRevision, Usage,
 };
 use cache::{ManifestCache, Stale};
 use readers::Readers;
@@ -220,15 +220,15 @@ impl MetadataStore for SqliteMetadata {
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
         bounds: &Bounds,
     ) -> Result<(), MetadataError> {
         self.count_all(bounds).await?;
         let (repository, blob, bounds) = (repository.clone(), blob.clone(), bounds.clone());
         self.write(move |connection| {
             blobs::link(connection, &repository, &blob, &bounds)?;
-            if let Some(session) = finished {
-                uploads::delete(connection, session)?;
+            if let Some(upload) = finished {
+                uploads::finish(connection, upload)?;
             }
             Ok(())
         })
@@ -451,8 +451,8 @@ impl MetadataStore for SqliteMetadata {
             .await
     }
 
-    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError> {
-        self.write(move |connection| uploads::delete(connection, id))
+    async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
+        self.write(move |connection| uploads::delete(connection, upload))
             .await
     }
 

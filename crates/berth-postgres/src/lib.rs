@@ -111,6 +111,7 @@ mod damages;
 mod failure;
 mod generations;
 mod inspection;
+mod leases;
 mod lists;
 mod manifests;
 mod metadata;

@@ -7,7 +7,8 @@ use berth_metadata::sql::stored::milliseconds;
 use berth_metadata::sql::usage::CountedNamespaces;
 use berth_metadata::{
     Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
-    Referrer, ReferrerLimits, Scope, StoredManifest, UploadRecord, Usage,
+    Referrer, ReferrerLimits, Scope, StoredManifest, UploadLeases, UploadRecord, UploadRevision,
+    Usage,
 };
 use berth_spec::{BlobName, Digest, Reference, RepositoryName, SessionId, Tag};
 use diesel::pg::PgConnection;
@@ -142,15 +143,15 @@ impl MetadataStore for PostgresMetadata {
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
         bounds: &Bounds,
     ) -> Result<(), MetadataError> {
         self.count_all(bounds).await?;
         let (repository, blob, bounds) = (repository.clone(), blob.clone(), bounds.clone());
         self.write(move |connection| {
             blobs::link(connection, &repository, &blob, &bounds)?;
-            if let Some(session) = finished {
-                uploads::delete(connection, session)?;
+            if let Some(upload) = finished {
+                uploads::finish(connection, upload)?;
             }
             Ok(())
         })
@@ -334,8 +335,8 @@ impl MetadataStore for PostgresMetadata {
             .await
     }
 
-    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError> {
-        self.write(move |connection| uploads::delete(connection, id))
+    async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
+        self.write(move |connection| uploads::delete(connection, upload))
             .await
     }
 
@@ -347,5 +348,9 @@ impl MetadataStore for PostgresMetadata {
         let now = milliseconds(now);
         self.read(move |connection| uploads::expired(connection, now, limit))
             .await
+    }
+
+    fn upload_leases(&self) -> Option<&dyn UploadLeases> {
+        Some(self)
     }
 }
