@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use berth_metadata::MetadataError;
 use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
@@ -7,7 +9,7 @@ use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tracing::warn;
 
-use crate::connections::connect;
+use crate::connections::connect_patiently;
 use crate::database_url::DatabaseUrl;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
@@ -30,8 +32,8 @@ struct Server {
 
 /// Brings the schema to this version's. Of several that come at once, one does so and the others wait for it. Each migration
 /// is a transaction.
-pub(crate) fn run(address: &DatabaseUrl) -> Result<(), MetadataError> {
-    let mut connection = connect(address)?;
+pub(crate) fn run(address: &DatabaseUrl, patience: Duration) -> Result<(), MetadataError> {
+    let mut connection = connect_patiently(address, patience)?;
     check(&mut connection, address)?;
     let failed = |error: &dyn std::fmt::Display| {
         address.failed(&format!("the schema cannot be migrated: {error}"))

@@ -108,7 +108,13 @@ async fn without_a_server_the_error_tells_where_it_was_looked_for_and_no_passwor
     let server = TestServer::start();
     let url = server.database();
     server.stop();
-    let told = refusal(open(&url));
+    let options = PostgresOptions {
+        reach_timeout: Duration::from_millis(500),
+        ..PostgresOptions::default()
+    };
+    let begun = Instant::now();
+    let told = refusal(PostgresMetadata::open(&url, &options));
+    assert!(begun.elapsed() >= options.reach_timeout);
     let name = name_of(&url);
     assert!(
         told.contains(&format!("postgresql://berth@/{name} cannot be used")),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use berth_blob::BlobStore;
 use berth_collector::CollectorMetadata;
-use berth_metadata::{AccountStore, RetentionStore, SqliteMetadata};
+use berth_metadata::{AccountStore, RetentionStore, SqliteMetadata, TurnStore};
 use berth_object::BucketUrl;
 use berth_postgres::{DatabaseUrl, PostgresMetadata};
 use tokio::task::spawn_blocking;
@@ -17,9 +17,12 @@ use crate::config::Config;
 use crate::data_folder::DataFolder;
 
 /// All that metadata is asked for, wherever it is.
-pub(crate) trait Metadata: CollectorMetadata + RetentionStore + AccountStore {}
+pub(crate) trait Metadata:
+    CollectorMetadata + RetentionStore + AccountStore + TurnStore
+{
+}
 
-impl<T: CollectorMetadata + RetentionStore + AccountStore> Metadata for T {}
+impl<T: CollectorMetadata + RetentionStore + AccountStore + TurnStore> Metadata for T {}
 
 /// Where the data of a registry is.
 #[derive(Clone, Debug)]

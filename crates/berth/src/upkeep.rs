@@ -3,6 +3,7 @@
 mod accounts;
 mod backup;
 mod collect;
+mod turns;
 mod verify;
 
 use std::fmt;
