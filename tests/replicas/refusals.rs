@@ -40,8 +40,9 @@ fn a_bucket_belongs_to_one_database() {
     let world = World::new();
     let replica = world.start();
     replica.push_blob("team/app", b"content");
-    let mut command = world.command(&["gc"]);
-    command.env("BERTH_METADATA", world.postgres.database().expose_secret());
+    let mut command = world.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let other = world.postgres.database();
+    command.env("BERTH_METADATA", other.expose_secret());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output);
@@ -111,4 +112,37 @@ fn a_bucket_that_is_not_there_is_told() {
     let said = text(&output);
     assert!(said.contains("s3://not-there"), "{said}");
     assert!(said.contains("NoSuchBucket"), "{said}");
+}
+
+#[test]
+fn an_empty_database_is_no_registry() {
+    let world = World::new();
+    for arguments in [["gc", "--dry-run"], ["user", "list"], ["verify", "--keep"]] {
+        let output = world.command(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output);
+        assert!(
+            said.contains("there is no registry in postgresql://berth@/"),
+            "{said}"
+        );
+        assert!(!world.tells_password(&said), "{said}");
+    }
+    let add = [
+        "token",
+        "add",
+        "ci",
+        "--repository",
+        "**",
+        "--action",
+        "pull",
+    ];
+    let output = world.command(&add).output().unwrap();
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("a new one was begun there"), "{said}");
+    assert!(
+        said.contains("replicas that were started before this"),
+        "{said}"
+    );
+    world.run(&["user", "list"]);
 }

@@ -71,6 +71,7 @@ fn replicas_collect_by_themselves_in_turns() {
 #[test]
 fn a_configuration_file_does_for_all() {
     let world = World::new();
+    world.start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("berth.toml");
     let password = folder.path().join("password");

@@ -67,6 +67,14 @@ impl PostgresMetadata {
         Self::connect(&DatabaseUrl::parse(url)?, options)
     }
 
+    /// Whether a database has metadata in it: whether it was ever opened. Changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// [`MetadataError::Database`] if it cannot be reached.
+    pub fn exists(url: &DatabaseUrl, options: &PostgresOptions) -> Result<bool, MetadataError> {
+        migrations::have_run(url, options.reach_timeout)
+    }
+
     /// [`PostgresMetadata::open`] with a URL that was read already.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tracing::warn;
 
@@ -30,6 +30,12 @@ struct Server {
     fsync: String,
 }
 
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Bool)]
+    is_there: bool,
+}
+
 /// Brings the schema to this version's. Of several that come at once, one does so and the others wait for it. Each migration
 /// is a transaction.
 pub(crate) fn run(address: &DatabaseUrl, patience: Duration) -> Result<(), MetadataError> {
@@ -47,6 +53,16 @@ pub(crate) fn run(address: &DatabaseUrl, patience: Duration) -> Result<(), Metad
     migrated.map_err(|error| failed(&error))?;
     // The lock goes with the connection.
     Ok(())
+}
+
+/// Whether anybody has ever done so.
+pub(crate) fn have_run(address: &DatabaseUrl, patience: Duration) -> Result<bool, MetadataError> {
+    let mut connection = connect_patiently(address, patience)?;
+    let found: Found =
+        diesel::sql_query("SELECT to_regclass('repositories') IS NOT NULL AS is_there")
+            .get_result(&mut connection)
+            .map_err(|error| address.failed(&error))?;
+    Ok(found.is_there)
 }
 
 /// What the server must be like.

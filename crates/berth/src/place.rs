@@ -71,6 +71,24 @@ impl Place {
         Ok(Self::Shared(SharedPlace { database, bucket }))
     }
 
+    /// Whether there is a registry. Blocks.
+    pub(crate) fn has_registry(&self, config: &Config) -> anyhow::Result<bool> {
+        Ok(match self {
+            Self::Folder(path) => DataFolder::has_data(path),
+            Self::Shared(place) => {
+                PostgresMetadata::exists(&place.database, &config.database_options())?
+            }
+        })
+    }
+
+    /// The option that chooses another.
+    pub(crate) fn option(&self) -> &'static str {
+        match self {
+            Self::Folder(_) => "choose its folder with --data",
+            Self::Shared(_) => "choose its database with --metadata",
+        }
+    }
+
     /// Claims it for a registry that will take pushes.
     ///
     /// # Errors
