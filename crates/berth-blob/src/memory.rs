@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use berth_spec::{BlobName, Digest, Generation, SessionId};
@@ -33,7 +34,13 @@ impl MemoryBlobs {
 #[derive(Debug, Default)]
 struct Stored {
     staged: HashMap<SessionId, Area>,
-    blobs: HashMap<BlobName, Bytes>,
+    blobs: HashMap<BlobName, Published>,
+}
+
+#[derive(Clone, Debug)]
+struct Published {
+    bytes: Bytes,
+    written_at: SystemTime,
 }
 
 /// A staging area.
@@ -127,7 +134,11 @@ impl BlobStore for MemoryBlobs {
             digest: digest.clone(),
             generation: self.has_generations.then(Generation::random),
         };
-        stored.blobs.insert(name.clone(), bytes);
+        let published = Published {
+            bytes,
+            written_at: SystemTime::now(),
+        };
+        stored.blobs.insert(name.clone(), published);
         Ok(name)
     }
 
@@ -147,7 +158,7 @@ impl BlobStore for MemoryBlobs {
 
     async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
         let blob = lock(&self.stored).blobs.get(name).cloned();
-        Ok(blob.map(|blob| Box::new(MemoryReader(blob)) as Box<dyn BlobReader>))
+        Ok(blob.map(|blob| Box::new(MemoryReader(blob.bytes)) as Box<dyn BlobReader>))
     }
 
     async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError> {
@@ -160,9 +171,9 @@ impl BlobStore for MemoryBlobs {
 
     fn list(&self) -> BlobList {
         let stored = lock(&self.stored);
-        let listed = stored.blobs.keys().map(|name| Listed {
+        let listed = stored.blobs.iter().map(|(name, blob)| Listed {
             name: name.clone(),
-            written_at: None,
+            written_at: name.generation.map(|_| blob.written_at),
         });
         stream::iter([Ok(listed.collect())]).boxed()
     }
@@ -170,7 +181,7 @@ impl BlobStore for MemoryBlobs {
     async fn quarantine(&self, name: &BlobName, read: &BlobIdentity) -> Result<bool, BlobError> {
         let mut stored = lock(&self.stored);
         let read = read.known_by::<Bytes>().map(|bytes| bytes.as_ptr());
-        let found = stored.blobs.get(name).map(|bytes| bytes.as_ptr());
+        let found = stored.blobs.get(name).map(|blob| blob.bytes.as_ptr());
         let is_read = found.is_some() && found == read;
         if is_read {
             stored.blobs.remove(name);

@@ -163,7 +163,7 @@ async fn push_in_chunks(
         blobs.staged().await.unwrap_or_default().is_empty(),
         "{fault:?} at {after}"
     );
-    let read = until_it_succeeds(async || read(blobs, &digest).await).await;
+    let read = until_it_succeeds(async || read(blobs, &name).await).await;
     assert!(read == *whole, "{fault:?} at {after}");
     // What failed may have been published all the same.
     let listed: Vec<Vec<Listed>> =

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use berth_backup::{Backup, BackupError};
 use berth_blob::{
-    BlobError, BlobGuards, BlobIdentity, BlobReader, BlobStore, ByteStream, BlobList,
-    FilesystemBlobs, StagedWriter,
+    BlobError, BlobGuards, BlobIdentity, BlobList, BlobReader, BlobStore, ByteStream,
+    FilesystemBlobs, Staged, StagedWriter,
 };
 use berth_metadata::SqliteMetadata;
-use berth_spec::{Digest, SessionId};
+use berth_spec::{BlobName, Digest, SessionId};
 use berth_verify::Nobody;
 use tokio::sync::Notify;
 
@@ -55,7 +55,7 @@ impl BlobStore for Stuck {
     }
 
     async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
-        if *digest == self.digest {
+        if name.digest == self.digest {
             self.reached.notify_one();
             std::future::pending::<()>().await;
         }

@@ -85,7 +85,7 @@ impl Process {
         let guards = registry.blob_guards().clone();
         let collector = |guards| {
             let (metadata, blobs) = (collected.clone(), collected_blobs.clone());
-            Collector::new(metadata, blobs, guards)
+            Collector::new(metadata, blobs, guards).sweeping_after(Duration::ZERO)
         };
         Self {
             collector: collector(guards),

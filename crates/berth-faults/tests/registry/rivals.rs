@@ -45,6 +45,7 @@ enum Rival {
     Push,
     Mount,
     Head,
+    Get,
     Put,
     /// A push of it to where it does not fit, which is known only at its end.
     Refused,
@@ -53,10 +54,11 @@ enum Rival {
 }
 
 const BEFORE: [Before; 3] = [Before::Unused, Before::Condemned, Before::File];
-const OF_REGISTRY: [Rival; 5] = [
+const OF_REGISTRY: [Rival; 6] = [
     Rival::Push,
     Rival::Mount,
     Rival::Head,
+    Rival::Get,
     Rival::Put,
     Rival::Refused,
 ];
@@ -120,6 +122,7 @@ impl Rival {
             Self::Refused => refused::push(process).await?,
             Self::Mount => drop(registry.mount_blob(&THERE, None, &digest).await?),
             Self::Head => drop(registry.blob(&HERE, &digest).await?),
+            Self::Get => drop(registry.open_blob(&HERE, &digest).await?),
             Self::Put => {
                 let image = image(LAYER, &[]);
                 manifest::push(process, &HERE, image, &[]).await?;
@@ -288,6 +291,33 @@ async fn leave(at: Where) {
                 assert_is_allowed(outcome);
             }
             assert_is_allowed(second.act(&process).await);
+            faults[0].cease();
+            assert_whole(&process).await;
+        }
+    }
+}
+
+/// Who looks for the bytes finds that others are meant by now.
+#[tokio::test(start_paused = true)]
+async fn what_is_pushed_again_and_swept_meanwhile_is_served() {
+    let [begin, long] = [1, 100].map(Duration::from_millis);
+    let (at, before) = (Where::Apart, Before::Unused);
+    for rival in [Rival::Get, Rival::Head, Rival::Mount] {
+        for moment in 1..=moments(at, before, rival).await {
+            println!("{rival:?} stops at {moment}");
+            let faults = [stop_at(moment, long), Faults::none()];
+            let process = prepare(at, before, faults.each_ref()).await;
+            let replacing = async {
+                sleep(begin).await;
+                let (registry, digest) = (&process.stored.registry, digest(LAYER));
+                let content = Content::from_bytes(LAYER);
+                registry.push_blob(&HERE, &digest, content).await?;
+                process.collector.sweep(true, &Nobody).await?;
+                Outcome::Ok(())
+            };
+            let (served, replaced) = tokio::join!(rival.act(&process), replacing);
+            served.unwrap();
+            replaced.unwrap();
             faults[0].cease();
             assert_whole(&process).await;
         }

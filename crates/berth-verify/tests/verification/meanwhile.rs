@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use berth_blob::{
-    BlobError, BlobGuards, BlobIdentity, BlobReader, BlobStore, ByteStream, BlobList,
-    MemoryBlobs, StagedWriter,
+    BlobError, BlobGuards, BlobIdentity, BlobList, BlobReader, BlobStore, ByteStream, MemoryBlobs,
+    Staged, StagedWriter,
 };
 use berth_metadata::{
     Blob, InspectedManifest, InspectionStore, ManifestLimits, MemoryMetadata, MetadataError,
     MetadataStore, Totals, Users,
 };
-use berth_spec::{Digest, RepositoryName, SessionId};
+use berth_spec::{BlobName, Digest, RepositoryName, SessionId};
 use berth_verify::Verification;
 
 use crate::world::{World, image, index, publish, repository, verify};
@@ -184,10 +184,8 @@ enum Moment {
 impl Mending {
     async fn mend(&self) {
         let digest = Digest::sha256(self.content);
-        self.stored
-            .delete(std::slice::from_ref(&digest))
-            .await
-            .unwrap();
+        let names = [digest.clone().into()];
+        self.stored.delete(&names).await.unwrap();
         publish(&self.stored, &digest, self.content).await;
     }
 }
@@ -269,10 +267,7 @@ async fn a_blob_that_is_mended_is_no_problem_and_stays() {
                 mended_at,
             };
             let size = content.len() as u64;
-            let blob = Blob {
-                digest: digest.clone(),
-                size,
-            };
+            let blob = Blob::new(digest.clone(), size);
             metadata
                 .link_blob(&repository("a"), &blob, None)
                 .await
@@ -289,7 +284,12 @@ async fn a_blob_that_is_mended_is_no_problem_and_stays() {
             let is_never_mended = mended_at == Moment::Quarantine && damaged.is_none();
             let expected = if is_never_mended { 1 } else { problems };
             assert_eq!(report.problems, expected);
-            let is_there = blobs.stored.open(&digest).await.unwrap().is_some();
+            let is_there = blobs
+                .stored
+                .open(&digest.clone().into())
+                .await
+                .unwrap()
+                .is_some();
             assert_eq!(is_there, expected == 0);
         }
     }
