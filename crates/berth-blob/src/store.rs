@@ -31,8 +31,10 @@ pub trait BlobStore: Send + Sync + 'static {
     ///
     /// Where several processes use the store, a caller may be paused, and not know that another has taken its
     /// place. So each that takes a session brings a larger `fence` than all before it: what a larger one has
-    /// written, a smaller one neither cuts nor writes over, at whatever time. Of two that work at the same time, one
-    /// gets an error in any case. A store of one process may pass over this.
+    /// written, a smaller one neither cuts nor writes over, at whatever time, and of two that work at the same time,
+    /// one gets an error. A write that was under way when its caller lost the session may, at worst, spoil what comes
+    /// after it: then that can be neither read nor published, and never passes for other bytes. A store of one
+    /// process may pass over this.
     ///
     /// # Errors
     /// [`BlobError::StagedBytesMissing`] if it holds fewer than `offset` bytes, and [`BlobError::Superseded`] if

@@ -1,6 +1,7 @@
 //! Transactional metadata of an OCI registry on PostgreSQL, for any number of replicas at once.
 //!
-//! [`PostgresMetadata`] implements the traits of [`berth_metadata`] and passes the same contract suites as SQLite.
+//! [`PostgresMetadata`] implements the traits of [`berth_metadata`] and passes the same contract suites as SQLite. It also has
+//! the leases by which replicas agree on who works on an upload session.
 //!
 //! ```no_run
 //! use berth_metadata::{Blob, MetadataStore};
@@ -54,7 +55,7 @@
 //! | condemn | blobs, alone |
 //! | forget | one at a time (advisory lock); all repositories that are linked to them, by id; blobs, alone |
 //! | first count of a namespace | the table of namespaces, against all that counts |
-//! | upload sessions, users, tokens | none: each is one statement |
+//! | upload sessions and their leases, users, tokens | none: each is one statement |
 //! | signing keys | their table |
 //! | turns | one row, passed over by whoever finds it locked |
 //!
@@ -74,6 +75,15 @@
 //!
 //! Times are those of the replica that writes. A link that is renewed never gets an older time, so a clock that is behind
 //! shortens no promise that another replica gave. Turns go by the clock of the database alone. Clocks may differ by as much as is small beside the grace period of collection.
+//!
+//! # Leases of upload sessions
+//!
+//! Who works on an upload session is in its row ([`UploadLeases`](berth_metadata::UploadLeases)): the holder, until when by the
+//! database's clock, and of which revision. Taking a session is one statement, which raises the revision; a lease is of one
+//! revision, so whatever changes the session ends it, without a statement of its own. The taking is durable, since no revision
+//! may be given twice: it is what keeps out a replica that was paused and wakes late. Renewing a lease and giving it back
+//! need not be, and are not waited for (`synchronous_commit = off` in that transaction): what is lost of them makes somebody wait, or ask
+//! once more.
 //!
 //! # Durability
 //!

@@ -1,4 +1,7 @@
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use berth_spec::SessionId;
@@ -26,7 +29,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Lease {
     id: SessionId,
-    is_lost: watch::Receiver<bool>,
+    /// Until when it lasts for certain.
+    end: watch::Receiver<Instant>,
     /// Dropped to say that the work has ended.
     working: oneshot::Sender<()>,
     keeper: JoinHandle<()>,
@@ -40,17 +44,17 @@ impl Lease {
         revision: u64,
         begun: Instant,
     ) -> Self {
-        let (lost, is_lost) = watch::channel(false);
+        let (renewed, end) = watch::channel(end_of(begun));
         let (working, ended) = oneshot::channel();
         let records = Arc::clone(records);
         let keeper = tokio::spawn(async move {
             if let Some(leases) = records.leases() {
-                keep(leases, id, revision, begun, lost, ended).await;
+                keep(leases, id, revision, renewed, ended).await;
             }
         });
         Self {
             id,
-            is_lost,
+            end,
             working,
             keeper,
         }
@@ -62,16 +66,32 @@ impl Lease {
         &self,
         work: impl Future<Output = Result<T, UploadError>>,
     ) -> Result<T, UploadError> {
-        let mut is_lost = self.is_lost.clone();
-        tokio::select! {
-            biased;
-            outcome = work => outcome,
-            _ = is_lost.wait_for(|is_lost| *is_lost) => Err(UploadError::Lost(self.id)),
-        }
+        let mut work = pin!(work);
+        let mut over = pin!(self.over());
+        poll_fn(|context| {
+            // Not the timer alone: a process that was paused does not take one more step when it wakes.
+            if self.is_over() || over.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(UploadError::Lost(self.id)));
+            }
+            work.as_mut().poll(context)
+        })
+        .await
     }
 
-    pub(crate) fn is_lost(&self) -> bool {
-        *self.is_lost.borrow()
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= *self.end.borrow()
+    }
+
+    /// Waits until the lease does not last for certain any more.
+    async fn over(&self) {
+        let mut end = self.end.clone();
+        while !self.is_over() {
+            let until = *end.borrow_and_update();
+            // An error is that nobody renews it any more: it ends.
+            if let Ok(Err(_)) = timeout_at(until, end.changed()).await {
+                sleep_until(until).await;
+            }
+        }
     }
 
     /// Forgets the lease: the session was changed or has ended, and so has this.
@@ -79,31 +99,36 @@ impl Lease {
         self.keeper.abort();
     }
 
-    /// Gives the lease back, before this answers if the records can be reached.
+    /// Gives the lease back, before this answers if it lasts still.
     pub(crate) async fn give_back(self) {
-        let is_lost = self.is_lost();
+        let is_over = self.is_over();
         drop(self.working);
-        if !is_lost {
+        if !is_over {
             let _cut_off = self.keeper.await;
         }
     }
+}
+
+/// Until when a lease lasts for certain that was asked for at a time.
+fn end_of(asked: Instant) -> Instant {
+    asked + DURATION - MARGIN
 }
 
 async fn keep(
     leases: &dyn SessionLeases,
     id: SessionId,
     revision: u64,
-    begun: Instant,
-    lost: watch::Sender<bool>,
-    mut ended: oneshot::Receiver<()>,
+    renewed: watch::Sender<Instant>,
+    ended: oneshot::Receiver<()>,
 ) {
+    let renewing = async {
+        renew(leases, id, revision, &renewed).await;
+        pending().await
+    };
     tokio::select! {
         biased;
-        _ = &mut ended => {}
-        () = renew(leases, id, revision, begun) => {
-            lost.send_replace(true);
-            let _ = ended.await;
-        }
+        _ = ended => {}
+        () = renewing => {}
     }
     if let Err(error) = leases.give_back(id, revision).await {
         debug!(session = %id, %error, "the lease of an upload session was not given back, and ends by itself");
@@ -111,10 +136,15 @@ async fn keep(
 }
 
 /// Renews a lease until that cannot be done in time.
-async fn renew(leases: &dyn SessionLeases, id: SessionId, revision: u64, begun: Instant) {
-    let mut end = begun + DURATION - MARGIN;
-    let mut next = begun + RENEWAL;
+async fn renew(
+    leases: &dyn SessionLeases,
+    id: SessionId,
+    revision: u64,
+    renewed: &watch::Sender<Instant>,
+) {
+    let mut next = Instant::now() + RENEWAL;
     loop {
+        let end = *renewed.borrow();
         sleep_until(next.min(end)).await;
         let asked = Instant::now();
         if asked >= end {
@@ -122,16 +152,15 @@ async fn renew(leases: &dyn SessionLeases, id: SessionId, revision: u64, begun: 
         }
         match timeout_at(end, leases.renew(id, revision, DURATION)).await {
             Ok(Ok(true)) => {
-                end = asked + DURATION - MARGIN;
+                renewed.send_replace(end_of(asked));
                 next = asked + RENEWAL;
             }
             // Its own work may have changed the session just now; if somebody else has, it is fenced off.
-            Ok(Ok(false)) => next = end,
+            Ok(Ok(false)) | Err(_) => return,
             Ok(Err(error)) => {
                 not_renewed(id, &error);
                 next = Instant::now() + AGAIN;
             }
-            Err(_) => return,
         }
     }
 }

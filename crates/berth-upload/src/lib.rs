@@ -59,6 +59,8 @@ mod content;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+mod expiry;
+mod finished;
 mod lease;
 mod leases;
 mod memory;
@@ -69,7 +71,8 @@ mod work;
 
 pub use content::{BodyError, BodyStream, Content};
 pub use error::UploadError;
+pub use finished::Finished;
 pub use leases::{SessionLeases, Take};
 pub use memory::MemorySessionRecords;
 pub use records::{RecordsError, SessionRecord, SessionRecords};
-pub use uploads::{Finished, Uploads};
+pub use uploads::Uploads;

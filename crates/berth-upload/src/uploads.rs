@@ -1,21 +1,18 @@
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use berth_blob::{BlobError, BlobGuards, BlobStore, Publishing, Staged, StagedWriter};
+use berth_blob::{BlobError, BlobGuards, BlobStore, Publishing, StagedWriter};
 use berth_spec::{Algorithm, BlobName, Digest, Hasher, RepositoryName, SessionId};
 use tokio::time::Instant;
-use tracing::{Instrument, debug, warn};
+use tracing::{Instrument, warn};
 use uuid::Uuid;
 
 use crate::active::{ActiveSessions, Claim};
+use crate::finished::Source;
 use crate::lease::{self, Lease};
 use crate::receive::{Received, receive, rehash};
 use crate::work::{Place, Work};
-use crate::{Content, RecordsError, SessionRecord, SessionRecords, Take, UploadError};
-
-/// How many expired sessions are looked up at once, beside those that were found before.
-const AT_ONCE: usize = 256;
+use crate::{Content, Finished, RecordsError, SessionRecord, SessionRecords, Take, UploadError};
 
 /// How soon whoever waits for a session that another process has looks again, at the earliest.
 const SHORTEST_LOOK: Duration = Duration::from_millis(20);
@@ -30,67 +27,14 @@ const LONGEST_LOOK: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Uploads(Arc<Machine>);
 
-struct Machine {
-    blobs: Arc<dyn BlobStore>,
-    records: Arc<dyn SessionRecords>,
-    active: ActiveSessions,
+pub(crate) struct Machine {
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) records: Arc<dyn SessionRecords>,
+    pub(crate) active: ActiveSessions,
     guards: BlobGuards,
-    lifetime: Duration,
+    pub(crate) lifetime: Duration,
     /// Names this process in leases.
     holder: String,
-}
-
-/// A blob that was just published and is not known to anybody yet. Nobody else can touch its
-/// session, and nobody removes the blob, until this is dropped.
-#[derive(Debug)]
-pub struct Finished {
-    name: BlobName,
-    size: u64,
-    from: Source,
-    _publishing: Publishing,
-}
-
-/// Where the bytes of a blob come from.
-#[derive(Debug)]
-enum Source {
-    /// A session that can be continued: as it was before.
-    Session(Work),
-    /// One request.
-    Request(Claim),
-}
-
-impl Finished {
-    /// What the blob store knows the blob by.
-    pub fn name(&self) -> &BlobName {
-        &self.name
-    }
-
-    /// The digest of the blob.
-    pub fn digest(&self) -> &Digest {
-        &self.name.digest
-    }
-
-    /// The size of the blob, in bytes.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// The session that it came from.
-    pub fn session(&self) -> SessionId {
-        match &self.from {
-            Source::Session(work) => work.record().id,
-            Source::Request(claim) => claim.id(),
-        }
-    }
-
-    /// The record of the session, to be removed when the blob becomes known, by this revision: if it has another by then,
-    /// somebody else goes on with the session. `None` if the blob came in one request.
-    pub fn record(&self) -> Option<&SessionRecord> {
-        match &self.from {
-            Source::Session(work) => Some(work.record()),
-            Source::Request(_) => None,
-        }
-    }
 }
 
 impl Uploads {
@@ -369,21 +313,21 @@ impl Machine {
         }
     }
 
-    async fn take_once(&self, id: SessionId) -> Result<Take, UploadError> {
+    pub(crate) async fn take_once(&self, id: SessionId) -> Result<Take, UploadError> {
         match self.records.leases() {
             Some(leases) => Ok(leases.take(id, &self.holder, lease::DURATION).await?),
             None => Ok(Take::Missing),
         }
     }
 
-    fn leased(&self, claim: Claim, record: SessionRecord, begun: Instant) -> Work {
+    pub(crate) fn leased(&self, claim: Claim, record: SessionRecord, begun: Instant) -> Work {
         let lease = Lease::of(&self.records, record.id, record.revision, begun);
         Work::leased(claim, record, lease)
     }
 
     /// Ends work whose outcome is known. A session that was changed or has ended has no lease any more; any other can be
     /// taken by others at once.
-    async fn leave<T>(
+    pub(crate) async fn leave<T>(
         &self,
         work: Work,
         outcome: Result<T, UploadError>,
@@ -565,7 +509,7 @@ impl Machine {
     /// Ends a session without a blob. Its record goes first, so that no record ever counts on bytes
     /// that are gone; only on a full disk do the bytes go first, which makes the room that the
     /// record needs to be removed. (Records that several processes share are on a disk of their own.)
-    async fn end(&self, record: &SessionRecord) -> Result<(), UploadError> {
+    pub(crate) async fn end(&self, record: &SessionRecord) -> Result<(), UploadError> {
         let is_alone = self.records.leases().is_none();
         let is_removed = match self.records.remove(record).await {
             Err(RecordsError::StorageFull) if is_alone => {
@@ -586,101 +530,6 @@ impl Machine {
         if let Err(error) = self.blobs.discard(id).await {
             warn!(session = %id, %error, "cannot remove the bytes of an ended upload session yet");
         }
-    }
-
-    async fn expire_sessions(&self, now: SystemTime) -> Result<u64, UploadError> {
-        let mut stay = HashSet::new();
-        let mut removed = 0;
-        loop {
-            // Those that stay are found again: the more they are, the more are looked up behind them, or
-            // finding them would cost more than all else.
-            let at_once = AT_ONCE.saturating_add(stay.len().saturating_mul(2));
-            let limit = u32::try_from(at_once).unwrap_or(u32::MAX);
-            let mut expired = self.records.expired(now, limit).await?;
-            let is_last = expired.len() < at_once;
-            expired.retain(|id| !stay.contains(id));
-            for id in expired {
-                let ended = self.expire_session(id, now).await;
-                let is_removed = ended.unwrap_or_else(|error| {
-                    warn!(session = %id, %error, "cannot end an expired upload session yet");
-                    false
-                });
-                match is_removed {
-                    true => removed += 1,
-                    false => _ = stay.insert(id),
-                }
-            }
-            if is_last {
-                return Ok(removed);
-            }
-        }
-    }
-
-    async fn expire_session(&self, id: SessionId, now: SystemTime) -> Result<bool, UploadError> {
-        let Some(claim) = self.active.claim(id) else {
-            return Ok(false);
-        };
-        let Some(record) = self.records.load(id).await? else {
-            return Ok(false);
-        };
-        if record.expires_at > now {
-            return Ok(false);
-        }
-        let begun = Instant::now();
-        let work = match self.records.leases() {
-            None => Work::alone(claim, record),
-            Some(_) => match self.take_once(id).await? {
-                Take::Taken(record) => self.leased(claim, record, begun),
-                Take::Held { .. } | Take::Missing => return Ok(false),
-            },
-        };
-        // It may have been used since it was looked up.
-        if work.record().expires_at > now {
-            work.give_back().await;
-            return Ok(false);
-        }
-        let ended = work.during(self.end(work.record())).await;
-        self.leave(work, ended).await?;
-        debug!(session = %id, "upload session expired");
-        Ok(true)
-    }
-
-    async fn remove_orphans(&self) -> Result<u64, UploadError> {
-        let mut removed = 0;
-        let now = SystemTime::now();
-        for Staged {
-            session: id,
-            touched_at,
-        } in self.blobs.staged().await?
-        {
-            if !self.may_be_orphaned(touched_at, now) {
-                continue;
-            }
-            // Not claimed before this: a request that comes for the session must not find it busy.
-            if self.records.load(id).await?.is_some() {
-                continue;
-            }
-            // The record of a session is there before its bytes, and a blob pushed whole is
-            // claimed as long as it has bytes: with neither, nobody will come back for them.
-            let Some(_claim) = self.active.claim(id) else {
-                continue;
-            };
-            match self.blobs.discard(id).await {
-                Ok(()) => removed += 1,
-                Err(error) => warn!(session = %id, %error, "cannot remove bytes of no session yet"),
-            }
-        }
-        Ok(removed)
-    }
-
-    /// Whether a staging area may belong to nobody. Another process may be pushing a blob whole, which no record tells
-    /// of: there, only time tells.
-    fn may_be_orphaned(&self, touched_at: Option<SystemTime>, now: SystemTime) -> bool {
-        if self.records.leases().is_none() {
-            return true;
-        }
-        let age = touched_at.and_then(|touched_at| now.duration_since(touched_at).ok());
-        age.is_some_and(|age| age > self.lifetime)
     }
 }
 

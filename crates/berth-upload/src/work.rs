@@ -74,7 +74,6 @@ impl Work {
     ) -> Result<T, UploadError> {
         match &self.lease {
             None => doing.await,
-            Some(lease) if lease.is_lost() => Err(UploadError::Lost(self.record.id)),
             Some(lease) => lease.during(doing).await,
         }
     }
