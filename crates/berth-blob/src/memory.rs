@@ -33,7 +33,7 @@ impl MemoryBlobs {
 
 #[derive(Debug, Default)]
 struct Stored {
-    staged: HashMap<SessionId, Vec<u8>>,
+    staged: HashMap<SessionId, Area>,
     blobs: HashMap<BlobName, Published>,
 }
 
@@ -43,10 +43,19 @@ struct Published {
     written_at: SystemTime,
 }
 
+/// A staging area.
+#[derive(Debug, Default)]
+struct Area {
+    bytes: Vec<u8>,
+    /// The largest fence that it was opened with.
+    fence: u64,
+}
+
 impl Stored {
     /// What a session has staged, if that is at least `expected` bytes.
     fn staged(&self, session: SessionId, expected: u64) -> Result<&[u8], BlobError> {
-        let bytes = self.staged.get(&session).map_or(&[][..], Vec::as_slice);
+        let area = self.staged.get(&session);
+        let bytes = area.map_or(&[][..], |area| &area.bytes);
         let found = bytes.len() as u64;
         if found < expected {
             return Err(BlobError::StagedBytesMissing {
@@ -56,6 +65,15 @@ impl Stored {
             });
         }
         Ok(bytes)
+    }
+
+    /// Lets nobody pass whose place another has taken.
+    fn pass(&self, session: SessionId, fence: u64) -> Result<(), BlobError> {
+        let area = self.staged.get(&session);
+        match area.is_some_and(|area| area.fence > fence) {
+            true => Err(BlobError::Superseded(session)),
+            false => Ok(()),
+        }
     }
 }
 
@@ -70,18 +88,22 @@ fn index(offset: u64) -> usize {
 
 #[async_trait]
 impl BlobStore for MemoryBlobs {
-    async fn stage(
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
         let mut stored = lock(&self.stored);
+        stored.pass(session, fence)?;
         stored.staged(session, offset)?;
-        let bytes = stored.staged.entry(session).or_default();
-        bytes.truncate(index(offset));
+        let area = stored.staged.entry(session).or_default();
+        area.bytes.truncate(index(offset));
+        area.fence = fence;
         Ok(Box::new(MemoryWriter {
             stored: Arc::clone(&self.stored),
             session,
+            fence,
         }))
     }
 
@@ -171,25 +193,27 @@ impl BlobStore for MemoryBlobs {
 struct MemoryWriter {
     stored: Arc<Mutex<Stored>>,
     session: SessionId,
+    fence: u64,
 }
 
 #[async_trait]
 impl StagedWriter for MemoryWriter {
     async fn write(&mut self, pieces: Vec<Bytes>) -> Result<(), BlobError> {
         let mut stored = lock(&self.stored);
-        let staged = stored.staged.entry(self.session).or_default();
+        stored.pass(self.session, self.fence)?;
+        let area = stored.staged.entry(self.session).or_default();
         pieces
             .iter()
-            .for_each(|piece| staged.extend_from_slice(piece));
+            .for_each(|piece| area.bytes.extend_from_slice(piece));
         Ok(())
     }
 
     async fn sync(&mut self) -> Result<(), BlobError> {
-        Ok(())
+        lock(&self.stored).pass(self.session, self.fence)
     }
 
     async fn close(&mut self) -> Result<(), BlobError> {
-        Ok(())
+        lock(&self.stored).pass(self.session, self.fence)
     }
 }
 

@@ -30,15 +30,20 @@ impl<B> FaultyBlobs<B> {
 
 #[async_trait]
 impl<B: BlobStore> BlobStore for FaultyBlobs<B> {
-    async fn stage(
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
         let blobs = Arc::clone(&self.blobs);
-        let staged = async move { blobs.stage(session, offset).await };
+        let staged = async move { blobs.stage_fenced(session, offset, fence).await };
         let writer = self.faults.late_step("stage", staged).await?;
         Ok(Box::new(FaultyWriter::new(writer, self.faults.clone())))
+    }
+
+    fn abandon(&self, session: SessionId) {
+        self.blobs.abandon(session);
     }
 
     async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {

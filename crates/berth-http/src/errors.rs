@@ -185,7 +185,7 @@ fn registry(failure: &RegistryError) -> Answer {
 fn upload(failure: &UploadError) -> Answer {
     match failure {
         UploadError::Unknown(_) => plain(ErrorCode::BlobUploadUnknown, failure),
-        UploadError::Busy(_) => with_status(
+        UploadError::Busy(_) | UploadError::Lost(_) => with_status(
             StatusCode::CONFLICT,
             ErrorCode::BlobUploadInvalid,
             failure.to_string(),

@@ -115,13 +115,18 @@ impl fmt::Debug for ObjectBlobs {
 
 #[async_trait]
 impl BlobStore for ObjectBlobs {
-    async fn stage(
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
-        let writer = staging::open(&self.shared, session, offset).await?;
+        let writer = staging::open(&self.shared, session, offset, fence).await?;
         Ok(Box::new(writer))
+    }
+
+    fn abandon(&self, session: SessionId) {
+        self.shared.closed().remove(&session);
     }
 
     async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {

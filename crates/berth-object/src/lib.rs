@@ -59,6 +59,13 @@
 //! Parts have one size for the first 2,000 of an upload (16 GB by default). R2 wants that of all
 //! parts, so blobs there end at that size, unless [`Settings::part_size`] is larger.
 //!
+//! # Sessions that change hands
+//!
+//! A session's record has the fence of whoever wrote it ([`BlobStore::stage_fenced`](berth_blob::BlobStore::stage_fenced)), and each
+//! writing is conditional on the version that was looked at. So a process that was paused neither cuts nor writes over what another
+//! one has saved since, however late it wakes. What it publishes is what it wrote itself. Only a part that it was sending may take the place
+//! of one that the other has sent: then the session cannot be published, since parts are known by their tags.
+//!
 //! # Removal, however late
 //!
 //! S3 has no deletion that tells equal bytes apart, and no lock can stop a request which a process that was paused sends later. So **no object of a

@@ -73,6 +73,9 @@ pub(crate) async fn complete(
     {
         upload.sealed = true;
         shared.save(session, staged).await?;
+        if let Some(closed) = shared.closed().get_mut(&session) {
+            *closed = staged.clone();
+        }
     }
     let (length, tail) = (staged.record.length, staged.tail.clone());
     let upload = staged.record.upload.clone();

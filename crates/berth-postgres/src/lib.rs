@@ -1,8 +1,7 @@
 //! Transactional metadata of an OCI registry on PostgreSQL, for any number of replicas at once.
 //!
-//! [`PostgresMetadata`] implements the traits of [`berth_metadata`] and passes the same contract suites as SQLite. The binary does
-//! not use it yet: what replicas must agree on besides metadata (who continues an upload session, and who removes the bytes
-//! of a blob) comes with it.
+//! [`PostgresMetadata`] implements the traits of [`berth_metadata`] and passes the same contract suites as SQLite. It also has
+//! the leases by which replicas agree on who works on an upload session.
 //!
 //! ```no_run
 //! use berth_metadata::{Blob, MetadataStore};
@@ -56,8 +55,9 @@
 //! | condemn | blobs, alone |
 //! | forget | one at a time (advisory lock); all repositories that are linked to them, by id; blobs, alone |
 //! | first count of a namespace | the table of namespaces, against all that counts |
-//! | upload sessions, users, tokens | none: each is one statement |
+//! | upload sessions and their leases, users, tokens | none: each is one statement |
 //! | signing keys | their table |
+//! | turns | one row, passed over by whoever finds it locked |
 //!
 //! Between looking for what to lock and locking it, another change may come: then the transaction is done again. It is as well after a
 //! deadlock (40P01) or a serialization failure (40001), a few times with waits between; the tests see to it that the order
@@ -74,7 +74,16 @@
 //! # Time
 //!
 //! Times are those of the replica that writes. A link that is renewed never gets an older time, so a clock that is behind
-//! shortens no promise that another replica gave. Clocks may differ by as much as is small beside the grace period of collection.
+//! shortens no promise that another replica gave. Turns go by the clock of the database alone. Clocks may differ by as much as is small beside the grace period of collection.
+//!
+//! # Leases of upload sessions
+//!
+//! Who works on an upload session is in its row ([`UploadLeases`](berth_metadata::UploadLeases)): the holder, until when by the
+//! database's clock, and of which revision. Taking a session is one statement, which raises the revision; a lease is of one
+//! revision, so whatever changes the session ends it, without a statement of its own. The taking is durable, since no revision
+//! may be given twice: it is what keeps out a replica that was paused and wakes late. Renewing a lease and giving it back
+//! need not be, and are not waited for (`synchronous_commit = off` in that transaction): what is lost of them makes somebody wait, or ask
+//! once more.
 //!
 //! # Durability
 //!
@@ -87,7 +96,7 @@
 //! A pool of [`PostgresOptions::connections`] serves work on tokio's blocking threads; whoever finds all taken waits on the
 //! async side. Each session has a `statement_timeout`, a `lock_timeout` and an `idle_in_transaction_session_timeout`. When a connection turns out to
 //! be lost, the work is done again on another one, unless it was being committed: then nobody knows, and the error says so.
-//! While the server cannot be reached, work waits up to 15 seconds for it. A proxy that gives each
+//! While the server cannot be reached, work waits for it, and opening too ([`PostgresOptions::reach_timeout`]). A proxy that gives each
 //! transaction another session (PgBouncer's transaction mode) is not supported: settings and prepared statements belong to sessions.
 //!
 //! libpq is compiled in, so nothing is to be installed. It has no TLS (OpenSSL would take as long to build as all else together): reach the
@@ -103,14 +112,15 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
-mod address;
 mod blobs;
 mod collection;
 mod connections;
 mod damages;
+mod database_url;
 mod failure;
 mod generations;
 mod inspection;
+mod leases;
 mod lists;
 mod manifests;
 mod metadata;
@@ -118,12 +128,14 @@ mod migrations;
 #[cfg(test)]
 mod plan;
 mod recount;
+mod registry;
 mod repositories;
 mod retention;
 #[cfg(feature = "test-server")]
 pub mod test_server;
 mod texts;
 mod transactions;
+mod turns;
 mod uploads;
 mod usage;
 mod users;
@@ -132,6 +144,7 @@ use std::time::SystemTime;
 
 use berth_metadata::sql::stored::milliseconds;
 
+pub use database_url::DatabaseUrl;
 pub use metadata::{PostgresMetadata, PostgresOptions};
 
 /// The time that rows are stamped with.

@@ -209,17 +209,14 @@ impl World {
             (finished.digest(), finished.size()),
             (&digest, whole.len() as u64)
         );
-        self.records.remove(*id).await.unwrap();
+        let record = finished.record().unwrap();
+        assert!(self.records.remove(record).await.unwrap());
+        let name = finished.name().clone();
         self.uploads.release(finished).await;
         let id = *id;
         self.sessions.remove(&session);
         self.is_gone(id).await;
-        let reader = self
-            .blobs
-            .open(&digest.clone().into())
-            .await
-            .unwrap()
-            .unwrap();
+        let reader = self.blobs.open(&name).await.unwrap().unwrap();
         let stored: Vec<Bytes> = reader
             .read(0..whole.len() as u64)
             .try_collect()

@@ -110,7 +110,13 @@ CREATE TABLE uploads (
     hash_state BYTEA NOT NULL,
     revision BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL
+    expires_at BIGINT NOT NULL,
+    -- Whoever works on it has a lease, of one revision: none is left when the session is changed.
+    leased_revision BIGINT,
+    holder TEXT COLLATE "C",
+    -- By the clock of the database.
+    held_until BIGINT,
+    CHECK ((leased_revision IS NULL) = (holder IS NULL) AND (leased_revision IS NULL) = (held_until IS NULL))
 );
 CREATE INDEX uploads_by_expiry ON uploads (expires_at, id);
 

@@ -192,12 +192,13 @@ impl Mending {
 
 #[async_trait]
 impl BlobStore for Mending {
-    async fn stage(
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
-        self.stored.stage(session, offset).await
+        self.stored.stage_fenced(session, offset, fence).await
     }
 
     async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {
