@@ -47,6 +47,7 @@ mod retention;
 pub mod sql;
 mod sqlite;
 mod store;
+mod turns;
 
 pub use accounts::{AccountStore, RobotTokenRecord, SigningKeyRecord, UserRecord};
 pub use bounds::Bounds;
@@ -67,3 +68,4 @@ pub use store::{
     Blob, DeleteTag, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits,
     StoredManifest, UploadRecord, UploadRevision,
 };
+pub use turns::{Turn, TurnStore};

@@ -1,7 +1,7 @@
 //! Transactional metadata of an OCI registry on PostgreSQL, for any number of replicas at once.
 //!
 //! [`PostgresMetadata`] implements the traits of [`berth_metadata`] and passes the same contract suites as SQLite. It also has
-//! the leases by which replicas agree on who works on an upload session. The binary does not use it yet.
+//! the leases by which replicas agree on who works on an upload session.
 //!
 //! ```no_run
 //! use berth_metadata::{Blob, MetadataStore};
@@ -57,6 +57,7 @@
 //! | first count of a namespace | the table of namespaces, against all that counts |
 //! | upload sessions and their leases, users, tokens | none: each is one statement |
 //! | signing keys | their table |
+//! | turns | one row, passed over by whoever finds it locked |
 //!
 //! Between looking for what to lock and locking it, another change may come: then the transaction is done again. It is as well after a
 //! deadlock (40P01) or a serialization failure (40001), a few times with waits between; the tests see to it that the order
@@ -73,7 +74,7 @@
 //! # Time
 //!
 //! Times are those of the replica that writes. A link that is renewed never gets an older time, so a clock that is behind
-//! shortens no promise that another replica gave. Clocks may differ by as much as is small beside the grace period of collection.
+//! shortens no promise that another replica gave. Turns go by the clock of the database alone. Clocks may differ by as much as is small beside the grace period of collection.
 //!
 //! # Leases of upload sessions
 //!
@@ -95,7 +96,7 @@
 //! A pool of [`PostgresOptions::connections`] serves work on tokio's blocking threads; whoever finds all taken waits on the
 //! async side. Each session has a `statement_timeout`, a `lock_timeout` and an `idle_in_transaction_session_timeout`. When a connection turns out to
 //! be lost, the work is done again on another one, unless it was being committed: then nobody knows, and the error says so.
-//! While the server cannot be reached, work waits up to 15 seconds for it. A proxy that gives each
+//! While the server cannot be reached, work waits for it, and opening too ([`PostgresOptions::reach_timeout`]). A proxy that gives each
 //! transaction another session (PgBouncer's transaction mode) is not supported: settings and prepared statements belong to sessions.
 //!
 //! libpq is compiled in, so nothing is to be installed. It has no TLS (OpenSSL would take as long to build as all else together): reach the
@@ -111,11 +112,11 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
-mod address;
 mod blobs;
 mod collection;
 mod connections;
 mod damages;
+mod database_url;
 mod failure;
 mod generations;
 mod inspection;
@@ -127,12 +128,14 @@ mod migrations;
 #[cfg(test)]
 mod plan;
 mod recount;
+mod registry;
 mod repositories;
 mod retention;
 #[cfg(feature = "test-server")]
 pub mod test_server;
 mod texts;
 mod transactions;
+mod turns;
 mod uploads;
 mod usage;
 mod users;
@@ -141,6 +144,7 @@ use std::time::SystemTime;
 
 use berth_metadata::sql::stored::milliseconds;
 
+pub use database_url::DatabaseUrl;
 pub use metadata::{PostgresMetadata, PostgresOptions};
 
 /// The time that rows are stamped with.

@@ -124,11 +124,7 @@ pub(crate) async fn push_image(
     Digest::sha256(layer)
 }
 
-pub(crate) async fn publish(
-    blobs: &dyn BlobStore,
-    digest: &Digest,
-    content: &[u8],
-) -> BlobName {
+pub(crate) async fn publish(blobs: &dyn BlobStore, digest: &Digest, content: &[u8]) -> BlobName {
     let session = SessionId::random();
     let mut writer = blobs.stage(session, 0).await.unwrap();
     let pieces = vec![Bytes::copy_from_slice(content)];
