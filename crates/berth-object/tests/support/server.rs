@@ -1,8 +1,9 @@
+use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
@@ -78,13 +79,28 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// Makes all objects so much older than they are now. What is removed meanwhile stays removed.
+    pub(crate) fn age(&self, by: Duration) {
+        let bucket = self.folder.path().join("data").join(BUCKET);
+        for object in self.objects() {
+            let Ok(file) = File::open(bucket.join(object)) else {
+                continue;
+            };
+            file.set_modified(SystemTime::now() - by).unwrap();
+        }
+    }
+
     /// The objects in the bucket, as the files that they are.
     pub(crate) fn objects(&self) -> Vec<PathBuf> {
         let bucket = self.folder.path().join("data").join(BUCKET);
         let mut found = Vec::new();
         let mut folders = vec![bucket.clone()];
         while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
+            // It may have gone with the last object in it.
+            let Ok(entries) = std::fs::read_dir(folder) else {
+                continue;
+            };
+            for entry in entries {
                 let path = entry.unwrap().path();
                 match path.is_dir() {
                     true => folders.push(path),

@@ -1,0 +1,166 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::check::check;
+use crate::cluster::Cluster;
+use crate::collecting::{Collected, collect};
+use crate::contents::Layers;
+use crate::ledger::{Ledger, State};
+use crate::programs::Program;
+use crate::pusher::{Counts, Outcome, Pusher};
+
+/// Clients of a cluster that push, delete and pull, while garbage is collected.
+pub(crate) struct Load<'a> {
+    pub(crate) cluster: &'a Cluster,
+    /// What all that is random follows from.
+    pub(crate) seed: u64,
+    pub(crate) clients: u64,
+    /// Programs that others have made, which push and pull as well.
+    pub(crate) programs: &'a [Program],
+}
+
+/// What all clients were answered.
+pub(crate) struct Answered<'a> {
+    cluster: &'a Cluster,
+    seed: u64,
+    ledger: Ledger,
+    pub(crate) counts: Counts,
+    pub(crate) collected: Collected,
+    findings: Vec<String>,
+    pub(crate) failures: BTreeMap<String, usize>,
+}
+
+impl<'a> Load<'a> {
+    /// Goes on as long as the trouble does, which is told when somebody has found something wrong.
+    pub(crate) fn during<T>(&self, trouble: impl FnOnce(&AtomicBool) -> T) -> (Answered<'a>, T) {
+        let Self { cluster, seed, .. } = *self;
+        println!("BERTH_CLUSTER_SEED={seed}");
+        let layers = Layers::new(seed);
+        let stop = AtomicBool::new(false);
+        let address = &cluster.balancer.address;
+        thread::scope(|scope| {
+            let (layers, stop) = (&layers, &stop);
+            let collecting = scope.spawn(move || {
+                let _ending = Ending(stop);
+                collect(cluster, seed, stop)
+            });
+            let mut clients = Vec::new();
+            for number in 0..self.clients {
+                let pusher = Pusher::new(seed, (number, self.clients), layers, address);
+                clients.push(scope.spawn(move || {
+                    let _ending = Ending(stop);
+                    pusher.run(stop)
+                }));
+            }
+            for program in self.programs {
+                clients.push(scope.spawn(move || {
+                    let _ending = Ending(stop);
+                    program.run(seed, layers, address, stop)
+                }));
+            }
+            let result = {
+                let _ending = Ending(stop);
+                trouble(stop)
+            };
+            let mut answered = Answered {
+                cluster,
+                seed,
+                ledger: Ledger::default(),
+                counts: Counts::default(),
+                collected: Collected::default(),
+                findings: Vec::new(),
+                failures: BTreeMap::new(),
+            };
+            for client in clients {
+                answered.include(client.join().unwrap());
+            }
+            answered.collected = collecting.join().unwrap();
+            (answered, result)
+        })
+    }
+}
+
+/// Ends the load, also if it is ended by a panic.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Answered<'_> {
+    fn include(&mut self, outcome: Outcome) {
+        self.ledger.extend(outcome.ledger);
+        self.counts.include(outcome.counts);
+        self.findings.extend(outcome.findings);
+        for (failure, times) in outcome.failures {
+            *self.failures.entry(failure).or_default() += times;
+        }
+    }
+
+    /// Everything that was acknowledged is there, and nothing that was deleted is back: every replica says so, and so does the
+    /// verification of all that is stored; also when all garbage is gone.
+    pub(crate) fn holds(mut self) {
+        println!("{:?}", self.counts);
+        println!("{:?}", self.collected);
+        println!("not answered: {:#?}", self.failures);
+        for state in [State::There, State::Gone, State::Unknown] {
+            println!("{state:?}: {} manifests", self.ledger.count(state));
+        }
+        self.check_replicas();
+        let mut collected = Collected::default();
+        collected.once(self.cluster);
+        if !collected.failed.is_empty() || collected.missing > 0 {
+            self.findings
+                .push(format!("the last collection: {collected:?}"));
+        }
+        self.check_replicas();
+        self.verify();
+        self.complain();
+    }
+
+    fn check_replicas(&mut self) {
+        let (cluster, ledger) = (self.cluster, &self.ledger);
+        let found = thread::scope(|scope| {
+            let check = |number| {
+                let address = cluster.address(number);
+                scope.spawn(move || (number, check(&address, ledger)))
+            };
+            let checks: Vec<_> = (0..cluster.size()).map(check).collect();
+            let checks = checks.into_iter().map(|it| it.join().unwrap());
+            checks.collect::<Vec<_>>()
+        });
+        for (number, findings) in found {
+            let of_replica = |it| format!("replica {number}: {it}");
+            self.findings.extend(findings.into_iter().map(of_replica));
+        }
+    }
+
+    fn verify(&mut self) {
+        let output = self.cluster.command(&["verify"]).output().unwrap();
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let printed = String::from_utf8_lossy(&output.stdout);
+            self.findings
+                .push(format!("berth verify: {printed} {said}"));
+        }
+    }
+
+    fn complain(self) {
+        if self.findings.is_empty() {
+            return;
+        }
+        let logs = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-{}", self.seed));
+        self.cluster.write_logs(&logs);
+        let count = self.findings.len();
+        let some = self.findings.into_iter().take(20).collect::<Vec<_>>();
+        panic!(
+            "{count} things are wrong; logs are in {}\n{}",
+            logs.display(),
+            some.join("\n")
+        );
+    }
+}
