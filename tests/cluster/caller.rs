@@ -111,6 +111,11 @@ impl Caller {
         lines.filter(|line| line.contains(part)).collect()
     }
 
+    /// All requests, and what became of them.
+    pub(crate) fn into_history(self) -> Vec<String> {
+        self.history
+    }
+
     /// How requests failed that have no answer, and how often.
     pub(crate) fn failures(&self) -> &BTreeMap<String, usize> {
         &self.failures

@@ -11,6 +11,9 @@ use crate::balancer::Balancer;
 use crate::harness::Berth;
 use crate::server::{Server, variables};
 
+/// Nothing that is not needed is kept, not for a moment.
+pub(crate) const NO_GRACE: &str = "0s";
+
 /// Replicas of one registry on a database and a bucket, and a balancer before them. Everything ends with the value.
 pub(crate) struct Cluster {
     pub(crate) balancer: Balancer,
@@ -29,24 +32,25 @@ struct Replica {
 }
 
 impl Cluster {
-    /// Starts so many replicas. `endpoint` answers where they find the bucket of a server.
+    /// Starts so many replicas, which keep what nothing needs for a grace period. `endpoint` answers where they find the
+    /// server of the bucket.
     pub(crate) fn start(
         replicas: usize,
+        grace: &str,
         database: Arc<TestServer>,
-        endpoint: impl Fn(&Server) -> String,
+        endpoint: impl FnOnce(&Server) -> String,
     ) -> Self {
         let bucket = Server::start();
         let variables = variables(&endpoint(&bucket));
         let folder = tempfile::tempdir().unwrap();
         let url = database.database();
-        // Nothing that is not needed is kept, not for a moment.
         let settings = format!(
-            "metadata = \"{}\"\n\
+            "metadata = \"{url}\"\n\
              blob_storage = \"s3://blobs/registry\"\n\
-             collection_grace = \"0s\"\n\
-             collection_interval = \"1s\"\n\
+             collection_grace = \"{grace}\"\n\
+             collection_interval = \"3s\"\n\
              tag_deletion = true\n",
-            url.expose_secret()
+            url = url.expose_secret()
         );
         fs::write(settings_in(folder.path()), settings).unwrap();
         let start = |_| Replica {

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -29,7 +30,8 @@ pub(crate) struct Answered<'a> {
     pub(crate) counts: Counts,
     pub(crate) collected: Collected,
     findings: Vec<String>,
-    pub(crate) failures: BTreeMap<String, usize>,
+    failures: BTreeMap<String, usize>,
+    histories: Vec<Vec<String>>,
 }
 
 impl<'a> Load<'a> {
@@ -72,6 +74,7 @@ impl<'a> Load<'a> {
                 collected: Collected::default(),
                 findings: Vec::new(),
                 failures: BTreeMap::new(),
+                histories: Vec::new(),
             };
             for client in clients {
                 answered.include(client.join().unwrap());
@@ -96,6 +99,7 @@ impl Answered<'_> {
         self.ledger.extend(outcome.ledger);
         self.counts.include(outcome.counts);
         self.findings.extend(outcome.findings);
+        self.histories.push(outcome.history);
         for (failure, times) in outcome.failures {
             *self.failures.entry(failure).or_default() += times;
         }
@@ -117,7 +121,10 @@ impl Answered<'_> {
             self.findings
                 .push(format!("the last collection: {collected:?}"));
         }
-        self.check_replicas();
+        // What is lost already, nobody needs to be told twice.
+        if self.findings.is_empty() {
+            self.check_replicas();
+        }
         self.verify();
         self.complain();
     }
@@ -155,6 +162,10 @@ impl Answered<'_> {
         }
         let logs = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-{}", self.seed));
         self.cluster.write_logs(&logs);
+        for (number, history) in self.histories.iter().enumerate() {
+            let path = logs.join(format!("client-{number}.log"));
+            fs::write(path, history.join("\n")).unwrap();
+        }
         let count = self.findings.len();
         let some = self.findings.into_iter().take(20).collect::<Vec<_>>();
         panic!(

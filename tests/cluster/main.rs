@@ -6,16 +6,22 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 #[allow(dead_code)]
+#[path = "../../crates/berth-object/tests/support/proxy.rs"]
+mod proxy;
+#[allow(dead_code)]
 #[path = "../../crates/berth-object/tests/support/server.rs"]
 mod server;
 
 mod balancer;
 mod caller;
 mod check;
+mod chunks;
 mod cluster;
 mod collecting;
 mod contents;
+mod database;
 mod ledger;
+mod line;
 mod load;
 mod outages;
 mod programs;

@@ -61,6 +61,7 @@ impl Program {
             counts: user.counts,
             findings: user.findings,
             failures: user.failures,
+            history: Vec::new(),
         }
     }
 

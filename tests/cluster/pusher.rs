@@ -73,6 +73,8 @@ pub(crate) struct Outcome {
     /// What was wrong, with what led to it.
     pub(crate) findings: Vec<String>,
     pub(crate) failures: BTreeMap<String, usize>,
+    /// All its requests, and what became of them.
+    pub(crate) history: Vec<String>,
 }
 
 impl<'a> Pusher<'a> {
@@ -107,6 +109,7 @@ impl<'a> Pusher<'a> {
         }
         Outcome {
             failures: self.caller.failures().clone(),
+            history: self.caller.into_history(),
             ledger: self.ledger,
             counts: self.counts,
             findings: self.findings,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use berth_postgres::test_server::TestServer;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, NO_GRACE};
 use crate::load::Load;
 use crate::outages::happen;
 use crate::programs::Program;
@@ -16,7 +16,7 @@ const SECONDS: u64 = 18;
 fn what_was_acknowledged_is_there_whatever_replicas_were_killed() {
     let seconds = number_in("BERTH_CLUSTER_SECONDS").unwrap_or(SECONDS);
     let seed = number_in("BERTH_CLUSTER_SEED").unwrap_or_else(rand::random);
-    let cluster = Cluster::start(3, TestServer::shared(), Server::endpoint);
+    let cluster = Cluster::start(3, NO_GRACE, TestServer::shared(), Server::endpoint);
     let load = Load {
         cluster: &cluster,
         seed,

@@ -106,7 +106,7 @@ impl Pusher<'_> {
         let (start, length) = (upload.acknowledged, upload.bytes.len());
         // One byte would look like none: both are `Range: 0-0`.
         let least = (start + 2).min(length);
-        let end = match self.random.random_range(0..4) {
+        let end = match self.random.random_range(0..3) {
             0 => length,
             _ => self.random.random_range(least..=length),
         };
