@@ -59,7 +59,7 @@ fn another_replica_goes_on_with_the_upload_of_one_that_was_killed() {
     let _broken = begin_chunk(&cluster, 0, &session, &content[FIRST..FIRST + CHUNK]);
     cluster.kill(0);
     let has = cluster.with(1, |replica| offset(replica, &session));
-    assert!(has >= FIRST && has <= FIRST + SENT, "{has}");
+    assert!((FIRST..=FIRST + SENT).contains(&has), "{has}");
     let end = FIRST + CHUNK;
     let range = format!("{has}-{}", end - 1);
     let chunk = &content[has..end];

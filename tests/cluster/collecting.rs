@@ -1,10 +1,11 @@
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
@@ -17,6 +18,7 @@ const AGE: Duration = Duration::from_secs(2 * 60 * 60);
 pub(crate) struct Collected {
     pub(crate) runs: usize,
     pub(crate) killed: usize,
+    pub(crate) paused: usize,
     pub(crate) failed: Vec<String>,
     /// Blobs that nothing needed.
     pub(crate) blobs: u64,
@@ -26,15 +28,16 @@ pub(crate) struct Collected {
     pub(crate) missing: u64,
 }
 
-/// Collects garbage, as a command beside the replicas, again and again; some of the commands are killed.
+/// Collects garbage, as a command beside the replicas, again and again; some of the commands are killed, or stopped for a while.
 pub(crate) fn collect(cluster: &Cluster, seed: u64, stop: &AtomicBool) -> Collected {
     let mut random = StdRng::seed_from_u64(seed);
     let mut collected = Collected::default();
     while !stop.load(Ordering::Relaxed) {
-        match random.random_range(0..4) {
-            0 => {
-                collect_in_part(cluster, random.random_range(50..500));
-                collected.killed += 1;
+        match random.random_range(0..6) {
+            0 => collected.in_part(cluster, random.random_range(50..500)),
+            1 => {
+                let (work, pause) = (random.random_range(50..500), random.random_range(500..3000));
+                collected.with_a_pause(cluster, work, pause);
             }
             _ => collected.once(cluster),
         }
@@ -62,14 +65,33 @@ impl Collected {
         self.objects += done["sweep"]["unrecorded"]["blobs"].as_u64().unwrap();
         self.missing = done["sweep"]["missing"]["blobs"].as_u64().unwrap();
     }
+
+    /// Begins to collect, and is killed.
+    fn in_part(&mut self, cluster: &Cluster, milliseconds: u64) {
+        let mut process = begin(cluster);
+        sleep(Duration::from_millis(milliseconds));
+        process.kill().unwrap();
+        process.wait().unwrap();
+        self.killed += 1;
+    }
+
+    /// Collects, and does nothing for a while after whatever step it has come to.
+    fn with_a_pause(&mut self, cluster: &Cluster, work: u64, pause: u64) {
+        let mut process = begin(cluster);
+        sleep(Duration::from_millis(work));
+        // If it is done already, it takes no signal.
+        let signal = |name| rustix::process::kill_process(Pid::from_child(&process), name);
+        let _stopped = signal(Signal::STOP);
+        sleep(Duration::from_millis(pause));
+        let _continued = signal(Signal::CONT);
+        process.wait().unwrap();
+        self.paused += 1;
+    }
 }
 
-/// Begins to collect, and is killed.
-fn collect_in_part(cluster: &Cluster, milliseconds: u64) {
+fn begin(cluster: &Cluster) -> Child {
+    cluster.bucket.age(AGE);
     let mut command = cluster.command(&["gc"]);
     let command = command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut process = command.spawn().unwrap();
-    sleep(Duration::from_millis(milliseconds));
-    process.kill().unwrap();
-    process.wait().unwrap();
+    command.spawn().unwrap()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use berth_postgres::test_server::TestServer;
 
 use crate::cluster::{Cluster, NO_GRACE};
-use crate::harness::{Image, Push};
+use crate::harness::{Berth, Image, Push};
 use crate::load::Load;
 use crate::server::Server;
 
@@ -22,21 +22,27 @@ fn pushes_go_on_when_the_database_was_started_again() {
     };
     let (answered, ()) = load.during(|_| {
         for time in [100, 1500] {
-            sleep(Duration::from_secs(2));
+            sleep(Duration::from_millis(1500));
             cluster.database.stop();
             sleep(Duration::from_millis(time));
             cluster.database.start_again();
         }
-        sleep(Duration::from_secs(2));
+        // At once, by every replica, whatever connections it has.
+        for number in 0..cluster.size() {
+            cluster.with(number, take_a_push);
+        }
+        sleep(Duration::from_secs(1));
     });
-    // At once, by every replica, whatever connections it has.
-    for number in 0..cluster.size() {
-        let image = Image::new(number as u64);
-        cluster.with(number, |replica| {
-            replica.push("cluster/afterwards", &number.to_string(), &image);
-        });
-    }
     let counts = answered.counts;
     answered.holds();
     assert!(counts.pushed > 10, "{counts:?}");
+}
+
+/// Pushes something, and deletes it.
+fn take_a_push(replica: &Berth) {
+    let image = Image::new(replica.process_id().into());
+    let repository = "cluster/afterwards";
+    replica.push(repository, "v1", &image);
+    let path = format!("/v2/{repository}/manifests/{}", image.digest());
+    replica.delete(&path).is(202);
 }

@@ -40,16 +40,16 @@ fn nothing_is_lost_when_the_line_to_the_bucket_is_cut() {
         programs: &[],
     };
     let (answered, ()) = load.during(|_| {
-        for _ in 0..60 {
+        for _ in 0..40 {
             let after = random.random_range(0..20);
             line.fail_one(after, *FAULTS.choose(&mut random).unwrap());
             sleep(Duration::from_millis(random.random_range(0..200)));
         }
         // Nothing goes through.
         line.fail("", "", Fault::CutRequest(0), usize::MAX);
-        sleep(Duration::from_millis(1500));
+        sleep(Duration::from_secs(1));
         line.calm();
-        sleep(Duration::from_secs(2));
+        sleep(Duration::from_secs(1));
     });
     let counts = answered.counts;
     answered.holds();

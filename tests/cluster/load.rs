@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,11 +121,12 @@ impl Answered<'_> {
             self.findings
                 .push(format!("the last collection: {collected:?}"));
         }
+        self.look_for_garbage();
+        self.verify();
         // What is lost already, nobody needs to be told twice.
         if self.findings.is_empty() {
             self.check_replicas();
         }
-        self.verify();
         self.complain();
     }
 
@@ -143,6 +144,26 @@ impl Answered<'_> {
         for (number, findings) in found {
             let of_replica = |it| format!("replica {number}: {it}");
             self.findings.extend(findings.into_iter().map(of_replica));
+        }
+    }
+
+    /// The bucket has each blob that is needed once, and no other.
+    fn look_for_garbage(&mut self) {
+        let manifests = self.ledger.manifests.values();
+        let stored = manifests.filter(|it| it.state != State::Gone);
+        let blobs = stored.flat_map(|it| &it.blobs);
+        let needed: BTreeSet<&str> = blobs.map(|it| it.digest.as_str()).collect();
+        let mut seen = BTreeSet::new();
+        for object in self.cluster.bucket.objects() {
+            if !object.starts_with("registry/blobs") {
+                continue;
+            }
+            let name = object.file_name().unwrap().to_str().unwrap();
+            let digest = format!("sha256:{}", name.split('.').next().unwrap());
+            if !needed.contains(digest.as_str()) || !seen.insert(digest) {
+                let what = format!("{} is garbage", object.display());
+                self.findings.push(what);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::server::Server;
 
 /// So short that it can run for every commit. `BERTH_CLUSTER_SECONDS` makes it longer, and then replicas are also stopped for longer
 /// than an upload session is theirs.
-const SECONDS: u64 = 18;
+const SECONDS: u64 = 15;
 
 #[test]
 fn what_was_acknowledged_is_there_whatever_replicas_were_killed() {
