@@ -1,7 +1,12 @@
+use std::ops::Range;
+use std::thread;
+use std::time::Duration;
+
 use berth_postgres::test_server::TestServer;
 
+use crate::caller::{Caller, Request};
 use crate::cluster::Cluster;
-use crate::harness::{Berth, Connection, Push, digest, noise};
+use crate::harness::{Answer, Connection, Push, digest, noise};
 use crate::server::Server;
 
 const REPOSITORY: &str = "cluster/chunks";
@@ -14,15 +19,23 @@ const SENT: usize = 14_000_000;
 
 const FIRST: usize = 1_000_000;
 
-fn start() -> Cluster {
-    Cluster::start(3, "1h", TestServer::shared(), Server::endpoint)
+/// Who has an upload session may have it for so long after it was killed, and somewhat longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Begins an upload at a replica, and has its first bytes acknowledged.
+fn begin_upload(cluster: &Cluster, replica: usize, content: &[u8]) -> String {
+    cluster.with(replica, |replica| {
+        let session = replica.begin(REPOSITORY);
+        replica.patch(&session, &content[..FIRST]).is(202);
+        session
+    })
 }
 
-/// Begins a chunk, and sends most of it.
+/// Sends most of a chunk to a replica.
 fn begin_chunk(cluster: &Cluster, replica: usize, session: &str, chunk: &[u8]) -> Connection {
     let mut connection = cluster.with(replica, Connection::open);
     let length = chunk.len().to_string();
-    let range = format!("{FIRST}-{}", FIRST + chunk.len() - 1);
+    let range = range_of(&(FIRST..FIRST + chunk.len()));
     let headers = [
         ("Content-Length", length.as_str()),
         ("Content-Range", range.as_str()),
@@ -33,11 +46,50 @@ fn begin_chunk(cluster: &Cluster, replica: usize, session: &str, chunk: &[u8]) -
     connection
 }
 
-/// How many bytes an upload has, as a replica tells.
-fn offset(replica: &Berth, session: &str) -> usize {
-    let answer = replica.get(session).is(204);
+/// Sends a part of an upload to the replica that nothing happens to.
+fn go_on(cluster: &Cluster, session: &str, content: &[u8], part: Range<usize>) {
+    let range = range_of(&part);
+    let answer = ask(
+        cluster,
+        Request {
+            method: "PATCH",
+            path: session,
+            headers: &[("content-range", &range)],
+            body: &content[part],
+        },
+    );
+    answer.is(202);
+}
+
+/// Sends what an upload lacks.
+fn finish(cluster: &Cluster, session: &str, content: &[u8], start: usize) {
+    let path = format!("{session}?digest={}", digest(content));
+    let answer = ask(
+        cluster,
+        Request {
+            body: &content[start..],
+            ..Request::new("PUT", &path)
+        },
+    );
+    answer.is(201);
+}
+
+/// How many bytes an upload has.
+fn offset(cluster: &Cluster, session: &str) -> usize {
+    let answer = ask(cluster, Request::new("GET", session)).is(204);
     let range = answer.header("range");
     range.strip_prefix("0-").unwrap().parse::<usize>().unwrap() + 1
+}
+
+/// What the replica answers that nothing happens to.
+fn ask(cluster: &Cluster, request: Request<'_>) -> Answer {
+    let mut caller = Caller::new(&cluster.address(2));
+    let answer = caller.ask_for(PATIENCE, request);
+    answer.unwrap_or_else(|_| panic!("{:?}", caller.failures()))
+}
+
+fn range_of(part: &Range<usize>) -> String {
+    format!("{}-{}", part.start, part.end - 1)
 }
 
 /// All replicas have all the bytes.
@@ -49,56 +101,48 @@ fn is_whole(cluster: &Cluster, content: &[u8]) {
     }
 }
 
+/// Both wait for as long as an upload session is a replica's.
 #[test]
-fn another_replica_goes_on_with_the_upload_of_one_that_was_killed() {
-    let cluster = start();
-    let content = noise(1, FIRST + CHUNK + 1_000_000);
-    let session = cluster.with(0, |replica| replica.begin(REPOSITORY));
-    let first = &content[..FIRST];
-    cluster.with(0, |replica| replica.patch(&session, first).is(202));
-    let _broken = begin_chunk(&cluster, 0, &session, &content[FIRST..FIRST + CHUNK]);
-    cluster.kill(0);
-    let has = cluster.with(1, |replica| offset(replica, &session));
-    assert!((FIRST..=FIRST + SENT).contains(&has), "{has}");
-    let end = FIRST + CHUNK;
-    let range = format!("{has}-{}", end - 1);
-    let chunk = &content[has..end];
-    // Until the killed replica has it no longer.
-    cluster.with(1, |replica| {
-        replica.patch_range(&session, &range, chunk).is(202);
+fn another_replica_goes_on_with_the_upload_of_one_that_was_killed_or_stopped() {
+    let cluster = Cluster::start(3, "1h", TestServer::shared(), Server::endpoint);
+    let (of_killed, of_stopped) = thread::scope(|scope| {
+        let of_killed = scope.spawn(|| go_on_after_a_kill(&cluster));
+        let of_stopped = scope.spawn(|| go_on_after_a_stop(&cluster));
+        (of_killed.join().unwrap(), of_stopped.join().unwrap())
     });
-    let finish = format!("{session}?digest={}", digest(&content));
-    let rest = &content[end..];
-    cluster.with(2, |replica| replica.put(&finish, rest).is(201));
-    cluster.restart(0);
-    is_whole(&cluster, &content);
+    is_whole(&cluster, &of_killed);
+    is_whole(&cluster, &of_stopped);
 }
 
-#[test]
-fn a_replica_that_was_stopped_changes_nothing_of_what_another_went_on_with() {
-    let cluster = start();
+fn go_on_after_a_kill(cluster: &Cluster) -> Vec<u8> {
+    let content = noise(1, FIRST + CHUNK + 1_000_000);
+    let session = begin_upload(cluster, 0, &content);
+    let _broken = begin_chunk(cluster, 0, &session, &content[FIRST..FIRST + CHUNK]);
+    cluster.kill(0);
+    cluster.restart(0);
+    let has = offset(cluster, &session);
+    assert!((FIRST..=FIRST + SENT).contains(&has), "{has}");
+    let end = FIRST + CHUNK;
+    go_on(cluster, &session, &content, has..end);
+    finish(cluster, &session, &content, end);
+    content
+}
+
+fn go_on_after_a_stop(cluster: &Cluster) -> Vec<u8> {
     let content = noise(2, FIRST + CHUNK + 1_000_000);
-    let session = cluster.with(0, |replica| replica.begin(REPOSITORY));
-    let first = &content[..FIRST];
-    cluster.with(0, |replica| replica.patch(&session, first).is(202));
+    let session = begin_upload(cluster, 1, &content);
     // Other bytes than those that are sent in their place.
     let late = noise(3, CHUNK);
-    let mut connection = begin_chunk(&cluster, 0, &session, &late);
-    cluster.signal(0, "-STOP");
+    let mut connection = begin_chunk(cluster, 1, &session, &late);
+    cluster.signal(1, "-STOP");
     let end = FIRST + CHUNK / 2;
-    let range = format!("{FIRST}-{}", end - 1);
-    let chunk = &content[FIRST..end];
-    cluster.with(1, |replica| {
-        replica.patch_range(&session, &range, chunk).is(202);
-    });
-    cluster.signal(0, "-CONT");
+    go_on(cluster, &session, &content, FIRST..end);
+    cluster.signal(1, "-CONT");
     connection.try_write(&late[SENT..]);
     let answer = connection.rest();
     assert!(!answer.contains(" 202 "), "it was taken: {answer}");
-    let has = cluster.with(2, |replica| offset(replica, &session));
+    let has = offset(cluster, &session);
     assert_eq!(has, end, "after {answer}");
-    let finish = format!("{session}?digest={}", digest(&content));
-    let rest = &content[end..];
-    cluster.with(2, |replica| replica.put(&finish, rest).is(201));
-    is_whole(&cluster, &content);
+    finish(cluster, &session, &content, end);
+    content
 }
