@@ -21,6 +21,7 @@ mod collecting;
 mod contents;
 mod database;
 mod ledger;
+mod length;
 mod line;
 mod load;
 mod outages;
