@@ -12,6 +12,7 @@ mod proxy;
 #[path = "../../crates/berth-object/tests/support/server.rs"]
 mod server;
 
+mod answered;
 mod balancer;
 mod caller;
 mod check;

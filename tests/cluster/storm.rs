@@ -22,6 +22,7 @@ fn what_was_acknowledged_is_there_whatever_replicas_were_killed() {
     println!("{outages:?}");
     let (counts, collected) = (answered.counts, answered.collected.clone());
     answered.holds();
+    assert_eq!(collected.failed, Vec::<String>::new());
     // Or else nothing was tried.
     assert!(outages.kills > 2, "{outages:?}");
     assert!(counts.pushed > 10, "{counts:?}");
