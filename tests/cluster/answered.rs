@@ -119,6 +119,9 @@ impl<'a> Answered<'a> {
     }
 
     fn complain(self) {
+        for error in self.cluster.errors().iter().take(30) {
+            println!("{error}");
+        }
         if self.findings.is_empty() {
             return;
         }

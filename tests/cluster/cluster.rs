@@ -127,6 +127,19 @@ impl Cluster {
         command
     }
 
+    /// Ends all replicas, and answers what they logged of faults of their own.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        let mut errors = Vec::new();
+        for number in 0..self.size() {
+            self.kill(number);
+            let replica = self.replica(number);
+            let lines = replica.log.lines();
+            let told = lines.filter(|line| line.contains(r#""level":"ERROR""#));
+            errors.extend(told.map(|line| format!("replica {number}: {line}")));
+        }
+        errors
+    }
+
     /// Ends all replicas and writes what they logged into a folder.
     pub(crate) fn write_logs(&self, folder: &Path) {
         fs::create_dir_all(folder).unwrap();
