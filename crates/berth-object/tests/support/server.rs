@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -96,9 +97,10 @@ impl Server {
         let mut found = Vec::new();
         let mut folders = vec![bucket.clone()];
         while let Some(folder) = folders.pop() {
-            // It may have gone with the last object in it.
-            let Ok(entries) = std::fs::read_dir(folder) else {
-                continue;
+            let entries = match std::fs::read_dir(folder) {
+                // The server removes folders that have become empty.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                entries => entries.unwrap(),
             };
             for entry in entries {
                 let path = entry.unwrap().path();
