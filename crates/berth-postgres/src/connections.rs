@@ -99,7 +99,8 @@ fn session(options: &PostgresOptions) -> String {
             WHERE current_setting('synchronous_commit') = 'off';",
         statement = milliseconds(options.statement_timeout),
         lock = milliseconds(options.lock_timeout),
-        idle = milliseconds(options.statement_timeout.saturating_mul(2)),
+        // A process that was stopped in a transaction is not waited for in vain: what it has locked, those that wait get.
+        idle = milliseconds(options.lock_timeout / 2),
     )
 }
 

@@ -38,9 +38,10 @@ pub struct PostgresOptions {
     /// How many connections one process has at most, and so how much it does at once. The server's
     /// `max_connections` must suffice for those of all processes together.
     pub connections: NonZeroU32,
-    /// How long the server works on one statement at most, and half of how long it keeps a transaction open that waits for this process.
+    /// How long the server works on one statement at most.
     pub statement_timeout: Duration,
-    /// How long a statement waits at most for others that change the same.
+    /// How long a statement waits at most for others that change the same, and twice as long as the server keeps a transaction
+    /// open that waits for this process: so nobody waits in vain for a process that was stopped.
     pub lock_timeout: Duration,
     /// How long work waits while the server cannot be reached, and opening too.
     pub reach_timeout: Duration,
