@@ -6,12 +6,14 @@ use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, NopErrorHandler, Pool, PooledConnection};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::PostgresOptions;
 use crate::address::Address;
 
-/// How long somebody waits for a connection while the server cannot be reached.
+/// How long somebody waits for a connection: while the server cannot be reached, and before that while others have all there
+/// are. Whoever comes into a longer queue is told so, instead of waiting until his client has gone.
 const WAIT: Duration = Duration::from_secs(15);
 
 /// A pool of connections, and who may use one.
@@ -21,7 +23,21 @@ pub(crate) struct Connections {
     address: Address,
     /// Lets waiting happen here, and not on blocking threads.
     permits: Arc<Semaphore>,
+    /// Fewer than those: writers wait for each other's locks, and readers must not wait for them.
+    writers: Arc<Semaphore>,
 }
+
+/// What somebody wants of the database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It waits for nobody.
+    Read,
+    /// It may wait for locks.
+    Write,
+}
+
+/// That of a writer, and that of everybody.
+type Permits = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
 
 /// A connection of the pool.
 pub(crate) struct Pooled {
@@ -51,23 +67,38 @@ impl Connections {
             pool,
             address,
             permits: Arc::new(Semaphore::new(connections as usize)),
+            writers: Arc::new(Semaphore::new((connections - connections / 4) as usize)),
         }
     }
 
     /// Does work that blocks, on a blocking thread, when there is a connection for it.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        access: Access,
         work: impl FnOnce(&Self) -> Result<T, MetadataError> + Send + 'static,
     ) -> Result<T, MetadataError> {
-        let stopped = |error: &dyn std::fmt::Display| MetadataError::Database(error.to_string());
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.map_err(|error| stopped(&error))?;
+        let permits = timeout(WAIT, self.permits(access)).await;
+        let permits = permits.map_err(|_| self.address.failed(&self.all_taken()))?;
+        let permits = permits.map_err(|error| stopped(&error))?;
         let connections = self.clone();
         let work = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _permits = permits;
             work(&connections)
         });
         work.await.map_err(|error| stopped(&error))?
+    }
+
+    async fn permits(&self, access: Access) -> Result<Permits, AcquireError> {
+        let writer = match access {
+            Access::Read => None,
+            Access::Write => Some(Arc::clone(&self.writers).acquire_owned().await?),
+        };
+        Ok((writer, Arc::clone(&self.permits).acquire_owned().await?))
+    }
+
+    fn all_taken(&self) -> String {
+        let (most, seconds) = (self.most(), WAIT.as_secs());
+        format!("all {most} connections were in use for {seconds} seconds: try again")
     }
 
     /// A connection. Blocks.
@@ -81,8 +112,13 @@ impl Connections {
     }
 }
 
+fn stopped(error: &dyn std::fmt::Display) -> MetadataError {
+    MetadataError::Database(error.to_string())
+}
+
 /// What every session is told. Durability: what is committed is in the log on disk. A stricter or laxer way to wait for
-/// standbys is for the owner of the database to choose, but not to wait for nothing at all.
+/// standbys is for the owner of the database to choose, but not to wait for nothing at all. What was chosen when the session
+/// began is set in any case: it does not become `off` because the server's configuration does.
 fn session(options: &PostgresOptions) -> String {
     let milliseconds = |duration: Duration| duration.as_millis().clamp(1, i32::MAX as u128);
     format!(
@@ -90,8 +126,11 @@ fn session(options: &PostgresOptions) -> String {
         SET statement_timeout = {statement};
         SET lock_timeout = {lock};
         SET idle_in_transaction_session_timeout = {idle};
-        SELECT set_config('synchronous_commit', 'on', false)
-            WHERE current_setting('synchronous_commit') = 'off';",
+        SELECT set_config(
+            'synchronous_commit',
+            coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'),
+            false
+        );",
         statement = milliseconds(options.statement_timeout),
         lock = milliseconds(options.lock_timeout),
         idle = milliseconds(options.statement_timeout.saturating_mul(2)),
@@ -132,5 +171,38 @@ impl ManageConnection for Manager {
     fn has_broken(&self, connection: &mut Pooled) -> bool {
         // A panic may have left a transaction open.
         connection.is_lost || std::thread::panicking()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connections() -> Connections {
+        let address = Address::parse(&"postgresql://nobody.invalid/none".into()).unwrap();
+        let options = PostgresOptions {
+            connections: 4,
+            ..PostgresOptions::default()
+        };
+        Connections::new(address, &options)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_too_long_is_told_so() {
+        let connections = connections();
+        let _all = connections.permits.acquire_many(4).await.unwrap();
+        let told = connections.run(Access::Read, |_| Ok(())).await.unwrap_err();
+        assert!(
+            told.to_string().contains("all 4 connections were in use"),
+            "{told}"
+        );
+    }
+
+    #[tokio::test]
+    async fn writers_leave_connections_to_readers() {
+        let connections = connections();
+        let _writing = connections.writers.acquire_many(3).await.unwrap();
+        assert_eq!(connections.writers.available_permits(), 0);
+        connections.run(Access::Read, |_| Ok(())).await.unwrap();
     }
 }

@@ -72,15 +72,30 @@
 //! # Durability
 //!
 //! An answer comes after the commit, and a commit after the write-ahead log is on the server's disk: sessions that would have
-//! `synchronous_commit = off` set it to `on`. `local`, `remote_write` and `remote_apply` are left as the database's owner has chosen. A server with
-//! `fsync = off` is warned about in the log.
+//! `synchronous_commit = off` set it to `on`. `local`, `remote_write` and `remote_apply` are left as the database's owner has chosen, and stay
+//! in a session as they were when it began. A server with `fsync = off` is warned about in the log.
+//!
+//! # Failover
+//!
+//! Only a primary is used (`target_session_attrs=primary`), whatever hosts the URL has: a standby would answer what was true some
+//! time ago. While no primary can be reached, work fails after 15 seconds; it goes on with the next one by itself.
+//!
+//! A standby that was replicated to **asynchronously** lacks the last commits when it takes over, and what berth had acknowledged in
+//! them is gone: tags and manifests of the last pushes, users, revoked tokens that are good again. Their blobs are in the bucket still, without
+//! records. And what was removed in them has records again, but no bytes: `berth verify` tells of these; a push of the image mends them, since a blob whose
+//! bytes are missing is unknown to whoever asks for it. So have the server wait for a standby (`synchronous_standby_names`, with
+//! `synchronous_commit` at `on` or `remote_apply`), as managed databases do within a region: then nothing acknowledged is lost. The wait of a commit for
+//! its standby has no end in PostgreSQL, and no timeout of berth's sessions ends it. The same holds for a database that is restored from a backup or to an earlier time.
 //!
 //! # Connections
 //!
 //! A pool of [`PostgresOptions::connections`] serves work on tokio's blocking threads; whoever finds all taken waits on the
-//! async side. Each session has a `statement_timeout`, a `lock_timeout` and an `idle_in_transaction_session_timeout`. When a connection turns out to
-//! be lost, the work is done again on another one, unless it was being committed: then nobody knows, and the error says so.
-//! While the server cannot be reached, work waits up to 15 seconds for it. A proxy that gives each
+//! async side, for 15 seconds at most. Changes take no more than three quarters of them: they wait for each other's locks, and reads wait for
+//! nobody. Each session has a `statement_timeout`, a `lock_timeout` and an `idle_in_transaction_session_timeout`. When a connection turns out to
+//! be lost, the work is done again on another one, unless it was being committed: then nobody knows, and the error says so. (Asking the
+//! server later what became of a transaction would be no answer after a failover: another primary may have given its number to another one.)
+//! While the server cannot be reached, work waits up to 15 seconds for it. A server that is silent is asked by the system whether it is there, after 10
+//! seconds and then every 5, and given up after 30; one whose system answers and whose PostgreSQL hangs is waited for. A proxy that gives each
 //! transaction another session (PgBouncer's transaction mode) is not supported: settings and prepared statements belong to sessions.
 //!
 //! libpq is compiled in, so nothing is to be installed. It has no TLS (OpenSSL would take as long to build as all else together): reach the
@@ -117,6 +132,7 @@ pub mod test_server;
 mod texts;
 mod transactions;
 mod uploads;
+mod url;
 mod usage;
 mod users;
 

@@ -14,7 +14,7 @@ use diesel::pg::PgConnection;
 use secrecy::SecretString;
 
 use crate::address::Address;
-use crate::connections::Connections;
+use crate::connections::{Access, Connections};
 use crate::failure::Failure;
 use crate::{blobs, lists, manifests, migrations, repositories, transactions, uploads, usage};
 
@@ -31,7 +31,8 @@ pub struct PostgresMetadata {
 /// How a database is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
-    /// How many connections one process has at most, and so how much it does at once; one at least. The server's
+    /// How many connections one process has at most, and so how much it does at once; one at least. A quarter of them is for
+    /// reads alone, so that pulls do not wait for pushes that wait for each other. The server's
     /// `max_connections` must suffice for those of all processes together.
     pub connections: u32,
     /// How long the server works on one statement at most, and half of how long it keeps a transaction open that waits for this process.
@@ -73,7 +74,9 @@ impl PostgresMetadata {
         work: impl FnMut(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, MetadataError> {
         self.connections
-            .run(|connections| transactions::read(connections, work))
+            .run(Access::Read, |connections| {
+                transactions::read(connections, work)
+            })
             .await
     }
 
@@ -83,7 +86,9 @@ impl PostgresMetadata {
         work: impl FnMut(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, MetadataError> {
         self.connections
-            .run(|connections| transactions::read_state(connections, work))
+            .run(Access::Read, |connections| {
+                transactions::read_state(connections, work)
+            })
             .await
     }
 
@@ -93,7 +98,9 @@ impl PostgresMetadata {
         work: impl FnMut(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, MetadataError> {
         self.connections
-            .run(|connections| transactions::write(connections, work))
+            .run(Access::Write, |connections| {
+                transactions::write(connections, work)
+            })
             .await
     }
 

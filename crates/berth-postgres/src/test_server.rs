@@ -75,7 +75,7 @@ impl TestServer {
             process: Mutex::new(None),
             databases: AtomicU32::new(0),
         };
-        server.own_folder();
+        server.own(server.folder.path());
         server.initialize();
         server.start_again();
         server
@@ -128,6 +128,27 @@ impl TestServer {
         };
         drop(process.stdin.take());
         process.wait().unwrap();
+    }
+
+    /// Makes a standby of the server, which is stopped: one that only replays what another one would send.
+    ///
+    /// # Panics
+    /// When its folder cannot be written to.
+    pub fn make_standby(&self) {
+        self.give("data/standby.signal", "");
+    }
+
+    /// Writes a file that the server reads, under its folder, and answers where it is.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn give(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        // It takes no key that others may read.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        self.own(&path);
+        path
     }
 
     /// The URL of a new, empty database.
@@ -210,14 +231,14 @@ impl TestServer {
         command
     }
 
-    fn own_folder(&self) {
+    fn own(&self, path: &Path) {
         let Some(user) = &self.user else { return };
         let id = |flag: &str| {
             output(Command::new("id").args([flag, user]))
                 .parse()
                 .unwrap()
         };
-        chown(self.folder.path(), Some(id("-u")), Some(id("-g"))).unwrap();
+        chown(path, Some(id("-u")), Some(id("-g"))).unwrap();
     }
 
     fn initialize(&self) {
