@@ -1,9 +1,11 @@
 use std::fmt;
+use std::sync::Arc;
 
 use berth_metadata::MetadataError;
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::tls::{Relay, Tls};
 use crate::url::DatabaseUrl;
 
 /// What libpq is told unless the URL says otherwise, in its words.
@@ -26,13 +28,30 @@ pub(crate) struct Address {
     url: SecretString,
     shown: String,
     secrets: Vec<SecretString>,
+    /// By way of which the database is reached, if that takes TLS.
+    _relay: Option<Arc<Relay>>,
 }
 
 impl Address {
+    /// An address that can be connected to as long as it, or a clone, is there.
+    ///
     /// # Errors
-    /// As [`DatabaseUrl::parse`].
-    pub(crate) fn parse(url: &SecretString) -> Result<Self, MetadataError> {
-        let mut url = DatabaseUrl::parse(url.expose_secret())?;
+    /// [`MetadataError::Database`] if the URL is none, or wants TLS that cannot be had.
+    pub(crate) fn open(url: &SecretString) -> Result<Self, MetadataError> {
+        let url = parse(url)?;
+        let mut address = Self::of(&url);
+        if let Some(tls) = Tls::wanted(&url)? {
+            let relay = Relay::start(tls);
+            let relay = relay.map_err(|error| {
+                address.failed(&format!("there is no way to begin TLS: {error}"))
+            })?;
+            address.url = relay.url(&url).into();
+            address._relay = Some(Arc::new(relay));
+        }
+        Ok(address)
+    }
+
+    fn of(url: &DatabaseUrl<'_>) -> Self {
         let DatabaseUrl {
             scheme,
             user,
@@ -40,25 +59,20 @@ impl Address {
             login,
             hosts,
             database,
-            ..
+            parameters,
         } = url;
-        let passwords = url
-            .parameters
+        let passwords = parameters
             .iter()
             .filter(|(name, _)| name.ends_with("password"));
-        let passwords = passwords.map(|(_, value)| *value).chain([password]);
+        let passwords = passwords.map(|(_, value)| *value).chain([*password]);
         let secrets = passwords.flat_map(spellings).collect();
-        for (name, value) in DEFAULTS {
-            if url.parameter(name).is_none() {
-                url.parameters.push((name, value));
-            }
-        }
         let at = if login.is_empty() { "" } else { "@" };
-        Ok(Self {
+        Self {
             url: url.text().into(),
             shown: format!("{scheme}://{user}{at}{hosts}/{database}"),
             secrets,
-        })
+            _relay: None,
+        }
     }
 
     /// The URL, with the password.
@@ -82,6 +96,17 @@ impl fmt::Debug for Address {
     }
 }
 
+/// A URL, and what libpq is told besides.
+fn parse(url: &SecretString) -> Result<DatabaseUrl<'_>, MetadataError> {
+    let mut url = DatabaseUrl::parse(url.expose_secret())?;
+    for (name, value) in DEFAULTS {
+        if url.parameter(name).is_none() {
+            url.parameters.push((name, value));
+        }
+    }
+    Ok(url)
+}
+
 /// A secret as it is in the URL, and as it is meant.
 fn spellings(encoded: &str) -> impl Iterator<Item = SecretString> {
     let meant = percent_decode_str(encoded).decode_utf8_lossy().into_owned();
@@ -97,7 +122,7 @@ mod tests {
     use super::*;
 
     fn address(url: &str) -> Address {
-        Address::parse(&url.into()).unwrap()
+        Address::of(&parse(&url.into()).unwrap())
     }
 
     #[test]

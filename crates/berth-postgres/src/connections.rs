@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     fn connections() -> Connections {
-        let address = Address::parse(&"postgresql://nobody.invalid/none".into()).unwrap();
+        let address = Address::open(&"postgresql://localhost/none".into()).unwrap();
         let options = PostgresOptions {
             connections: 4,
             ..PostgresOptions::default()

@@ -98,8 +98,25 @@
 //! seconds and then every 5, and given up after 30; one whose system answers and whose PostgreSQL hangs is waited for. A proxy that gives each
 //! transaction another session (PgBouncer's transaction mode) is not supported: settings and prepared statements belong to sessions.
 //!
-//! libpq is compiled in, so nothing is to be installed. It has no TLS (OpenSSL would take as long to build as all else together): reach the
-//! server over a Unix socket, a private network or a tunnel. `sslmode=require` is refused.
+//! # TLS
+//!
+//! libpq is compiled in, so nothing is to be installed, and it has no TLS (OpenSSL would take as long to build as all else together). A relay
+//! in this process has, by rustls: libpq connects to it over a socket in a folder of its own (under `TMPDIR`) that only this user may enter. Whoever may is
+//! where he would be if he reached the server itself: he has to log in. Which servers it connects to comes from the URL:
+//!
+//! | `sslmode` | |
+//! |---|---|
+//! | none | as `verify-full`, if a host is not this machine; sockets, `localhost` and loopback addresses in the clear |
+//! | `disable` | in the clear |
+//! | `require` | TLS with whoever answers, which is warned about; with `sslrootcert=FILE`, as `verify-ca` |
+//! | `verify-ca` | with whoever has a certificate of the authorities in `sslrootcert=FILE`, for whatever host |
+//! | `verify-full` | with whoever has one for the host in the URL, of these authorities, or of those of the system (or of `SSL_CERT_FILE`) |
+//! | `prefer`, `allow` | refused: whoever is on the way could turn TLS off |
+//!
+//! A server that offers no TLS is never spoken to in the clear, except with `disable`. Of several hosts, the next one is tried when one cannot be trusted. TLS 1.2 and
+//! 1.3; the name must be among the certificate's alternative names. Authorities are read when the database is opened. What else begins with `ssl` in the
+//! URL, certificates of clients among it, is refused rather than ignored, and so is `hostaddr`; `PGSSLMODE` and the like are not read. Logging in is by SCRAM without binding to the channel, so
+//! `channel_binding=require` fails. In a password file (`PGPASSFILE`), the host of such a database is `*`.
 //!
 //! # Upgrades
 //!
@@ -130,6 +147,7 @@ mod retention;
 #[cfg(feature = "test-server")]
 pub mod test_server;
 mod texts;
+mod tls;
 mod transactions;
 mod uploads;
 mod url;

@@ -60,7 +60,7 @@ impl PostgresMetadata {
     /// [`MetadataError::Database`] if the URL is none, the database cannot be reached, is not encoded in UTF-8, or was changed by a
     /// newer version. No password is in the text.
     pub fn open(url: &SecretString, options: &PostgresOptions) -> Result<Self, MetadataError> {
-        let address = Address::parse(url)?;
+        let address = Address::open(url)?;
         migrations::run(&address)?;
         Ok(Self {
             connections: Connections::new(address, options),

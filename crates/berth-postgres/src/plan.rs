@@ -37,7 +37,7 @@ pub(crate) struct Planner(PgConnection);
 
 impl Planner {
     pub(crate) fn new(server: &TestServer) -> Self {
-        let address = Address::parse(&server.database()).unwrap();
+        let address = Address::open(&server.database()).unwrap();
         migrations::run(&address).unwrap();
         let mut connection = connections::connect(&address).unwrap();
         connection

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -41,6 +42,8 @@ pub struct TestServer {
     user: Option<String>,
     process: Mutex<Option<Child>>,
     databases: AtomicU32,
+    /// The port of the loopback interface where it listens as well.
+    port: Option<u16>,
 }
 
 static SHARED: Mutex<Weak<TestServer>> = Mutex::new(Weak::new());
@@ -64,6 +67,21 @@ impl TestServer {
     /// # Panics
     /// As [`TestServer::shared`].
     pub fn start() -> Self {
+        Self::start_at(None)
+    }
+
+    /// As [`TestServer::start`], one that listens on a port of the loopback interface as well: see [`TestServer::url_over_tcp`].
+    ///
+    /// # Panics
+    /// As [`TestServer::shared`].
+    pub fn start_on_tcp() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        Self::start_at(Some(port))
+    }
+
+    fn start_at(port: Option<u16>) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("berth-postgres-")
             .tempdir()
@@ -74,6 +92,7 @@ impl TestServer {
             user: user(),
             process: Mutex::new(None),
             databases: AtomicU32::new(0),
+            port,
         };
         server.own(server.folder.path());
         server.initialize();
@@ -93,8 +112,17 @@ impl TestServer {
         command.arg("-c").arg(script);
         command.arg(self.programs.join("postgres"));
         command.arg("-D").arg(self.path("data"));
+        let listen = match self.port {
+            Some(port) => [
+                "listen_addresses=127.0.0.1".to_owned(),
+                format!("port={port}"),
+            ],
+            None => ["listen_addresses=".to_owned(), "port=5432".to_owned()],
+        };
+        for setting in listen {
+            command.args(["-c", &setting]);
+        }
         for setting in [
-            "listen_addresses=",
             "fsync=off",
             "shared_buffers=32MB",
             "max_connections=200",
@@ -195,7 +223,16 @@ impl TestServer {
     /// The URL of a database of this server.
     pub fn url(&self, database: &str) -> String {
         let place = self.place();
-        format!("postgresql://berth:{PASSWORD_IN_URL}@/{database}?host={place}")
+        let port = self
+            .port
+            .map_or_else(String::new, |port| format!("&port={port}"));
+        format!("postgresql://berth:{PASSWORD_IN_URL}@/{database}?host={place}{port}")
+    }
+
+    /// The URL of a database of a server that was started with [`TestServer::start_on_tcp`], by a name that leads to this machine.
+    pub fn url_over_tcp(&self, host: &str, database: &str) -> String {
+        let port = self.port.unwrap_or_default();
+        format!("postgresql://berth:{PASSWORD_IN_URL}@{host}:{port}/{database}")
     }
 
     /// What the server has logged since it was started.
