@@ -27,8 +27,14 @@ async fn try_once(shared: &Shared) -> Result<(), BlobError> {
             .put_opts(&object, Bytes::from(content).into(), options)
             .await
     };
-    let first = put("first", PutMode::Create).await;
-    let first = first.map_err(|error| failed(&error))?;
+    let first = match put("first", PutMode::Create).await {
+        Ok(first) => first,
+        Err(error) => {
+            // It may be there all the same.
+            shared.remove(&object).await?;
+            return Err(failed(&error));
+        }
+    };
     let again = put("again", PutMode::Create).await;
     let second = put("second", PutMode::Update(first.clone().into())).await;
     let late = put("late", PutMode::Update(first.into())).await;
