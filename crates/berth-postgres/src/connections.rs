@@ -1,5 +1,6 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use berth_metadata::MetadataError;
 use diesel::connection::SimpleConnection;
@@ -8,13 +9,28 @@ use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, NopErrorHandler, Pool, PooledConnection};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tracing::warn;
 
 use crate::PostgresOptions;
 use crate::address::Address;
 
-/// How long somebody waits for a connection: while the server cannot be reached, and before that while others have all there
-/// are. Whoever comes into a longer queue is told so, instead of waiting until his client has gone.
-const WAIT: Duration = Duration::from_secs(15);
+/// How long somebody waits while others have all connections. Whoever comes into a longer queue is told so, instead of waiting
+/// until his client has gone.
+const QUEUE: Duration = Duration::from_secs(15);
+
+/// How long to wait before the next attempt to connect.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What a server says that will take connections soon, though it takes none now; and what the relay for TLS says instead of one
+/// that is not there.
+const SOON: [&str; 6] = [
+    "starting up",
+    "shutting down",
+    "recovery mode",
+    "too many",
+    "cannot be reached",
+    "does not answer within",
+];
 
 /// A pool of connections, and who may use one.
 #[derive(Clone)]
@@ -49,7 +65,7 @@ pub(crate) struct Pooled {
 impl Connections {
     /// A pool that connects when somebody needs it.
     pub(crate) fn new(address: Address, options: &PostgresOptions) -> Self {
-        let connections = options.connections.max(1);
+        let connections = options.connections.get();
         let manager = Manager {
             address: address.clone(),
             session: session(options),
@@ -59,7 +75,7 @@ impl Connections {
             .min_idle(Some(0))
             // It would cost a round trip each time. Whoever finds that a connection is lost takes another.
             .test_on_check_out(false)
-            .connection_timeout(WAIT)
+            .connection_timeout(options.reach_timeout.max(PAUSE))
             // The last error is in the answer to whoever waits.
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(manager);
@@ -77,7 +93,7 @@ impl Connections {
         access: Access,
         work: impl FnOnce(&Self) -> Result<T, MetadataError> + Send + 'static,
     ) -> Result<T, MetadataError> {
-        let permits = timeout(WAIT, self.permits(access)).await;
+        let permits = timeout(QUEUE, self.permits(access)).await;
         let permits = permits.map_err(|_| self.address.failed(&self.all_taken()))?;
         let permits = permits.map_err(|error| stopped(&error))?;
         let connections = self.clone();
@@ -97,7 +113,7 @@ impl Connections {
     }
 
     fn all_taken(&self) -> String {
-        let (most, seconds) = (self.most(), WAIT.as_secs());
+        let (most, seconds) = (self.most(), QUEUE.as_secs());
         format!("all {most} connections were in use for {seconds} seconds: try again")
     }
 
@@ -148,6 +164,39 @@ pub(crate) fn connect(address: &Address) -> Result<PgConnection, MetadataError> 
     PgConnection::establish(address.url()).map_err(|error| address.failed(&error))
 }
 
+/// [`connect`], while the server cannot be reached again and again for so long. Blocks.
+pub(crate) fn connect_patiently(
+    address: &Address,
+    patience: Duration,
+) -> Result<PgConnection, MetadataError> {
+    let begun = Instant::now();
+    let mut is_told = false;
+    loop {
+        let error = match PgConnection::establish(address.url()) {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        if begun.elapsed() >= patience || is_final(&error.to_string()) {
+            return Err(address.failed(&error));
+        }
+        if !is_told {
+            warn!(
+                error = %address.failed(&error),
+                seconds = patience.as_secs(),
+                "the database cannot be reached yet, and is waited for"
+            );
+            is_told = true;
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Whether the server has answered, and will not answer otherwise in a while.
+fn is_final(error: &str) -> bool {
+    let is_soon = SOON.iter().any(|soon| error.contains(soon));
+    error.contains("FATAL:") && !is_soon
+}
+
 impl ManageConnection for Manager {
     type Connection = Pooled;
     type Error = MetadataError;
@@ -176,15 +225,18 @@ impl ManageConnection for Manager {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
+    use crate::database_url::DatabaseUrl;
 
     fn connections() -> Connections {
-        let address = Address::open(&"postgresql://localhost/none".into()).unwrap();
+        let url = DatabaseUrl::parse(&"postgresql://localhost/none".into()).unwrap();
         let options = PostgresOptions {
-            connections: 4,
+            connections: NonZeroU32::new(4).unwrap(),
             ..PostgresOptions::default()
         };
-        Connections::new(address, &options)
+        Connections::new(Address::open(&url).unwrap(), &options)
     }
 
     #[tokio::test(start_paused = true)]

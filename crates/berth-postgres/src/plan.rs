@@ -1,6 +1,8 @@
 //! For tests of what a query costs.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
@@ -8,6 +10,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Text;
 
 use crate::address::Address;
+use crate::database_url::DatabaseUrl;
 use crate::test_server::TestServer;
 use crate::{connections, migrations};
 
@@ -37,8 +40,9 @@ pub(crate) struct Planner(PgConnection);
 
 impl Planner {
     pub(crate) fn new(server: &TestServer) -> Self {
-        let address = Address::open(&server.database()).unwrap();
-        migrations::run(&address).unwrap();
+        let url = DatabaseUrl::parse(&server.database()).unwrap();
+        let address = Address::open(&url).unwrap();
+        migrations::run(&address, Duration::ZERO).unwrap();
         let mut connection = connections::connect(&address).unwrap();
         connection
             .batch_execute(

@@ -21,7 +21,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tracing::warn;
 
-use crate::url::{DatabaseUrl, refused};
+use crate::url_parts::{UrlParts, refused};
 use servers::{Server, servers};
 use verifier::{Trust, Verifier};
 
@@ -52,7 +52,7 @@ impl Tls {
     ///
     /// # Errors
     /// [`MetadataError::Database`] if it wants what there is not, or authorities that cannot be read.
-    pub(crate) fn wanted(url: &DatabaseUrl<'_>) -> Result<Option<Self>, MetadataError> {
+    pub(crate) fn wanted(url: &UrlParts<'_>) -> Result<Option<Self>, MetadataError> {
         let mode = url.parameter("sslmode");
         if mode == Some("disable") {
             return Ok(None);
@@ -92,7 +92,7 @@ impl Tls {
 }
 
 /// The file of the authorities; `None` if it is those of the system.
-fn authorities(url: &DatabaseUrl<'_>) -> Option<String> {
+fn authorities(url: &UrlParts<'_>) -> Option<String> {
     let given = url
         .parameter("sslrootcert")
         .filter(|given| *given != "system");
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     fn wanted(text: &str) -> Result<Option<Tls>, MetadataError> {
-        Tls::wanted(&DatabaseUrl::parse(text)?)
+        Tls::wanted(&UrlParts::parse(text)?)
     }
 
     #[test]

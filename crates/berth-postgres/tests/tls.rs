@@ -84,7 +84,11 @@ impl Secured {
         authority: Option<&str>,
     ) -> Result<PostgresMetadata, MetadataError> {
         let url = self.url(host, mode, authority).into();
-        PostgresMetadata::open(&url, &PostgresOptions::default())
+        let options = PostgresOptions {
+            reach_timeout: Duration::from_millis(500),
+            ..PostgresOptions::default()
+        };
+        PostgresMetadata::open(&url, &options)
     }
 
     fn refusal(&self, host: &str, mode: &str, authority: Option<&str>) -> String {
@@ -133,6 +137,7 @@ fn blob(content: &[u8]) -> Blob {
     Blob {
         digest: Digest::sha256(content),
         size: content.len() as u64,
+        generation: None,
     }
 }
 

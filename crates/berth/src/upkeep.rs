@@ -3,13 +3,12 @@
 mod accounts;
 mod backup;
 mod collect;
+mod turns;
 mod verify;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
 use berth_audit::AuditLog;
 use berth_backup::{BackupReport, RestoreReport};
 use berth_blob::BlobStore;
@@ -22,11 +21,10 @@ use berth_verify::VerificationReport;
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
 
-use crate::blob_storage;
 use crate::config::{Config, UseAccounts};
-use crate::data_folder::DataFolder;
+use crate::place::{Metadata, Place, Stores};
 pub(crate) use accounts::{AccountEffect, AccountReport, AccountTask, NewToken, NewUser};
-pub(crate) use backup::{BackUp, restore};
+pub(crate) use backup::{BackUp, NO_BACKUP, restore};
 pub(crate) use collect::{Collect, Collected};
 pub(crate) use verify::Verify;
 
@@ -80,11 +78,11 @@ impl Outcome {
     }
 
     /// The same, of a registry that was begun for it.
-    pub(crate) fn of_new_registry(mut self, data: &Path) -> Self {
+    pub(crate) fn of_new_registry(mut self, place: &Place) -> Self {
         if let Self::Account(report) = &mut self {
             report.notes.push(format!(
-                "there was no registry in {}, and a new one was begun there; if another was meant, choose its folder with --data",
-                data.display()
+                "there was no registry in {place}, and a new one was begun there; if another was meant, {}",
+                place.option()
             ));
         }
         self
@@ -122,32 +120,35 @@ pub(crate) trait Watcher: Observer {
 #[derive(Clone)]
 pub(crate) struct Upkeep {
     pub(crate) registry: Registry,
-    metadata: Arc<SqliteMetadata>,
+    metadata: Arc<dyn Metadata>,
     blobs: Arc<dyn BlobStore>,
+    sqlite: Option<Arc<SqliteMetadata>>,
     collector: Collector,
     retention: Arc<Retention>,
     audit: Option<AuditLog>,
     effect: AccountEffect,
+    /// Whether accounts count even if there are none.
+    is_accounts_on: bool,
     /// Read by whoever changes accounts.
     changes: Arc<RwLock<()>>,
 }
 
 impl Upkeep {
-    /// Opens what is in a data folder.
-    pub(crate) async fn open(
-        folder: &DataFolder,
+    /// Of these stores.
+    pub(crate) fn new(
+        stores: Stores,
         config: &Config,
         audit: Option<AuditLog>,
     ) -> anyhow::Result<Self> {
-        let shown = config.data.display();
-        let blobs = blob_storage::open(folder, config).await?;
-        let metadata = SqliteMetadata::open(&folder.metadata())
-            .with_context(|| format!("cannot open the metadata in {shown}"))?;
+        let Stores {
+            metadata,
+            blobs,
+            sqlite,
+        } = stores;
         let retention = Retention::new(
             config.retention.clone(),
             config.settings().collection_grace.0,
         )?;
-        let metadata = Arc::new(metadata);
         let registry = Registry::new(metadata.clone(), blobs.clone(), config.settings());
         let guards = registry.blob_guards().clone();
         Ok(Self {
@@ -155,9 +156,11 @@ impl Upkeep {
             registry,
             metadata,
             blobs,
+            sqlite,
             retention: Arc::new(retention),
             audit,
             changes: Arc::default(),
+            is_accounts_on: config.accounts == UseAccounts::True,
             effect: match config.accounts {
                 UseAccounts::False => AccountEffect::Never,
                 UseAccounts::Auto | UseAccounts::True => AccountEffect::AtOnce,
@@ -171,6 +174,16 @@ impl Upkeep {
             self.effect = AccountEffect::AfterRestart;
         }
         self
+    }
+
+    /// The same beside replicas. Nobody knows here which of them ask who asks; all do if there were accounts when they
+    /// were started.
+    pub(crate) async fn beside_replicas(mut self) -> anyhow::Result<Self> {
+        let is_known = self.is_accounts_on || self.had_accounts().await?;
+        if self.effect == AccountEffect::AtOnce && !is_known {
+            self.effect = AccountEffect::AfterRestarts;
+        }
+        Ok(self)
     }
 
     /// Does a task.

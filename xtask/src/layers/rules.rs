@@ -69,6 +69,9 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "berth-blob",
             "berth-collector",
             "berth-registry",
+            "berth-upload",
+            "berth-object",
+            "berth-postgres",
         ],
     ),
     (
@@ -92,6 +95,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
         &[
             "berth-spec",
             "berth-metadata",
+            "berth-postgres",
             "berth-blob",
             "berth-object",
             "berth-upload",

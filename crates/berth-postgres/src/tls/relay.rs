@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 use super::handshake::connect;
 use super::servers::Server;
 use super::{Tls, greeting};
-use crate::url::DatabaseUrl;
+use crate::url_parts::UrlParts;
 
 /// The folder is for its owner.
 const PRIVATE: u32 = 0o700;
@@ -96,7 +96,7 @@ impl Relay {
     }
 
     /// The same URL, by way of this.
-    pub(crate) fn url(&self, url: &DatabaseUrl<'_>) -> String {
+    pub(crate) fn url(&self, url: &UrlParts<'_>) -> String {
         let places = (0..self.ports.len()).map(|index| {
             let place = place(self.folder.path(), index);
             utf8_percent_encode(&place, NON_ALPHANUMERIC).to_string()
@@ -115,7 +115,7 @@ impl Relay {
             // Or libpq would take that of the environment, and connect past this.
             ("hostaddr", ""),
         ]);
-        DatabaseUrl {
+        UrlParts {
             hosts: "",
             parameters,
             ..*url
@@ -231,7 +231,7 @@ mod tests {
         "postgresql://berth:s3cret@127.0.0.1:1,localhost:2/a?user=b&sslmode=require&host=::1,db";
 
     fn relay() -> Relay {
-        let url = DatabaseUrl::parse(URL).unwrap();
+        let url = UrlParts::parse(URL).unwrap();
         Relay::start(Tls::wanted(&url).unwrap().unwrap()).unwrap()
     }
 
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn the_url_leads_to_it_and_nowhere_else() {
         let relay = relay();
-        let url = relay.url(&DatabaseUrl::parse(URL).unwrap());
+        let url = relay.url(&UrlParts::parse(URL).unwrap());
         let folder = place(relay.folder.path(), 0);
         let folder = folder
             .trim_end_matches('0')

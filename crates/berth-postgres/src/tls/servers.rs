@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use berth_metadata::MetadataError;
 use percent_encoding::percent_decode_str;
 
-use crate::url::{DatabaseUrl, refused};
+use crate::url_parts::{UrlParts, refused};
 
 /// Where PostgreSQL listens, unless a URL says otherwise.
 const PORT: &str = "5432";
@@ -42,7 +42,7 @@ fn is_socket(host: &str) -> bool {
 ///
 /// # Errors
 /// If there are sockets and hosts, or ports that are none.
-pub(super) fn servers(url: &DatabaseUrl<'_>) -> Result<Vec<Server>, MetadataError> {
+pub(super) fn servers(url: &UrlParts<'_>) -> Result<Vec<Server>, MetadataError> {
     let in_place = url.hosts.split(',').map(split_port);
     let (hosts, ports): (Vec<&str>, Vec<&str>) = in_place.unzip();
     let (hosts, ports) = (hosts.join(","), ports.join(","));
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     fn of(url: &str) -> Vec<(String, u16)> {
-        let servers = servers(&DatabaseUrl::parse(url).unwrap()).unwrap();
+        let servers = servers(&UrlParts::parse(url).unwrap()).unwrap();
         let servers = servers.into_iter();
         servers.map(|server| (server.host, server.port)).collect()
     }

@@ -1,7 +1,7 @@
 use berth_metadata::MetadataError;
 
 /// The parts of the URL of a database, as they are written there.
-pub(crate) struct DatabaseUrl<'a> {
+pub(crate) struct UrlParts<'a> {
     pub(crate) scheme: &'a str,
     pub(crate) user: &'a str,
     pub(crate) password: &'a str,
@@ -12,7 +12,7 @@ pub(crate) struct DatabaseUrl<'a> {
     pub(crate) parameters: Vec<(&'a str, &'a str)>,
 }
 
-impl<'a> DatabaseUrl<'a> {
+impl<'a> UrlParts<'a> {
     /// # Errors
     /// [`MetadataError::Database`] if it is no URL of a PostgreSQL database. Only one that is clear about what its
     /// password is can be kept out of messages, so whatever libpq might read otherwise is refused. It is not repeated.
@@ -111,13 +111,13 @@ mod tests {
             "postgres://one,[::1]:5433/berth?sslmode=disable&user=berth",
             "postgresql:///?",
         ] {
-            assert_eq!(DatabaseUrl::parse(text).unwrap().text(), text);
+            assert_eq!(UrlParts::parse(text).unwrap().text(), text);
         }
     }
 
     #[test]
     fn the_last_of_several_parameters_counts() {
-        let url = DatabaseUrl::parse("postgresql:///a?user=b&&user=c").unwrap();
+        let url = UrlParts::parse("postgresql:///a?user=b&&user=c").unwrap();
         assert_eq!(url.parameter("user"), Some("c"));
         assert_eq!(url.parameter("use"), None);
     }
@@ -136,7 +136,7 @@ mod tests {
             "postgresql://db/a?password=s3cret@more",
             "postgresql://[::1]:s3cret/a",
         ] {
-            let refused = DatabaseUrl::parse(url).map(|_| ()).unwrap_err().to_string();
+            let refused = UrlParts::parse(url).map(|_| ()).unwrap_err().to_string();
             assert!(!refused.contains("s3cret"), "{refused}");
         }
     }
