@@ -5,8 +5,20 @@ use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
 use crate::error::{failed, refused};
 use crate::shared::Shared;
 
+/// How often it is tried out. A `PUT` whose answer was lost is repeated, and the bucket refuses what has been done: that tells nothing about it.
+const ATTEMPTS: u32 = 3;
+
 /// Tries out whether the bucket does all that is needed of it.
 pub(crate) async fn try_out(shared: &Shared) -> Result<(), BlobError> {
+    for _ in 1..ATTEMPTS {
+        if try_once(shared).await.is_ok() {
+            return Ok(());
+        }
+    }
+    try_once(shared).await
+}
+
+async fn try_once(shared: &Shared) -> Result<(), BlobError> {
     let object = shared.layout.probe();
     let bucket = &*shared.bucket;
     let put = async |content: &'static str, mode| {
@@ -15,8 +27,14 @@ pub(crate) async fn try_out(shared: &Shared) -> Result<(), BlobError> {
             .put_opts(&object, Bytes::from(content).into(), options)
             .await
     };
-    let first = put("first", PutMode::Create).await;
-    let first = first.map_err(|error| failed(&error))?;
+    let first = match put("first", PutMode::Create).await {
+        Ok(first) => first,
+        Err(error) => {
+            // It may be there all the same.
+            shared.remove(&object).await?;
+            return Err(failed(&error));
+        }
+    };
     let again = put("again", PutMode::Create).await;
     let second = put("second", PutMode::Update(first.clone().into())).await;
     let late = put("late", PutMode::Update(first.into())).await;

@@ -11,6 +11,7 @@ use object_store::path::Path;
 use object_store::{
     Error as StoreError, GetOptions, GetRange, ObjectMeta, ObjectStore, Result as StoreResult,
 };
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::error::{failed, refused, text_of};
@@ -89,6 +90,7 @@ impl BlobReader for ObjectReader {
             answer: None,
             piece: Bytes::new(),
             failures: 0,
+            broken_since: None,
         };
         stream::unfold(Some(reading), |reading| async move {
             let mut reading = reading?;
@@ -117,8 +119,9 @@ struct Reading {
     answer: Option<BoxStream<'static, StoreResult<Bytes>>>,
     /// What came and was not handed on yet.
     piece: Bytes,
-    /// How often in a row the connection broke and nothing came.
+    /// How often in a row the connection broke and nothing came, and since when.
     failures: u32,
+    broken_since: Option<Instant>,
 }
 
 impl Reading {
@@ -154,13 +157,18 @@ impl Reading {
         }
         self.rest.start += length;
         self.failures = 0;
+        self.broken_since = None;
         self.piece = piece;
         Ok(())
     }
 
     async fn wait_after(&mut self, broken: &Broken) -> Result<(), BlobError> {
         self.failures += 1;
-        let is_last = self.failures > self.shared.settings.read_attempts;
+        let since = *self.broken_since.get_or_insert_with(Instant::now);
+        let settings = &self.shared.settings;
+        let is_last = self.failures > settings.read_attempts
+            // Each attempt may have been several requests already.
+            || since.elapsed() > settings.requests.give_up_after;
         match broken {
             // Tags are compared, so this is not the object that was opened.
             Broken::Failed(StoreError::NotFound { .. } | StoreError::Precondition { .. }) => {
@@ -176,7 +184,7 @@ impl Reading {
             Broken::Failed(error) => debug!(error = %text_of(error), "a read goes on after this"),
             Broken::Early => debug!("a read goes on after its connection ended early"),
         }
-        let waits = &self.shared.settings.requests;
+        let waits = &settings.requests;
         let wait = waits
             .first_wait
             .saturating_mul(2u32.saturating_pow(self.failures - 1));

@@ -261,6 +261,36 @@ async fn a_bucket_that_hangs_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_of_which_nothing_comes_is_given_up_in_time() {
+    let (_server, proxy, _) = start().await;
+    let settings = Settings {
+        read_attempts: u32::MAX,
+        requests: Requests {
+            retries: 0,
+            give_up_after: Duration::from_millis(500),
+            ..settings().requests
+        },
+        ..settings()
+    };
+    let blobs = blobs_at(&proxy.endpoint(), settings);
+    let (_, digest) = push(&blobs, &content(8, 1000)).await.unwrap();
+    proxy.fail("GET", digest.hex(), Fault::SlowDown, usize::MAX);
+    let reading = read_until_error(&blobs, &digest);
+    let given_up = tokio::time::timeout(Duration::from_secs(20), reading).await;
+    let (read, error) = given_up.unwrap();
+    assert!(read.is_empty());
+    assert!(error.to_string().contains("503"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_whose_answer_was_lost_is_tried_out_again() {
+    let (_server, proxy, blobs) = start().await;
+    proxy.fail("PUT", "probe", Fault::DropAnswer, 1);
+    blobs.try_out().await.unwrap();
+    assert_eq!(proxy.calm(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_error_tells_a_secret() {
     let server = Server::start();
     let wrong = |name: &str| {
