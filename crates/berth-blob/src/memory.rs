@@ -4,24 +4,36 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use berth_spec::{Digest, SessionId};
+use berth_spec::{BlobName, Digest, Generation, SessionId};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use crate::{
-    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter,
+    BlobError, BlobIdentity, BlobList, BlobReader, BlobStore, ByteStream, Listed, Staged,
+    StagedWriter,
 };
 
 /// Blobs in memory, for the tests of what uses a [`BlobStore`]. Nothing is durable.
 #[derive(Debug, Default)]
 pub struct MemoryBlobs {
     stored: Arc<Mutex<Stored>>,
+    has_generations: bool,
+}
+
+impl MemoryBlobs {
+    /// A store that gives each publication a name of its own, as one does that several processes use.
+    pub fn with_generations() -> Self {
+        Self {
+            stored: Arc::default(),
+            has_generations: true,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Stored {
     staged: HashMap<SessionId, Vec<u8>>,
-    blobs: HashMap<Digest, Bytes>,
+    blobs: HashMap<BlobName, Bytes>,
 }
 
 impl Stored {
@@ -77,7 +89,7 @@ impl BlobStore for MemoryBlobs {
         session: SessionId,
         length: u64,
         digest: &Digest,
-    ) -> Result<(), BlobError> {
+    ) -> Result<BlobName, BlobError> {
         let mut stored = lock(&self.stored);
         let bytes = stored.staged(session, length)?;
         if bytes.len() as u64 != length {
@@ -89,8 +101,12 @@ impl BlobStore for MemoryBlobs {
         }
         let bytes = Bytes::copy_from_slice(bytes);
         stored.staged.entry(session).or_default();
-        stored.blobs.insert(digest.clone(), bytes);
-        Ok(())
+        let name = BlobName {
+            digest: digest.clone(),
+            generation: self.has_generations.then(Generation::random),
+        };
+        stored.blobs.insert(name.clone(), bytes);
+        Ok(name)
     }
 
     async fn discard(&self, session: SessionId) -> Result<(), BlobError> {
@@ -98,35 +114,44 @@ impl BlobStore for MemoryBlobs {
         Ok(())
     }
 
-    async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
-        Ok(lock(&self.stored).staged.keys().copied().collect())
+    async fn staged(&self) -> Result<Vec<Staged>, BlobError> {
+        let stored = lock(&self.stored);
+        let staged = stored.staged.keys().map(|session| Staged {
+            session: *session,
+            touched_at: None,
+        });
+        Ok(staged.collect())
     }
 
-    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
-        let blob = lock(&self.stored).blobs.get(digest).cloned();
+    async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+        let blob = lock(&self.stored).blobs.get(name).cloned();
         Ok(blob.map(|blob| Box::new(MemoryReader(blob)) as Box<dyn BlobReader>))
     }
 
-    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
+    async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError> {
         let mut stored = lock(&self.stored);
-        let removed = digests
+        let removed = names
             .iter()
-            .filter(|digest| stored.blobs.remove(*digest).is_some());
+            .filter(|name| stored.blobs.remove(*name).is_some());
         Ok(removed.count() as u64)
     }
 
-    fn list(&self) -> DigestStream {
-        let digests = lock(&self.stored).blobs.keys().cloned().collect();
-        stream::iter([Ok(digests)]).boxed()
+    fn list(&self) -> BlobList {
+        let stored = lock(&self.stored);
+        let listed = stored.blobs.keys().map(|name| Listed {
+            name: name.clone(),
+            written_at: None,
+        });
+        stream::iter([Ok(listed.collect())]).boxed()
     }
 
-    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
+    async fn quarantine(&self, name: &BlobName, read: &BlobIdentity) -> Result<bool, BlobError> {
         let mut stored = lock(&self.stored);
         let read = read.known_by::<Bytes>().map(|bytes| bytes.as_ptr());
-        let found = stored.blobs.get(digest).map(|bytes| bytes.as_ptr());
+        let found = stored.blobs.get(name).map(|bytes| bytes.as_ptr());
         let is_read = found.is_some() && found == read;
         if is_read {
-            stored.blobs.remove(digest);
+            stored.blobs.remove(name);
         }
         Ok(is_read)
     }

@@ -13,3 +13,8 @@ async fn filesystem() {
 async fn memory() {
     contract::blob_store(&MemoryBlobs::default()).await;
 }
+
+#[tokio::test]
+async fn memory_with_generations() {
+    contract::blob_store(&MemoryBlobs::with_generations()).await;
+}
