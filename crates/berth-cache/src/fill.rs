@@ -6,8 +6,9 @@ use std::sync::Arc;
 use berth_blob::{BlobError, ByteStream};
 use berth_spec::{Digest, Hasher};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::stream::ReadyChunks;
-use futures_util::{StreamExt, join};
+use tokio::join;
 use tokio::time::timeout;
 use tracing::{debug, error, warn};
 
@@ -32,7 +33,6 @@ pub(crate) struct Filling {
 
 /// A file whose bytes are arriving.
 struct Part {
-    path: PathBuf,
     file: Arc<File>,
     hasher: Hasher,
     written: u64,
@@ -87,7 +87,7 @@ impl Filling {
         self.shared.remove(victims).await;
         match self.take_in(&path, bytes).await {
             Ok(file) => self.keep(path, file).await,
-            Err(failure) => self.give_up(path, failure).await,
+            Err(failure) => self.give_up(path, failure, None).await,
         }
     }
 
@@ -120,7 +120,6 @@ impl Filling {
         let part = blocking(move || {
             let file = Arc::new(shared.folder.disk.create(&path)?);
             Ok(Part {
-                path,
                 file,
                 hasher,
                 written: 0,
@@ -181,8 +180,8 @@ impl Filling {
             Err(_) => Some(Failure::Interrupted),
         };
         if let Some(failure) = failure {
-            self.end(Some(&file));
-            return self.clean_up(path, failure).await;
+            // Whoever reads it goes on.
+            return self.give_up(path, failure, Some(&file)).await;
         }
         let is_forgotten = {
             let mut state = self.shared.state();
@@ -200,18 +199,23 @@ impl Filling {
         }
     }
 
-    async fn give_up(mut self, path: PathBuf, failure: Failure) {
-        // Nobody may come to it after it has ended.
-        self.end(None);
-        self.fill.tell(match failure {
-            Failure::Corrupt => Progress::Corrupt,
-            _ => Progress::GivenUp,
-        });
-        self.clean_up(path, failure).await;
+    /// Ends without keeping anything, but the file as long as somebody reads it.
+    async fn give_up(mut self, path: PathBuf, failure: Failure, file: Option<&Arc<File>>) {
+        // Nobody may come to it after those who read it have heard of its end.
+        self.shared.state().remove_fill(&self.digest, &self.fill);
+        if file.is_none() {
+            self.fill.tell(match failure {
+                Failure::Corrupt => Progress::Corrupt,
+                _ => Progress::GivenUp,
+            });
+        }
+        self.shared.remove(vec![path]).await;
+        self.shared.state().index.release(self.fill.size, file);
+        self.has_ended = true;
+        self.report(failure).await;
     }
 
-    async fn clean_up(&self, path: PathBuf, failure: Failure) {
-        self.shared.remove(vec![path]).await;
+    async fn report(&self, failure: Failure) {
         let (digest, size) = (&self.digest, self.fill.size);
         match failure {
             Failure::Corrupt => {
@@ -229,22 +233,18 @@ impl Filling {
             Failure::Interrupted => {}
         }
     }
-
-    /// Gives back the room. Who reads the file goes on.
-    fn end(&mut self, file: Option<&Arc<File>>) {
-        self.has_ended = true;
-        let mut state = self.shared.state();
-        state.remove_fill(&self.digest, &self.fill);
-        state.index.release(self.fill.size, file);
-    }
 }
 
 /// A task that is cut off, as the process ends or it panics, keeps nobody waiting.
 impl Drop for Filling {
     fn drop(&mut self) {
-        if !self.has_ended {
-            self.end(None);
-            self.fill.tell(Progress::GivenUp);
+        if self.has_ended {
+            return;
         }
+        let mut state = self.shared.state();
+        state.remove_fill(&self.digest, &self.fill);
+        state.index.release(self.fill.size, None);
+        drop(state);
+        self.fill.tell(Progress::GivenUp);
     }
 }

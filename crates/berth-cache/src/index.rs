@@ -267,10 +267,7 @@ mod tests {
     fn all_share_one_open_file() {
         let mut index = Index::of(20, Vec::new());
         fill(&mut index, 0, 10).unwrap();
-        assert!(matches!(
-            index.find(&digest(0)),
-            Some(Found::Closed(10))
-        ));
+        assert!(matches!(index.find(&digest(0)), Some(Found::Closed(10))));
         let first = index.opened(&digest(0), tempfile::tempfile().unwrap());
         let second = index.opened(&digest(0), tempfile::tempfile().unwrap());
         assert!(Arc::ptr_eq(&first, &second));

@@ -223,7 +223,16 @@ impl State {
         }
     }
 
+    /// Takes out a fill, unless another of the same blob has taken its place.
+    pub(crate) fn remove_fill(&mut self, digest: &Digest, fill: &Arc<Fill>) {
+        let found = self.fills.get(digest);
+        if found.is_some_and(|found| Arc::ptr_eq(found, fill)) {
+            self.fills.remove(digest);
+        }
+    }
+
     fn is_paused(&self) -> bool {
-        self.paused_until.is_some_and(|until| Instant::now() < until)
+        self.paused_until
+            .is_some_and(|until| Instant::now() < until)
     }
 }
