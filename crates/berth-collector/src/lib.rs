@@ -19,7 +19,7 @@
 //! let blobs = Arc::new(MemoryBlobs::default());
 //! let session = SessionId::random();
 //! blobs.stage(session, 0).await?.write(vec!["layer".into()]).await?;
-//! let blob = Blob { digest: Digest::sha256(b"layer"), size: 5 };
+//! let blob = Blob::new(Digest::sha256(b"layer"), 5);
 //! blobs.publish(session, 5, &blob.digest).await?;
 //! metadata.link_blob(&"library/alpine".parse()?, &blob, None).await?;
 //!

@@ -63,10 +63,7 @@ impl World {
         let mut writer = self.blobs.stage(session, 0).await.unwrap();
         writer.write(vec![content.to_owned().into()]).await.unwrap();
         writer.sync().await.unwrap();
-        let blob = Blob {
-            digest: Digest::sha256(content.as_bytes()),
-            size: content.len() as u64,
-        };
+        let blob = Blob::new(Digest::sha256(content.as_bytes()), content.len() as u64);
         let publish = self.blobs.publish(session, blob.size, &blob.digest);
         publish.await.unwrap();
         self.blobs.discard(session).await.unwrap();

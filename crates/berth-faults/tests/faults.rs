@@ -11,10 +11,7 @@ use berth_spec::{Digest, RepositoryName, SessionId};
 use futures_util::FutureExt;
 
 fn blob() -> Blob {
-    Blob {
-        digest: Digest::sha256(b"layer"),
-        size: 5,
-    }
+    Blob::new(Digest::sha256(b"layer"), 5)
 }
 
 /// Links a blob with this fault; what was answered, and whether it was done.

@@ -19,7 +19,7 @@
 //!
 //! let alpine: RepositoryName = "library/alpine".parse()?;
 //! let mirror: RepositoryName = "mirror/alpine".parse()?;
-//! let blob = Blob { digest: Digest::sha256(b"layer"), size: 5 };
+//! let blob = Blob::new(Digest::sha256(b"layer"), 5);
 //! metadata.link_blob(&alpine, &blob, None).await?;
 //! assert_eq!(metadata.blob(&mirror, &blob.digest).await?, None);
 //!

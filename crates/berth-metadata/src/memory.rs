@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
+use berth_spec::{BlobName, Digest, Generation, Reference, RepositoryName, SessionId, Tag};
 
 use crate::store::{milliseconds, time_of};
 use crate::{
@@ -27,6 +27,7 @@ pub struct MemoryMetadata {
 struct Stored {
     repositories: BTreeMap<RepositoryName, Repository>,
     blobs: BTreeMap<Digest, StoredBlob>,
+    forsaken: BTreeSet<Generation>,
     uploads: BTreeMap<SessionId, UploadRecord>,
     accounts: accounts::Accounts,
 }
@@ -34,6 +35,7 @@ struct Stored {
 #[derive(Debug)]
 struct StoredBlob {
     size: u64,
+    generation: Option<Generation>,
     condemned_at: Option<i64>,
 }
 
@@ -63,6 +65,14 @@ impl Stored {
         repository.blobs.insert(digest.clone(), now());
     }
 
+    /// Those of these names that are not those of a blob.
+    fn unrecorded<'a>(&self, names: &'a [BlobName]) -> impl Iterator<Item = &'a BlobName> {
+        names.iter().filter(|name| {
+            let blob = self.blobs.get(&name.digest);
+            blob.is_none_or(|blob| blob.generation != name.generation)
+        })
+    }
+
     /// How many manifests are linked to a blob.
     fn references(&self, digest: &Digest) -> u64 {
         let linked = self
@@ -80,6 +90,7 @@ impl StoredBlob {
         Blob {
             digest: digest.clone(),
             size: self.size,
+            generation: self.generation,
         }
     }
 
@@ -206,6 +217,10 @@ impl MetadataStore for MemoryMetadata {
         bounds: &Bounds,
     ) -> Result<(), MetadataError> {
         let mut stored = self.lock();
+        let is_forsaken = |generation: Generation| stored.forsaken.contains(&generation);
+        if blob.generation.is_some_and(is_forsaken) {
+            return Err(MetadataError::Forsaken(blob.name()));
+        }
         let recorded = stored.blobs.get(&blob.digest).map(|blob| blob.size);
         if let Some(recorded) = recorded.filter(|recorded| *recorded != blob.size) {
             return Err(MetadataError::SizeConflict {
@@ -217,6 +232,7 @@ impl MetadataStore for MemoryMetadata {
         stored.add_blob(repository, blob, bounds)?;
         let live = StoredBlob {
             size: blob.size,
+            generation: blob.generation,
             condemned_at: None,
         };
         stored.blobs.insert(blob.digest.clone(), live);
@@ -292,10 +308,8 @@ impl MetadataStore for MemoryMetadata {
         Ok(repository.is_some_and(|repository| repository.blobs.remove(digest).is_some()))
     }
 
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let stored = self.lock();
-        let is_unrecorded = |digest: &&Digest| !stored.blobs.contains_key(*digest);
-        Ok(digests.iter().filter(is_unrecorded).cloned().collect())
+    async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError> {
+        Ok(self.lock().unrecorded(names).cloned().collect())
     }
 
     async fn put_manifest_within(

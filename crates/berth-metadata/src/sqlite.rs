@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
+use berth_spec::{BlobName, Digest, Reference, RepositoryName, SessionId, Tag};
 use diesel::sqlite::SqliteConnection;
 
 use crate::sql::usage::CountedNamespaces;
@@ -292,9 +292,9 @@ impl MetadataStore for SqliteMetadata {
             .await
     }
 
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let digests = digests.to_vec();
-        self.read(move |connection| blobs::unrecorded(connection, &digests))
+    async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError> {
+        let names = names.to_vec();
+        self.read(move |connection| blobs::unrecorded(connection, &names))
             .await
     }
 

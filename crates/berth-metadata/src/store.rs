@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use berth_spec::{Algorithm, Digest, MediaType, Reference, RepositoryName, SessionId, Tag};
+use berth_spec::{
+    Algorithm, BlobName, Digest, Generation, MediaType, Reference, RepositoryName, SessionId, Tag,
+};
 use bytes::Bytes;
 
 use crate::{Bounds, Condition, MetadataError, Scope, Usage};
@@ -37,8 +39,13 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// refer to the blob and lost their link to it by [`MetadataStore::unlink_blob`] get it back.
     /// If `finished` is given, removes that upload record in the same transaction.
     ///
+    /// If the blob is recorded with another [generation](Blob::generation), it has this one from now on, everywhere: these
+    /// bytes were hashed just now, and nobody knows what has become of the older ones. Whoever publishes a
+    /// generation links it once.
+    ///
     /// # Errors
-    /// [`MetadataError::SizeConflict`] if the blob is recorded with another size.
+    /// [`MetadataError::SizeConflict`] if the blob is recorded with another size, and [`MetadataError::Forsaken`] if
+    /// its generation was [forsaken](crate::CollectionStore::forsake).
     async fn link_blob_within(
         &self,
         repository: &RepositoryName,
@@ -106,8 +113,9 @@ pub trait MetadataStore: Send + Sync + 'static {
         digest: &Digest,
     ) -> Result<bool, MetadataError>;
 
-    /// Those of these digests that no blob is recorded under, whatever repositories are linked to.
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError>;
+    /// Those of these names that are not those of a recorded blob, by digest and generation, whatever
+    /// repositories are linked to.
+    async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError>;
 
     /// Stores a manifest and points tags at it, in one transaction. Pushing the same digest again
     /// is no error: its tags are set, its media type becomes the one pushed last, and its links to
@@ -243,6 +251,27 @@ pub struct Blob {
     pub digest: Digest,
     /// Its size, in bytes.
     pub size: u64,
+    /// Which writing of its bytes is meant; `None` where the blob store has at most one of each digest.
+    pub generation: Option<Generation>,
+}
+
+impl Blob {
+    /// A blob without a generation.
+    pub fn new(digest: Digest, size: u64) -> Self {
+        Self {
+            digest,
+            size,
+            generation: None,
+        }
+    }
+
+    /// What the blob store knows its bytes by.
+    pub fn name(&self) -> BlobName {
+        BlobName {
+            digest: self.digest.clone(),
+            generation: self.generation,
+        }
+    }
 }
 
 /// A manifest to be stored, with all that the store must know of it.

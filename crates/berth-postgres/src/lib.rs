@@ -15,7 +15,7 @@
 //! let metadata = PostgresMetadata::open(&url, &PostgresOptions::default())?;
 //!
 //! let alpine: RepositoryName = "library/alpine".parse()?;
-//! let blob = Blob { digest: Digest::sha256(b"layer"), size: 5 };
+//! let blob = Blob::new(Digest::sha256(b"layer"), 5);
 //! metadata.link_blob(&alpine, &blob, None).await?;
 //! # Ok(())
 //! # }

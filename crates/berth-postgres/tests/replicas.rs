@@ -88,6 +88,15 @@ async fn nothing_that_is_pushed_is_collected() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_forsaken_is_recorded_nowhere() {
+    let replicas = Replicas::new();
+    let stores = replicas.open(|store| Arc::new(store) as _);
+    concurrency::what_is_forsaken_is_recorded_nowhere(&stores).await;
+    drop(stores);
+    replicas.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_counted_is_true() {
     let replicas = Replicas::new();
     let stores = replicas.open(|store| Arc::new(store) as _);

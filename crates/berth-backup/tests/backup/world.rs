@@ -109,10 +109,7 @@ pub(crate) async fn push_image(
     let repository = repository(name);
     let mut digests = Vec::new();
     for content in [b"config", layer] {
-        let blob = Blob {
-            digest: Digest::sha256(content),
-            size: content.len() as u64,
-        };
+        let blob = Blob::new(Digest::sha256(content), content.len() as u64);
         publish(blobs, &blob.digest, content).await;
         metadata.link_blob(&repository, &blob, None).await.unwrap();
         digests.push(blob.digest);

@@ -19,10 +19,7 @@ pub(super) async fn a_blob_is_seen_only_through_its_repositories(store: &dyn Met
     assert_eq!(store.blob(&elsewhere, &layer.digest).await.unwrap(), None);
     assert!(!store.has_repository(&elsewhere).await.unwrap());
 
-    let long = Blob {
-        digest: Digest::of(Algorithm::Sha512, b""),
-        size: 0,
-    };
+    let long = Blob::new(Digest::of(Algorithm::Sha512, b""), 0);
     store.link_blob(&here, &long, None).await.unwrap();
     assert_eq!(store.blob(&here, &long.digest).await.unwrap(), Some(long));
 }

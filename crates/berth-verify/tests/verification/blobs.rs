@@ -33,10 +33,7 @@ async fn what_is_as_it_should_be_is_no_problem() {
         world.push_blob("a/b", b"").await;
         let long = Digest::of(Algorithm::Sha512, b"long digest");
         publish(&*world.blobs, &long, b"long digest").await;
-        let blob = Blob {
-            digest: long,
-            size: 11,
-        };
+        let blob = Blob::new(long, 11);
         world.link("c", &blob).await;
 
         let notes = Notes::default();
@@ -126,10 +123,7 @@ async fn the_same_is_found_in_memory() {
     let world = World::in_memory();
     let layer = Digest::sha256(b"right");
     publish(&*world.blobs, &layer, b"wrong").await;
-    let blob = Blob {
-        digest: layer.clone(),
-        size: 5,
-    };
+    let blob = Blob::new(layer.clone(), 5);
     world.link("a", &blob).await;
     let (report, _) = world.verify(&quarantining()).await;
     assert_eq!(report.quarantined, 1);
@@ -180,10 +174,7 @@ async fn a_wrong_record_is_no_reason_to_move_right_bytes() {
     for world in World::both() {
         let digest = Digest::sha256(b"right bytes");
         publish(&*world.blobs, &digest, b"right bytes").await;
-        let blob = Blob {
-            digest: digest.clone(),
-            size: 12,
-        };
+        let blob = Blob::new(digest.clone(), 12);
         world.link("a", &blob).await;
         let (_, problems) = world.verify(&quarantining()).await;
         let damage = BlobDamage::Misrecorded { found: 11 };

@@ -155,10 +155,7 @@ async fn a_blob_that_is_forgotten_is_no_problem() {
         forgets_blobs: true,
         ..Emptying::default()
     };
-    let gone = Blob {
-        digest: Digest::sha256(b"gone"),
-        size: 4,
-    };
+    let gone = Blob::new(Digest::sha256(b"gone"), 4);
     let name = repository("a");
     metadata.stored.link_blob(&name, &gone, None).await.unwrap();
     let how = Verification::default();
