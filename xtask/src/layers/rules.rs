@@ -93,6 +93,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
         &[
             "berth-spec",
             "berth-metadata",
+            "berth-postgres",
             "berth-blob",
             "berth-object",
             "berth-cache",
