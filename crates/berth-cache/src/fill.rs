@@ -108,7 +108,8 @@ impl Filling {
             batch = next?;
         }
         // A store that sends fewer bytes than it said has others as well.
-        match part.hasher.finish() == self.digest {
+        let is_whole = part.written == self.fill.size;
+        match is_whole && part.hasher.finish() == self.digest {
             true => Ok(part.file),
             false => Err(Failure::Corrupt),
         }
@@ -210,9 +211,9 @@ impl Filling {
             });
         }
         self.shared.remove(vec![path]).await;
+        self.report(failure).await;
         self.shared.state().index.release(self.fill.size, file);
         self.has_ended = true;
-        self.report(failure).await;
     }
 
     async fn report(&self, failure: Failure) {

@@ -118,34 +118,43 @@ impl Shared {
                     return Place::Below(reader);
                 }
             }
-            let mut state = self.state();
-            if state.index.contains(digest) || state.fills.contains_key(digest) {
-                continue;
-            }
-            return self.begin(&mut state, digest, removals, reader);
+            let size = reader.size();
+            let begun = {
+                let mut state = self.state();
+                if state.index.contains(digest) || state.fills.contains_key(digest) {
+                    continue;
+                }
+                self.begin(&mut state, digest, removals, size)
+            };
+            let Some((fill, victims)) = begun else {
+                return Place::Below(reader);
+            };
+            let seat = fill.seat();
+            let filling = Filling::new(Arc::clone(self), digest.clone(), fill);
+            // Without the lock: a runtime that is shutting down drops the task at once, which takes it.
+            tokio::spawn(filling.run(reader.read(0..size), self.files_of(&victims)));
+            return Place::Filling(seat);
         }
     }
 
+    /// Notes that a blob is being filled, and answers which blobs must go for it; `None` if it is not to be.
     fn begin(
-        self: &Arc<Self>,
+        &self,
         state: &mut State,
         digest: &Digest,
         removals: u64,
-        reader: Box<dyn BlobReader>,
-    ) -> Place {
-        let size = reader.size();
+        size: u64,
+    ) -> Option<(Arc<Fill>, Vec<(Digest, u64)>)> {
         let may_begin = state.removals == removals
             && state.fills.len() < self.settings.fills_at_once
             && !state.is_paused();
-        let Some(victims) = may_begin.then(|| state.index.reserve(size)).flatten() else {
-            return Place::Below(reader);
-        };
+        if !may_begin {
+            return None;
+        }
+        let victims = state.index.reserve(size)?;
         let fill = Arc::new(Fill::new(size));
-        let seat = fill.seat();
         state.fills.insert(digest.clone(), Arc::clone(&fill));
-        let filling = Filling::new(Arc::clone(self), digest.clone(), fill);
-        tokio::spawn(filling.run(reader.read(0..size), self.files_of(&victims)));
-        Place::Filling(seat)
+        Some((fill, victims))
     }
 
     /// Takes blobs out of the cache. Who reads them goes on.

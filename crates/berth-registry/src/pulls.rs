@@ -53,12 +53,15 @@ impl Registry {
         let blob = self.known_blob(repository, digest).await?;
         let redirects = self.settings.redirects;
         let Some(redirects) = redirects.filter(|redirects| blob.size >= redirects.from) else {
-            let (_, reader) = self.open_known(&*self.pulled, repository, blob).await?;
+            let (_, reader) = self.open_known_in(&*self.pulled, repository, blob).await?;
             return Ok(PulledBlob::Here(reader));
         };
         // A client that is sent to where there is nothing does not hear that it should push the blob again.
-        let (blob, reader) = self.open_known(&*self.blobs, repository, blob).await?;
-        let url = self.blobs.redirect(&blob.name(), redirects.lifetime).await?;
+        let (blob, reader) = self.open_known_in(&*self.blobs, repository, blob).await?;
+        let url = self
+            .blobs
+            .redirect(&blob.name(), redirects.lifetime)
+            .await?;
         Ok(match url {
             Some(url) => PulledBlob::Elsewhere { url },
             None => PulledBlob::Here(reader),

@@ -46,13 +46,11 @@ pub(crate) async fn prepare(
     let (below, folder) = (Arc::clone(blobs), config.blob_cache_folder());
     let opening = {
         let folder = folder.clone();
-        spawn_blocking(move || {
-            CachedBlobs::open(below, &folder, CacheSettings::with_limit(limit))
-        })
+        spawn_blocking(move || CachedBlobs::open(below, &folder, CacheSettings::with_limit(limit)))
     };
-    let cached = opening.await?.context(
-        "blobs cannot be cached; another folder can be chosen with --blob-cache-folder",
-    )?;
+    let cached = opening
+        .await?
+        .context("blobs cannot be cached; another folder can be chosen with --blob-cache-folder")?;
     let usage = cached.usage();
     info!(folder = %folder.display(), limit, blobs = usage.blobs, bytes = usage.kept, "caches blobs");
     Ok(registry.pulling_through(Arc::new(cached)))

@@ -155,3 +155,30 @@ async fn who_opens_and_does_not_read_holds_nothing() {
     world.settled().await;
     until(|| world.files().is_empty()).await;
 }
+
+/// Whoever reads on another runtime is not held up by one that has ended.
+#[test]
+fn a_runtime_that_ends_takes_its_fills_with_it() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let (one, other) = (runtime(), runtime());
+    let world = World::new();
+    let content = noise(8, 20 * PIECE);
+    let size = content.len() as u64;
+    let (name, first) = one.block_on(async {
+        let name = world.publish(&content).await;
+        let permits = world.below.hold();
+        permits.add_permits(5);
+        let mut first = world.open(&name).await.read(0..size);
+        first.next().await.unwrap().unwrap();
+        (name, first)
+    });
+    let late = other.block_on(world.open(&name)).read(0..size);
+    world.below.hold().add_permits(ALL);
+    one.shutdown_timeout(Duration::from_secs(5));
+    assert!(other.block_on(whole(late)).unwrap() == content);
+    assert!(other.block_on(whole(first)).is_ok());
+    other.block_on(async {
+        world.settled().await;
+        assert!(world.read(&name).await.unwrap() == content);
+    });
+}

@@ -126,7 +126,11 @@ async fn read<B: http_body::Body<Data = Bytes, Error = hyper::Error>>(
 #[tokio::test]
 async fn a_large_blob_is_elsewhere_also_in_parts() {
     let world = World::new(Origins::default()).await;
-    for headers in [&[][..], &[("range", "bytes=10-19")], &[("range", "bytes=5000-")]] {
+    for headers in [
+        &[][..],
+        &[("range", "bytes=10-19")],
+        &[("range", "bytes=5000-")],
+    ] {
         let answer = world.get(&world.large, headers).await;
         assert_eq!(answer.status, 307);
         assert_eq!(answer.header("location"), Some(&*world.url()));

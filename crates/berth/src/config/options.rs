@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::file_handles;
 
 use super::values::{
-    AccessRules, AuditFile, AutoBound, BlobStorage, Bound, CacheFolder, CacheLimit, ChallengeKind, Count, Delay, Folder,
-    Interval, Listen, LogFilter, LogFormat, MetadataStorage, Networks, OptionalFile,
-    OptionalTokenServer, OptionalUrl, ProxyHeader, Rate, RedirectFrom, ServiceName, Size, Time, UrlLifetime, UseAccounts,
-    switch,
+    AccessRules, AuditFile, AutoBound, BlobStorage, Bound, CacheFolder, CacheLimit, ChallengeKind,
+    Count, Delay, Folder, Interval, Listen, LogFilter, LogFormat, MetadataStorage, Networks,
+    OptionalFile, OptionalTokenServer, OptionalUrl, ProxyHeader, Rate, RedirectFrom, ServiceName,
+    Size, Time, UrlLifetime, UseAccounts, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
