@@ -29,6 +29,9 @@ struct Blob {
     file: Weak<File>,
 }
 
+/// Blobs that must go, and their sizes.
+pub(crate) type Victims = Vec<(Digest, u64)>;
+
 /// A blob that is kept.
 pub(crate) enum Found {
     /// Somebody reads it now.
@@ -107,7 +110,7 @@ impl Index {
 
     /// Sets room aside for a blob that is to be filled, and answers which blobs must go for it: those that were not used for
     /// the longest time, and that nobody reads, as others would free nothing. `None` if that is not enough.
-    pub(crate) fn reserve(&mut self, size: u64) -> Option<Vec<(Digest, u64)>> {
+    pub(crate) fn reserve(&mut self, size: u64) -> Option<Victims> {
         let taken = self.kept + self.filling + self.leaving();
         let free = self.limit.saturating_sub(taken);
         let needed = size.saturating_sub(free);
@@ -123,7 +126,7 @@ impl Index {
     }
 
     /// Takes out blobs of at least so many bytes together, or all that nobody reads.
-    pub(crate) fn shrink(&mut self, bytes: u64) -> Vec<(Digest, u64)> {
+    pub(crate) fn shrink(&mut self, bytes: u64) -> Victims {
         let (victims, _) = self.victims(bytes);
         for (digest, _) in &victims {
             self.take_out(digest);
@@ -132,7 +135,7 @@ impl Index {
     }
 
     /// Takes out what is beyond the limit.
-    pub(crate) fn shrink_to_limit(&mut self) -> Vec<(Digest, u64)> {
+    pub(crate) fn shrink_to_limit(&mut self) -> Victims {
         self.shrink(self.kept.saturating_sub(self.limit))
     }
 
@@ -173,7 +176,7 @@ impl Index {
     }
 
     /// The first to go of those that nobody reads, with at least so many bytes if there are so many, and how many they have.
-    fn victims(&self, bytes: u64) -> (Vec<(Digest, u64)>, u64) {
+    fn victims(&self, bytes: u64) -> (Victims, u64) {
         let (mut victims, mut freed) = (Vec::new(), 0);
         for digest in self.order.values() {
             if freed >= bytes {
@@ -209,7 +212,7 @@ mod tests {
         Arc::new(tempfile::tempfile().unwrap())
     }
 
-    fn fill(index: &mut Index, number: u8, size: u64) -> Option<Vec<(Digest, u64)>> {
+    fn fill(index: &mut Index, number: u8, size: u64) -> Option<Victims> {
         let victims = index.reserve(size)?;
         index.keep(digest(number), size, &file());
         Some(victims)

@@ -12,7 +12,7 @@ use crate::CacheSettings;
 use crate::blocking::blocking;
 use crate::fill::Filling;
 use crate::folder::Folder;
-use crate::index::{Found, Index};
+use crate::index::{Found, Index, Victims};
 use crate::progress::{Fill, Seat};
 
 /// What a cache and all that it has opened share.
@@ -144,7 +144,7 @@ impl Shared {
         digest: &Digest,
         removals: u64,
         size: u64,
-    ) -> Option<(Arc<Fill>, Vec<(Digest, u64)>)> {
+    ) -> Option<(Arc<Fill>, Victims)> {
         let may_begin = state.removals == removals
             && state.fills.len() < self.settings.fills_at_once
             && !state.is_paused();
