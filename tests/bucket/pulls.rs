@@ -187,7 +187,11 @@ fn who_may_not_pull_is_sent_nowhere() {
     let answer = ask(&berth, "GET", &hidden, &[], false).is(401);
     assert!(!answer.has("location"));
     let unknown = public.replace("public/app", "public/other");
-    assert!(!ask(&berth, "GET", &unknown, &[], false).is(404).has("location"));
+    assert!(
+        !ask(&berth, "GET", &unknown, &[], false)
+            .is(404)
+            .has("location")
+    );
 }
 
 #[test]

@@ -515,3 +515,92 @@ async fn a_name_with_a_generation_is_written_once(store: &dyn BlobStore) {
         assert!(read(store, kept).await.unwrap() == content && listed.contains(kept));
     }
 }
+
+/// Runs the suite of [`BlobStore::stage_fenced`], over two processes' openings of one store that several may use; or one, if
+/// all share it.
+///
+/// # Panics
+/// When an implementation breaks the contract.
+pub async fn fenced_staging(one: &dyn BlobStore, other: &dyn BlobStore) {
+    // In one piece of memory, and, where there is such a thing, in several parts.
+    for length in [10, 3_000_000] {
+        whoever_lost_a_session_cuts_nothing(one, other, length).await;
+        whoever_lost_a_session_writes_nothing(one, other, length).await;
+    }
+}
+
+#[allow(clippy::unwrap_used)]
+async fn stage_as(
+    store: &dyn BlobStore,
+    session: SessionId,
+    offset: usize,
+    fence: u64,
+    content: &[u8],
+) {
+    let writer = store.stage_fenced(session, offset as u64, fence).await;
+    let mut writer = writer.unwrap();
+    let pieces = vec![Bytes::copy_from_slice(content)];
+    writer.write(pieces).await.unwrap();
+    writer.sync().await.unwrap();
+}
+
+#[allow(clippy::unwrap_used)]
+async fn assert_staged(store: &dyn BlobStore, session: SessionId, content: &[u8]) {
+    let staged = store.read_staged(session, content.len() as u64).await;
+    assert!(collect(staged.unwrap()).await == content);
+    store.discard(session).await.unwrap();
+}
+
+#[allow(clippy::unwrap_used)]
+async fn whoever_lost_a_session_cuts_nothing(
+    one: &dyn BlobStore,
+    other: &dyn BlobStore,
+    length: usize,
+) {
+    let session = SessionId::random();
+    let (first, second) = (content(70, length), content(71, length));
+    stage_as(one, session, 0, 1, &first).await;
+    stage_as(other, session, length, 7, &second).await;
+    let whole = [first, second].concat();
+    for offset in [0, 1, length, whole.len()] {
+        let late = one.stage_fenced(session, offset as u64, 6).await;
+        assert!(
+            matches!(late, Err(BlobError::Superseded(lost)) if lost == session),
+            "{offset}"
+        );
+    }
+    // Whoever has it goes on, and so does the next.
+    let third = content(72, length);
+    stage_as(other, session, whole.len(), 7, &third).await;
+    let whole = [whole, third].concat();
+    let writer = one.stage_fenced(session, whole.len() as u64, 8).await;
+    drop(writer.unwrap());
+    assert_staged(one, session, &whole).await;
+}
+
+#[allow(clippy::unwrap_used)]
+async fn whoever_lost_a_session_writes_nothing(
+    one: &dyn BlobStore,
+    other: &dyn BlobStore,
+    length: usize,
+) {
+    let session = SessionId::random();
+    let (first, second) = (content(80, length), content(81, length));
+    stage_as(one, session, 0, 1, &first).await;
+    let late = one.stage_fenced(session, length as u64, 2).await;
+    let mut late = late.unwrap();
+    stage_as(other, session, length, 3, &second).await;
+    let pieces = vec![Bytes::from(content(82, length))];
+    let written = late.write(pieces).await;
+    let synced = late.sync().await;
+    let is_refused = written.is_err() || synced.is_err();
+    assert!(is_refused, "bytes of a lost session were acknowledged");
+    drop(late);
+    let whole = [first, second].concat();
+    let staged = other.read_staged(session, whole.len() as u64).await;
+    // It may be spoilt, but is nothing else.
+    if let Ok(staged) = staged {
+        assert!(collect(staged).await == whole);
+    }
+    other.discard(session).await.unwrap();
+}

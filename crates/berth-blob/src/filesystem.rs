@@ -67,10 +67,12 @@ impl FilesystemBlobs {
 
 #[async_trait]
 impl BlobStore for FilesystemBlobs {
-    async fn stage(
+    /// No other process has the folder: a fence would keep nobody out.
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        _fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
         let layout = Arc::clone(&self.layout);
         let writer = blocking(move || FileWriter::open(layout, session, offset)).await?;

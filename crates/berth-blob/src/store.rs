@@ -29,13 +29,37 @@ pub trait BlobStore: Send + Sync + 'static {
     /// What it holds beyond `offset` is cut off: bytes that were never acknowledged. At most one
     /// writer may be open for one session; the caller sees to that.
     ///
+    /// Where several processes use the store, a caller may be paused, and not know that another has taken its
+    /// place. So each that takes a session brings a larger `fence` than all before it: what a larger one has
+    /// written, a smaller one neither cuts nor writes over, at whatever time, and of two that work at the same time,
+    /// one gets an error. A write that was under way when its caller lost the session may, at worst, spoil what comes
+    /// after it: then that can be neither read nor published, and never passes for other bytes. A store of one
+    /// process may pass over this.
+    ///
     /// # Errors
-    /// [`BlobError::StagedBytesMissing`] if it holds fewer than `offset` bytes.
+    /// [`BlobError::StagedBytesMissing`] if it holds fewer than `offset` bytes, and [`BlobError::Superseded`] if
+    /// it was written with a larger fence.
+    async fn stage_fenced(
+        &self,
+        session: SessionId,
+        offset: u64,
+        fence: u64,
+    ) -> Result<Box<dyn StagedWriter>, BlobError>;
+
+    /// [`BlobStore::stage_fenced`] for a caller that nobody takes the place of.
     async fn stage(
         &self,
         session: SessionId,
         offset: u64,
-    ) -> Result<Box<dyn StagedWriter>, BlobError>;
+    ) -> Result<Box<dyn StagedWriter>, BlobError> {
+        self.stage_fenced(session, offset, 0).await
+    }
+
+    /// Lets go of what this process has in memory for a session that it works on no more. What is
+    /// stored is not touched.
+    fn abandon(&self, session: SessionId) {
+        let _ = session;
+    }
 
     /// The first `length` bytes of a staging area, in order, in pieces of bounded size, each read
     /// only when it is asked for.
@@ -51,7 +75,8 @@ pub trait BlobStore: Send + Sync + 'static {
     /// reads those goes on, as with [`BlobStore::open`]. A staging area that is missing counts as empty if `length` is 0.
     ///
     /// # Errors
-    /// [`BlobError::StagedBytesMissing`] if it does not hold exactly `length` bytes.
+    /// [`BlobError::StagedBytesMissing`] if it does not hold exactly `length` bytes, and [`BlobError::Superseded`] if
+    /// another process has written to it since this one did.
     async fn publish(
         &self,
         session: SessionId,

@@ -18,3 +18,9 @@ async fn memory() {
 async fn memory_with_generations() {
     contract::blob_store(&MemoryBlobs::with_generations()).await;
 }
+
+#[tokio::test]
+async fn memory_with_fences() {
+    let blobs = MemoryBlobs::default();
+    contract::fenced_staging(&blobs, &blobs).await;
+}

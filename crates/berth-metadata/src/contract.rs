@@ -13,6 +13,8 @@ mod inspection;
 mod lists;
 mod manifests;
 mod retention;
+mod turns;
+mod upload_leases;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,8 @@ use bytes::Bytes;
 use crate::{Blob, CollectionStore, MetadataStore, NewManifest, PutManifest, RetentionStore};
 pub use accounts::account_store;
 pub use inspection::{Inspected, inspection_store};
+pub use turns::turn_store;
+pub use upload_leases::upload_leases;
 
 /// Runs the whole suite. The store must be empty.
 ///

@@ -1,4 +1,4 @@
-use berth_spec::{BlobName, Digest, Tag};
+use berth_spec::{BlobName, Digest, SessionId, Tag};
 
 use crate::QuotaExceeded;
 
@@ -27,6 +27,9 @@ pub enum MetadataError {
     /// What was to be stored does not fit.
     #[error(transparent)]
     QuotaExceeded(QuotaExceeded),
+    /// Somebody else has ended the upload session, or goes on with it.
+    #[error("upload session {0} has ended, or somebody else goes on with it")]
+    UploadChanged(SessionId),
     /// A stored value is not what berth writes.
     #[error("the metadata is damaged: {0}")]
     Damaged(String),
@@ -43,7 +46,8 @@ impl MetadataError {
             Self::SizeConflict { .. }
             | Self::Forsaken(_)
             | Self::TagImmutable(_)
-            | Self::QuotaExceeded(_) => true,
+            | Self::QuotaExceeded(_)
+            | Self::UploadChanged(_) => true,
             Self::StorageFull | Self::Damaged(_) | Self::Database(_) => false,
         }
     }

@@ -2,6 +2,7 @@ mod accounts;
 mod collection;
 mod inspection;
 mod retention;
+pub(crate) mod turns;
 mod usage;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -14,13 +15,14 @@ use berth_spec::{BlobName, Digest, Generation, Reference, RepositoryName, Sessio
 use crate::store::{milliseconds, time_of};
 use crate::{
     Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
-    Referrer, ReferrerLimits, Scope, UploadRecord, Usage,
+    Referrer, ReferrerLimits, Scope, UploadRecord, UploadRevision, Usage,
 };
 
 /// Metadata in memory, for the tests of what uses a [`MetadataStore`]. Nothing is durable.
 #[derive(Debug, Default)]
 pub struct MemoryMetadata {
     stored: Mutex<Stored>,
+    turns: turns::Turns,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +58,12 @@ struct StoredManifest {
 }
 
 impl Stored {
+    /// Whether a session is there, in this state.
+    fn has_upload(&self, upload: UploadRevision) -> bool {
+        let stored = self.uploads.get(&upload.id);
+        stored.is_some_and(|stored| stored.state() == upload)
+    }
+
     /// The blob, linked to the repository and live.
     fn link(&mut self, repository: &RepositoryName, digest: &Digest) {
         if let Some(blob) = self.blobs.get_mut(digest) {
@@ -213,7 +221,7 @@ impl MetadataStore for MemoryMetadata {
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
         bounds: &Bounds,
     ) -> Result<(), MetadataError> {
         let mut stored = self.lock();
@@ -229,6 +237,9 @@ impl MetadataStore for MemoryMetadata {
                 given: blob.size,
             });
         }
+        if let Some(upload) = finished.filter(|upload| !stored.has_upload(*upload)) {
+            return Err(MetadataError::UploadChanged(upload.id));
+        }
         stored.add_blob(repository, blob, bounds)?;
         let live = StoredBlob {
             size: blob.size,
@@ -237,8 +248,8 @@ impl MetadataStore for MemoryMetadata {
         };
         stored.blobs.insert(blob.digest.clone(), live);
         stored.link(repository, &blob.digest);
-        if let Some(session) = finished {
-            stored.uploads.remove(&session);
+        if let Some(upload) = finished {
+            stored.uploads.remove(&upload.id);
         }
         Ok(())
     }
@@ -507,8 +518,13 @@ impl MetadataStore for MemoryMetadata {
         Ok(true)
     }
 
-    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError> {
-        Ok(self.lock().uploads.remove(&id).is_some())
+    async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
+        let mut stored = self.lock();
+        let is_there = stored.has_upload(upload);
+        if is_there {
+            stored.uploads.remove(&upload.id);
+        }
+        Ok(is_there)
     }
 
     async fn expired_uploads(

@@ -7,7 +7,7 @@ use berth_spec::{
 };
 use bytes::Bytes;
 
-use crate::{Bounds, Condition, MetadataError, Scope, Usage};
+use crate::{Bounds, Condition, MetadataError, Scope, UploadLeases, Usage};
 
 /// What a registry knows besides the bytes of blobs.
 ///
@@ -44,13 +44,14 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// generation links it once.
     ///
     /// # Errors
-    /// [`MetadataError::SizeConflict`] if the blob is recorded with another size, and [`MetadataError::Forsaken`] if
-    /// its generation was [forsaken](crate::CollectionStore::forsake).
+    /// [`MetadataError::SizeConflict`] if the blob is recorded with another size, [`MetadataError::Forsaken`] if
+    /// its generation was [forsaken](crate::CollectionStore::forsake), and [`MetadataError::UploadChanged`] if the upload
+    /// record is gone or has another revision.
     async fn link_blob_within(
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
         bounds: &Bounds,
     ) -> Result<(), MetadataError>;
 
@@ -59,7 +60,7 @@ pub trait MetadataStore: Send + Sync + 'static {
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
     ) -> Result<(), MetadataError> {
         self.link_blob_within(repository, blob, finished, &Bounds::NONE)
             .await
@@ -232,8 +233,9 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// `upload.revision - 1`. `false`, and nothing changes, if it is another, or the record is gone.
     async fn update_upload(&self, upload: &UploadRecord) -> Result<bool, MetadataError>;
 
-    /// Removes the record of an upload session. `false` if there was none.
-    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError>;
+    /// Removes the record of an upload session. `false`, and nothing changes, if it has another revision,
+    /// or is gone.
+    async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError>;
 
     /// At most `limit` upload sessions whose `expires_at` is not after `now`, the longest
     /// expired first.
@@ -242,6 +244,12 @@ pub trait MetadataStore: Send + Sync + 'static {
         now: SystemTime,
         limit: u32,
     ) -> Result<Vec<SessionId>, MetadataError>;
+
+    /// What keeps several processes that share this store from working on one upload session at once. `None` if
+    /// one process has it alone: that one knows by itself what it is working on.
+    fn upload_leases(&self) -> Option<&dyn UploadLeases> {
+        None
+    }
 }
 
 /// A blob that the registry holds.
@@ -377,6 +385,25 @@ pub struct UploadRecord {
     pub revision: u64,
     /// When it may be removed, to the millisecond (stores round down).
     pub expires_at: SystemTime,
+}
+
+impl UploadRecord {
+    /// Which state of the session this is.
+    pub fn state(&self) -> UploadRevision {
+        UploadRevision {
+            id: self.id,
+            revision: self.revision,
+        }
+    }
+}
+
+/// One state of an upload session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadRevision {
+    /// Names the session.
+    pub id: SessionId,
+    /// The revision of its record in that state.
+    pub revision: u64,
 }
 
 /// Milliseconds since the Unix epoch, as stores keep times.

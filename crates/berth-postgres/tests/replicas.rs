@@ -131,3 +131,12 @@ async fn one_who_adds_is_first() {
     drop(stores);
     replicas.assert_sound().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_has_an_upload_at_a_time() {
+    let replicas = Replicas::new();
+    let stores = replicas.open(|store| Arc::new(store) as _);
+    concurrency::one_has_an_upload_at_a_time(&stores).await;
+    drop(stores);
+    replicas.assert_sound().await;
+}

@@ -36,6 +36,7 @@ mod reference;
 mod references;
 mod repository_name;
 mod session_id;
+mod shard;
 mod tag;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
@@ -52,4 +53,5 @@ pub use reference::{Reference, ReferenceError};
 pub use references::References;
 pub use repository_name::{RepositoryName, RepositoryNameError};
 pub use session_id::{SessionId, SessionIdError};
+pub use shard::{DigestRange, Shard};
 pub use tag::{Tag, TagError};

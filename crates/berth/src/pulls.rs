@@ -14,6 +14,12 @@ use crate::config::Config;
 
 /// Refuses options that mean nothing.
 pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
+    if config.blob_cache.0.is_some() && config.blob_cache_folder().is_none() {
+        bail!(
+            "metadata is shared, so there is no data folder, and blobs cannot be cached in it: set blob_cache_folder to a folder that \
+             this process has for itself, or blob_cache = \"off\""
+        );
+    }
     if config.blob_storage.0.is_some() {
         return Ok(());
     }
@@ -40,10 +46,10 @@ pub(crate) async fn prepare(
     if let Some(redirects) = registry.settings().redirects {
         try_out(&**blobs, redirects).await?;
     }
-    let Some(limit) = config.blob_cache.0 else {
+    let (Some(limit), Some(folder)) = (config.blob_cache.0, config.blob_cache_folder()) else {
         return Ok(registry);
     };
-    let (below, folder) = (Arc::clone(blobs), config.blob_cache_folder());
+    let below = Arc::clone(blobs);
     let opening = {
         let folder = folder.clone();
         spawn_blocking(move || CachedBlobs::open(below, &folder, CacheSettings::with_limit(limit)))

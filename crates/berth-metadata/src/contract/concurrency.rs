@@ -17,7 +17,7 @@ pub use bounds::{no_pushes_exceed_a_quota_together, one_push_of_an_immutable_tag
 pub use collection::{nothing_that_is_pushed_is_collected, what_is_counted_is_true};
 pub use forsaking::what_is_forsaken_is_recorded_nowhere;
 pub use tags::no_change_of_a_tag_is_lost;
-pub use uploads::one_change_of_an_upload_wins;
+pub use uploads::{one_change_of_an_upload_wins, one_has_an_upload_at_a_time};
 
 /// The opening that somebody uses.
 fn of<S: ?Sized>(openings: &[Arc<S>], number: usize) -> Arc<S> {

@@ -209,7 +209,7 @@ pub fn manifest_entries(
 }
 
 /// A row of `uploads`.
-#[derive(Queryable, Insertable, AsChangeset)]
+#[derive(Queryable, QueryableByName, Insertable, AsChangeset)]
 #[diesel(table_name = uploads)]
 pub struct UploadRow {
     id: String,

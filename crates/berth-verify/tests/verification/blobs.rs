@@ -104,7 +104,14 @@ async fn a_flipped_bit_is_found_with_those_that_it_hurts_and_a_push_mends_it() {
         fault(&layer, 600_000, damage, Quarantine::Moved)
     );
     assert_eq!(hurt_tags(&problems[0]).len(), 4);
-    assert!(world.blobs.open(&layer).await.unwrap().is_none());
+    assert!(
+        world
+            .blobs
+            .open(&layer.clone().into())
+            .await
+            .unwrap()
+            .is_none()
+    );
     let quarantined = format!("quarantine/sha256-{}.1", layer.hex());
     assert!(fs::read(world.root().join(quarantined)).unwrap() == flipped);
 
@@ -127,7 +134,14 @@ async fn the_same_is_found_in_memory() {
     world.link("a", &blob).await;
     let (report, _) = world.verify(&quarantining()).await;
     assert_eq!(report.quarantined, 1);
-    assert!(world.blobs.open(&layer).await.unwrap().is_none());
+    assert!(
+        world
+            .blobs
+            .open(&layer.clone().into())
+            .await
+            .unwrap()
+            .is_none()
+    );
     world.push_blob("a", b"right").await;
     assert!(world.verify(&quarantining()).await.0.is_sound());
 }
@@ -182,7 +196,14 @@ async fn a_wrong_record_is_no_reason_to_move_right_bytes() {
             problems[0].fault,
             fault(&digest, 12, damage, Quarantine::Kept)
         );
-        assert!(world.blobs.open(&digest).await.unwrap().is_some());
+        assert!(
+            world
+                .blobs
+                .open(&digest.clone().into())
+                .await
+                .unwrap()
+                .is_some()
+        );
     }
 }
 

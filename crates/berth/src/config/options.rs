@@ -61,7 +61,7 @@ pub(super) struct Options {
     #[arg(long, env = "BERTH_BLOB_CACHE", value_name = "BYTES|off")]
     blob_cache: Option<CacheLimit>,
 
-    /// That folder, which each process needs for itself; auto is cache in the data folder [default: auto]
+    /// That folder, which each process needs for itself; auto is cache in the data folder, where there is one [default: auto]
     #[arg(long, env = "BERTH_BLOB_CACHE_FOLDER", value_name = "FOLDER|auto")]
     blob_cache_folder: Option<CacheFolder>,
 
@@ -473,10 +473,11 @@ impl Config {
         }
     }
 
-    /// Where blobs are cached.
-    pub(crate) fn blob_cache_folder(&self) -> PathBuf {
-        let chosen = self.blob_cache_folder.0.clone();
-        chosen.unwrap_or_else(|| self.data.join("cache"))
+    /// Where blobs are cached. `None` if that is to be in the data folder, and there is none.
+    pub(crate) fn blob_cache_folder(&self) -> Option<PathBuf> {
+        let is_shared = matches!(self.metadata.database(), Ok(Some(_)));
+        let in_data = (!is_shared).then(|| self.data.join("cache"));
+        self.blob_cache_folder.0.clone().or(in_data)
     }
 
     /// How the registry's own tokens are issued.
