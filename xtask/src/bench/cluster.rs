@@ -98,12 +98,13 @@ async fn measure(
             let values = calls::count(&world, &scale).await?;
             let run = run.clone();
             results.calls = Some(Measured { run, values });
+            results.save(raw)?;
         }
         if is_wanted(Part::Sizes) {
             let values = sizes::measure(&world.postgres, &scale)?;
             results.sizes = Some(Measured { run, values });
+            results.save(raw)?;
         }
-        results.save(raw)?;
     }
     Ok(())
 }

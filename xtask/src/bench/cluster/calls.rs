@@ -41,12 +41,11 @@ pub(super) async fn count(world: &World, scale: &Scale) -> Result<Vec<Calls>> {
                 client.act(act).await?;
             }
             let calls = counter.since(&before, times, operation.name, fleet.registry)?;
-            let requests: f64 = calls.requests.values().sum();
+            let (name, statements) = (fleet.registry.name(), calls.statements);
+            let requests = calls.requests.values().sum::<f64>() + 0.0;
+            let operation = operation.name;
             println!(
-                "{:<12}  {:<40}  {:.1} statements, {requests:.1} requests",
-                fleet.registry.name(),
-                operation.name,
-                calls.statements
+                "{name:<12}  {operation:<42}  {statements:.1} statements, {requests:.1} requests"
             );
             counted.push(calls);
         }

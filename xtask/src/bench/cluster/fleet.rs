@@ -82,8 +82,10 @@ impl Fleet {
         servers.map(|server| server.address).collect()
     }
 
-    pub(super) fn processes(&self) -> impl Iterator<Item = &Process> {
-        self.servers.iter().map(|server| &server.process)
+    /// Their processes.
+    pub(super) fn processes(&self, count: usize) -> impl Iterator<Item = &Process> {
+        let servers = self.servers.iter().take(count);
+        servers.map(|server| &server.process)
     }
 }
 

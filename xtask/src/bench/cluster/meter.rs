@@ -15,22 +15,23 @@ pub(super) struct Done {
     pub(super) milliseconds_p99: Option<f64>,
 }
 
-/// Does work with the servers of a fleet, and tells what it took of them and of all that they need.
+/// Does work with the first servers of a fleet, and tells what it took of them and of all that they need.
 pub(super) async fn metered(
     world: &World,
     fleet: &Fleet,
+    servers: usize,
     work: impl Future<Output = Result<Done>>,
 ) -> Result<Sample> {
-    for process in fleet.processes() {
+    for process in fleet.processes(servers) {
         process.forget_peak()?;
     }
-    let before = Cpu::of(world, fleet)?;
+    let before = Cpu::of(world, fleet, servers)?;
     let started = Instant::now();
     let done = work.await?;
     let seconds = started.elapsed().as_secs_f64();
-    let after = Cpu::of(world, fleet)?;
+    let after = Cpu::of(world, fleet, servers)?;
     let mut peak_mebibytes: f64 = 0.0;
-    for process in fleet.processes() {
+    for process in fleet.processes(servers) {
         peak_mebibytes = peak_mebibytes.max(process.peak_mebibytes()?);
     }
     Ok(Sample {
@@ -54,9 +55,9 @@ struct Cpu {
 }
 
 impl Cpu {
-    fn of(world: &World, fleet: &Fleet) -> Result<Self> {
+    fn of(world: &World, fleet: &Fleet, count: usize) -> Result<Self> {
         let mut servers = 0.0;
-        for process in fleet.processes() {
+        for process in fleet.processes(count) {
             servers += process.cpu_seconds()?;
         }
         Ok(Self {

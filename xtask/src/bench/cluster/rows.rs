@@ -45,7 +45,7 @@ impl Round<'_> {
         fleet: &Fleet,
         work: impl Future<Output = Result<Done>>,
     ) -> Result<()> {
-        let sample = metered(self.world, fleet, work).await?;
+        let sample = metered(self.world, fleet, servers, work).await?;
         let name = fleet.registry.name();
         let rate = sample.units / sample.seconds;
         let (subject, case) = what;

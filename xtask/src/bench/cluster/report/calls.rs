@@ -87,7 +87,8 @@ impl Price {
 
 /// A small number, whole where it is nearly so: what works in the background is counted with it.
 fn few(value: f64) -> String {
-    let whole = value.round();
+    // A sum of nothing is -0.
+    let whole = value.round() + 0.0;
     match (value - whole).abs() < 0.15 {
         true => format!("{whole}"),
         false => format!("{value:.1}"),

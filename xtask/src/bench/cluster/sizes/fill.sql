@@ -47,12 +47,12 @@ INSERT INTO manifest_blobs (manifest_id, digest, blob_id)
     SELECT manifests.id, needs.digest, blobs.id
     FROM needs
     JOIN images USING (manifest)
-    JOIN manifests ON manifests.digest = 'sha256:' || encode(sha256(content), 'hex')
+    JOIN manifests ON manifests.digest = 'sha256:' || encode(sha256(images.content), 'hex')
     JOIN blobs ON blobs.digest = needs.digest
     ORDER BY manifest;
 
 INSERT INTO tags (repository_id, name, manifest_id, updated_at)
     SELECT manifests.repository_id, format('v1.%s.%s', manifest % 100, manifest), manifests.id, 1700000000000
     FROM images
-    JOIN manifests ON manifests.digest = 'sha256:' || encode(sha256(content), 'hex')
+    JOIN manifests ON manifests.digest = 'sha256:' || encode(sha256(images.content), 'hex')
     ORDER BY manifest;
