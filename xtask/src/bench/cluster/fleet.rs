@@ -111,7 +111,7 @@ fn berth(
     match delivery {
         Delivery::Streamed => {}
         Delivery::Cached => {
-            command.env("BERTH_BLOB_CACHE", folder.join("cache"));
+            command.env("BERTH_BLOB_CACHE", "1GiB");
         }
         Delivery::Redirected => {
             command.env("BERTH_BLOB_REDIRECT", "all");

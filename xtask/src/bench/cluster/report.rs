@@ -2,6 +2,7 @@
 
 mod calls;
 mod load;
+mod plan;
 #[cfg(test)]
 mod sample;
 mod sizes;
@@ -37,6 +38,7 @@ fn render(results: &Results) -> String {
             results.sizes.as_ref(),
             sizes::render,
         ),
+        format!("### Computed\n\n{}", plan::render(results)),
     ];
     parts.join("\n")
 }
@@ -79,9 +81,10 @@ mod tests {
     #[test]
     fn what_is_not_measured_is_said() {
         let nothing = render(&Results::default());
-        assert_eq!(nothing.matches("Not measured yet.").count(), 3);
+        assert_eq!(nothing.matches("Not measured yet.").count(), 4);
         let all = render(&sample::results());
-        assert_eq!(all.matches("Not measured yet.").count(), 0);
+        // The sample has not all that a plan follows from.
+        assert_eq!(all.matches("Not measured yet.").count(), 1);
         assert_eq!(all.matches("on A CPU (2 cores, 4,096 MiB").count(), 3);
     }
 
