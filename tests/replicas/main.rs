@@ -8,5 +8,8 @@ mod harness;
 #[path = "../../crates/berth-object/tests/support/server.rs"]
 mod server;
 
+mod accounts;
+mod refusals;
 mod serving;
+mod upkeep;
 mod world;

@@ -8,16 +8,19 @@ use berth_metadata::sql::stored::milliseconds;
 use berth_metadata::sql::usage::CountedNamespaces;
 use berth_metadata::{
     Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
-    Referrer, ReferrerLimits, Scope, StoredManifest, UploadRecord, Usage,
+    Referrer, ReferrerLimits, Scope, StoredManifest, UploadLeases, UploadRecord, UploadRevision,
+    Usage,
 };
-use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
+use berth_spec::{BlobName, Digest, Reference, RepositoryName, SessionId, Tag};
 use diesel::pg::PgConnection;
 use secrecy::SecretString;
 
 use crate::connections::Connections;
 use crate::database_url::DatabaseUrl;
 use crate::failure::Failure;
-use crate::{blobs, lists, manifests, migrations, repositories, transactions, uploads, usage};
+use crate::{
+    blobs, generations, lists, manifests, migrations, repositories, transactions, uploads, usage,
+};
 
 /// Metadata in a PostgreSQL database, which any number of processes may use at once: [the crate](crate) tells how.
 ///
@@ -39,22 +42,26 @@ pub struct PostgresOptions {
     pub statement_timeout: Duration,
     /// How long a statement waits at most for others that change the same.
     pub lock_timeout: Duration,
+    /// How long work waits while the server cannot be reached, and opening too.
+    pub reach_timeout: Duration,
 }
 
 impl Default for PostgresOptions {
-    /// 16 connections, 30 seconds, 10 seconds.
+    /// 16 connections, 30 seconds, 10 seconds, 15 seconds.
     fn default() -> Self {
         Self {
             connections: NonZeroU32::MIN.saturating_add(15),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
+            reach_timeout: Duration::from_secs(15),
         }
     }
 }
 
 impl PostgresMetadata {
     /// Opens a database by its URL (`postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with the parameters that libpq knows), and
-    /// migrates it to this version's schema; of several that do so at once, the others wait for one. Blocks: call it before serving.
+    /// migrates it to this version's schema; of several that do so at once, the others wait for one. A server that is starting, or
+    /// cannot be reached, is waited for. Blocks: call it before serving.
     ///
     /// # Errors
     /// [`MetadataError::Database`] if the URL is none, the database cannot be reached, is not encoded in UTF-8, or was changed by a
@@ -63,12 +70,20 @@ impl PostgresMetadata {
         Self::connect(&DatabaseUrl::parse(url)?, options)
     }
 
+    /// Whether a database has metadata in it: whether it was ever opened. Changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// [`MetadataError::Database`] if it cannot be reached.
+    pub fn exists(url: &DatabaseUrl, options: &PostgresOptions) -> Result<bool, MetadataError> {
+        migrations::have_run(url, options.reach_timeout)
+    }
+
     /// [`PostgresMetadata::open`] with a URL that was read already.
     ///
     /// # Errors
     /// As there.
     pub fn connect(url: &DatabaseUrl, options: &PostgresOptions) -> Result<Self, MetadataError> {
-        migrations::run(url)?;
+        migrations::run(url, options.reach_timeout)?;
         Ok(Self {
             connections: Connections::new(url.clone(), options),
             namespaces: Arc::default(),
@@ -148,15 +163,15 @@ impl MetadataStore for PostgresMetadata {
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
         bounds: &Bounds,
     ) -> Result<(), MetadataError> {
         self.count_all(bounds).await?;
         let (repository, blob, bounds) = (repository.clone(), blob.clone(), bounds.clone());
         self.write(move |connection| {
             blobs::link(connection, &repository, &blob, &bounds)?;
-            if let Some(session) = finished {
-                uploads::delete(connection, session)?;
+            if let Some(upload) = finished {
+                uploads::finish(connection, upload)?;
             }
             Ok(())
         })
@@ -220,9 +235,9 @@ impl MetadataStore for PostgresMetadata {
             .await
     }
 
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let digests = digests.to_vec();
-        self.read(move |connection| blobs::unrecorded(connection, &digests))
+    async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError> {
+        let names = names.to_vec();
+        self.read(move |connection| generations::unrecorded(connection, &names))
             .await
     }
 
@@ -340,8 +355,8 @@ impl MetadataStore for PostgresMetadata {
             .await
     }
 
-    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError> {
-        self.write(move |connection| uploads::delete(connection, id))
+    async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
+        self.write(move |connection| uploads::delete(connection, upload))
             .await
     }
 
@@ -353,5 +368,9 @@ impl MetadataStore for PostgresMetadata {
         let now = milliseconds(now);
         self.read(move |connection| uploads::expired(connection, now, limit))
             .await
+    }
+
+    fn upload_leases(&self) -> Option<&dyn UploadLeases> {
+        Some(self)
     }
 }

@@ -22,9 +22,11 @@
 #![forbid(unsafe_code)]
 
 mod algorithm;
+mod blob_name;
 mod descriptor;
 mod digest;
 mod error_code;
+mod generation;
 mod globs;
 mod hasher;
 mod manifest;
@@ -34,12 +36,15 @@ mod reference;
 mod references;
 mod repository_name;
 mod session_id;
+mod shard;
 mod tag;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
+pub use blob_name::BlobName;
 pub use descriptor::{Descriptor, Platform};
 pub use digest::{Digest, DigestError};
 pub use error_code::{ErrorBody, ErrorCode, ErrorEntry};
+pub use generation::{Generation, GenerationError};
 pub use globs::{GlobError, Globs};
 pub use hasher::{Hasher, HasherStateError};
 pub use manifest::{Manifest, ManifestError, ManifestKind};
@@ -48,4 +53,5 @@ pub use reference::{Reference, ReferenceError};
 pub use references::References;
 pub use repository_name::{RepositoryName, RepositoryNameError};
 pub use session_id::{SessionId, SessionIdError};
+pub use shard::{DigestRange, Shard};
 pub use tag::{Tag, TagError};

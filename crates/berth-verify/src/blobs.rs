@@ -1,7 +1,7 @@
 use berth_blob::{BlobError, BlobIdentity, BlobReader, BlobStore};
 use berth_metadata::Blob;
 use berth_progress::{Progress, Unit};
-use berth_spec::{Digest, Hasher};
+use berth_spec::{BlobName, Digest, DigestRange, Hasher};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::task::spawn_blocking;
@@ -32,7 +32,7 @@ async fn examine(
     blob: &Blob,
     run: Option<&Run<'_>>,
 ) -> Result<Examination, VerifyError> {
-    let reader = match blobs.open(&blob.digest).await {
+    let reader = match blobs.open(&blob.name()).await {
         Ok(Some(reader)) => reader,
         Ok(None) => return Ok(Some((BlobDamage::Missing, None))),
         Err(error) => return Ok(Some((unreadable(&error)?, None))),
@@ -85,21 +85,22 @@ async fn hash(
 }
 
 impl BlobRun<'_> {
-    /// Verifies blobs, in the order of their digests.
-    pub(crate) async fn verify(&self) -> Result<(), VerifyError> {
+    /// Verifies the blobs of a range, in the order of their digests.
+    pub(crate) async fn verify(&self, range: &DigestRange) -> Result<(), VerifyError> {
         let settings = self.run.settings;
-        let is_whole = settings.from.is_none() && settings.at_most.is_none();
+        let is_whole = *range == DigestRange::default() && settings.at_most.is_none();
         let total = match is_whole {
             true => Some(self.run.metadata.totals().await?.blob_bytes),
             false => None,
         };
         let progress = Progress::begin("verifying blobs", Unit::Bytes, total);
         self.run.begin_stage(progress);
-        let mut position = settings.from.clone();
+        let mut position = range.after.clone();
         let mut rest = settings.at_most.unwrap_or(u64::MAX);
         while rest > 0 {
             let limit = u32::try_from(rest).map_or(PAGE, |rest| rest.min(PAGE));
-            let page = self.run.metadata.blobs(position.as_ref(), limit).await?;
+            let mut page = self.run.metadata.blobs(position.as_ref(), limit).await?;
+            page.retain(|blob| range.contains(&blob.digest));
             let Some(last) = page.last().map(|blob| blob.digest.clone()) else {
                 return Ok(());
             };
@@ -131,7 +132,7 @@ impl BlobRun<'_> {
             return Ok(None);
         }
         // Records go before bytes, and bytes come before records. So there is a problem if the bytes are
-        // missed between two times at which the record is there.
+        // missed between two times at which the record is there, and means the same bytes.
         loop {
             let Some(blob) = metadata.recorded_blob(&blob.digest).await? else {
                 return Ok(None);
@@ -139,8 +140,10 @@ impl BlobRun<'_> {
             let Some((damage, read)) = self.examine(&blob).await? else {
                 return Ok(None);
             };
-            if metadata.recorded_blob(&blob.digest).await?.is_none() {
-                return Ok(None);
+            match metadata.recorded_blob(&blob.digest).await? {
+                None => return Ok(None),
+                Some(recorded) if recorded.name() != blob.name() => continue,
+                Some(_) => {}
             }
             let problem = self.run.problem(Fault::Blob {
                 digest: blob.digest.clone(),
@@ -148,7 +151,7 @@ impl BlobRun<'_> {
                 quarantine: Quarantine::Kept,
                 damage,
             });
-            let problem = self.put_aside(problem.await?, read).await;
+            let problem = self.put_aside(problem.await?, &blob.name(), read).await;
             if problem.is_some() {
                 return Ok(problem);
             }
@@ -156,12 +159,14 @@ impl BlobRun<'_> {
     }
 
     /// Moves corrupt bytes to quarantine, if that is wanted; `None` if they were replaced meanwhile.
-    async fn put_aside(&self, mut problem: Problem, read: Option<BlobIdentity>) -> Option<Problem> {
+    async fn put_aside(
+        &self,
+        mut problem: Problem,
+        name: &BlobName,
+        read: Option<BlobIdentity>,
+    ) -> Option<Problem> {
         let Fault::Blob {
-            digest,
-            damage,
-            quarantine,
-            ..
+            damage, quarantine, ..
         } = &mut problem.fault
         else {
             return Some(problem);
@@ -171,10 +176,10 @@ impl BlobRun<'_> {
             return Some(problem);
         };
         // Whoever pushes it replaces it, and whoever keeps it wants it where it is.
-        let Some(_removing) = guards.removing(digest) else {
+        let Some(_removing) = guards.removing(&name.digest) else {
             return Some(problem);
         };
-        *quarantine = match self.blobs.quarantine(digest, &read).await {
+        *quarantine = match self.blobs.quarantine(name, &read).await {
             Ok(true) => Quarantine::Moved,
             Ok(false) => return None,
             Err(error) => Quarantine::Failed {

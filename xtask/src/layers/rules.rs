@@ -69,6 +69,9 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "berth-blob",
             "berth-collector",
             "berth-registry",
+            "berth-upload",
+            "berth-object",
+            "berth-postgres",
         ],
     ),
     (
