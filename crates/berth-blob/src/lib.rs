@@ -40,7 +40,7 @@ mod memory;
 mod store;
 
 pub use error::BlobError;
-pub use filesystem::FilesystemBlobs;
+pub use filesystem::{FilesystemBlobs, pieces_of_file};
 pub use guards::{BlobGuards, KeepingAll, Publishing, Removing};
 pub use identity::BlobIdentity;
 pub use memory::MemoryBlobs;

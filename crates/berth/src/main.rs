@@ -16,6 +16,7 @@ mod json_lines;
 mod log_writer;
 mod logs;
 mod place;
+mod pulls;
 mod reload;
 mod rules;
 mod schedule;

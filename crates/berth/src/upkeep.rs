@@ -121,7 +121,7 @@ pub(crate) trait Watcher: Observer {
 pub(crate) struct Upkeep {
     pub(crate) registry: Registry,
     metadata: Arc<dyn Metadata>,
-    blobs: Arc<dyn BlobStore>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
     sqlite: Option<Arc<SqliteMetadata>>,
     collector: Collector,
     retention: Arc<Retention>,

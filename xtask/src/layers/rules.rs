@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -20,6 +20,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("berth-postgres", &["berth-spec", "berth-metadata"]),
     ("berth-blob", &["berth-spec"]),
     ("berth-object", &["berth-spec", "berth-blob"]),
+    ("berth-cache", &["berth-spec", "berth-blob"]),
     ("berth-upload", &["berth-spec", "berth-blob"]),
     (
         "berth-collector",
@@ -98,6 +99,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "berth-postgres",
             "berth-blob",
             "berth-object",
+            "berth-cache",
             "berth-upload",
             "berth-collector",
             "berth-verify",
