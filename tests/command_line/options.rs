@@ -5,8 +5,12 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 37] = [
+const OPTIONS: [&str; 41] = [
     "data",
+    "metadata",
+    "metadata_password_file",
+    "metadata_connections",
+    "metadata_timeout",
     "blob_storage",
     "listen",
     "insecure_listen",

@@ -9,7 +9,7 @@ use diesel::r2d2::{ManageConnection, NopErrorHandler, Pool, PooledConnection};
 use tokio::sync::Semaphore;
 
 use crate::PostgresOptions;
-use crate::address::Address;
+use crate::database_url::DatabaseUrl;
 
 /// How long somebody waits for a connection while the server cannot be reached.
 const WAIT: Duration = Duration::from_secs(15);
@@ -18,7 +18,7 @@ const WAIT: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub(crate) struct Connections {
     pool: Pool<Manager>,
-    address: Address,
+    address: DatabaseUrl,
     /// Lets waiting happen here, and not on blocking threads.
     permits: Arc<Semaphore>,
 }
@@ -32,8 +32,8 @@ pub(crate) struct Pooled {
 
 impl Connections {
     /// A pool that connects when somebody needs it.
-    pub(crate) fn new(address: Address, options: &PostgresOptions) -> Self {
-        let connections = options.connections.max(1);
+    pub(crate) fn new(address: DatabaseUrl, options: &PostgresOptions) -> Self {
+        let connections = options.connections.get();
         let manager = Manager {
             address: address.clone(),
             session: session(options),
@@ -100,12 +100,12 @@ fn session(options: &PostgresOptions) -> String {
 
 /// Makes connections.
 pub(crate) struct Manager {
-    address: Address,
+    address: DatabaseUrl,
     session: String,
 }
 
 /// Connects without any settings of a session.
-pub(crate) fn connect(address: &Address) -> Result<PgConnection, MetadataError> {
+pub(crate) fn connect(address: &DatabaseUrl) -> Result<PgConnection, MetadataError> {
     PgConnection::establish(address.url()).map_err(|error| address.failed(&error))
 }
 

@@ -96,11 +96,11 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
-mod address;
 mod blobs;
 mod collection;
 mod connections;
 mod damages;
+mod database_url;
 mod failure;
 mod inspection;
 mod lists;
@@ -110,6 +110,7 @@ mod migrations;
 #[cfg(test)]
 mod plan;
 mod recount;
+mod registry;
 mod repositories;
 mod retention;
 #[cfg(feature = "test-server")]
@@ -124,6 +125,7 @@ use std::time::SystemTime;
 
 use berth_metadata::sql::stored::milliseconds;
 
+pub use database_url::DatabaseUrl;
 pub use metadata::{PostgresMetadata, PostgresOptions};
 
 /// The time that rows are stamped with.

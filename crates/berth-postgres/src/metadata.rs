@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -13,8 +14,8 @@ use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
 use diesel::pg::PgConnection;
 use secrecy::SecretString;
 
-use crate::address::Address;
 use crate::connections::Connections;
+use crate::database_url::DatabaseUrl;
 use crate::failure::Failure;
 use crate::{blobs, lists, manifests, migrations, repositories, transactions, uploads, usage};
 
@@ -31,9 +32,9 @@ pub struct PostgresMetadata {
 /// How a database is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
-    /// How many connections one process has at most, and so how much it does at once; one at least. The server's
+    /// How many connections one process has at most, and so how much it does at once. The server's
     /// `max_connections` must suffice for those of all processes together.
-    pub connections: u32,
+    pub connections: NonZeroU32,
     /// How long the server works on one statement at most, and half of how long it keeps a transaction open that waits for this process.
     pub statement_timeout: Duration,
     /// How long a statement waits at most for others that change the same.
@@ -44,7 +45,7 @@ impl Default for PostgresOptions {
     /// 16 connections, 30 seconds, 10 seconds.
     fn default() -> Self {
         Self {
-            connections: 16,
+            connections: NonZeroU32::MIN.saturating_add(15),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
         }
@@ -59,10 +60,17 @@ impl PostgresMetadata {
     /// [`MetadataError::Database`] if the URL is none, the database cannot be reached, is not encoded in UTF-8, or was changed by a
     /// newer version. No password is in the text.
     pub fn open(url: &SecretString, options: &PostgresOptions) -> Result<Self, MetadataError> {
-        let address = Address::parse(url)?;
-        migrations::run(&address)?;
+        Self::connect(&DatabaseUrl::parse(url)?, options)
+    }
+
+    /// [`PostgresMetadata::open`] with a URL that was read already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn connect(url: &DatabaseUrl, options: &PostgresOptions) -> Result<Self, MetadataError> {
+        migrations::run(url)?;
         Ok(Self {
-            connections: Connections::new(address, options),
+            connections: Connections::new(url.clone(), options),
             namespaces: Arc::default(),
         })
     }

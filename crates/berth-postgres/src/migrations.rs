@@ -7,8 +7,8 @@ use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tracing::warn;
 
-use crate::address::Address;
 use crate::connections::connect;
+use crate::database_url::DatabaseUrl;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
@@ -30,7 +30,7 @@ struct Server {
 
 /// Brings the schema to this version's. Of several that come at once, one does so and the others wait for it. Each migration
 /// is a transaction.
-pub(crate) fn run(address: &Address) -> Result<(), MetadataError> {
+pub(crate) fn run(address: &DatabaseUrl) -> Result<(), MetadataError> {
     let mut connection = connect(address)?;
     check(&mut connection, address)?;
     let failed = |error: &dyn std::fmt::Display| {
@@ -48,7 +48,7 @@ pub(crate) fn run(address: &Address) -> Result<(), MetadataError> {
 }
 
 /// What the server must be like.
-fn check(connection: &mut PgConnection, address: &Address) -> Result<(), MetadataError> {
+fn check(connection: &mut PgConnection, address: &DatabaseUrl) -> Result<(), MetadataError> {
     let settings =
         "SELECT current_setting('server_encoding') AS encoding, current_setting('fsync') AS fsync";
     let server: Server = diesel::sql_query(settings)
@@ -69,7 +69,7 @@ fn check(connection: &mut PgConnection, address: &Address) -> Result<(), Metadat
 }
 
 /// A schema that this version does not know must not be written to.
-fn refuse_newer(connection: &mut PgConnection, address: &Address) -> Result<(), MetadataError> {
+fn refuse_newer(connection: &mut PgConnection, address: &DatabaseUrl) -> Result<(), MetadataError> {
     let failed = |error: &dyn std::fmt::Display| address.failed(error);
     let known: Vec<String> = MigrationSource::<Pg>::migrations(&MIGRATIONS)
         .map_err(|error| failed(&error))?

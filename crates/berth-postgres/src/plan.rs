@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Text;
 
-use crate::address::Address;
+use crate::database_url::DatabaseUrl;
 use crate::test_server::TestServer;
 use crate::{connections, migrations};
 
@@ -37,7 +37,7 @@ pub(crate) struct Planner(PgConnection);
 
 impl Planner {
     pub(crate) fn new(server: &TestServer) -> Self {
-        let address = Address::parse(&server.database()).unwrap();
+        let address = DatabaseUrl::parse(&server.database()).unwrap();
         migrations::run(&address).unwrap();
         let mut connection = connections::connect(&address).unwrap();
         connection

@@ -15,8 +15,9 @@ pub(crate) async fn open(
     config: &Config,
 ) -> anyhow::Result<Arc<dyn BlobStore>> {
     if let Some(url) = &config.blob_storage.0 {
-        let opened = open_bucket(folder, url).await;
-        return opened.with_context(|| format!("cannot keep blobs in {url}"));
+        let owner = folder.owner_of_bucket(&url.to_string());
+        let owner = owner.with_context(|| format!("cannot keep blobs in {url}"))?;
+        return open_bucket(url, &owner).await;
     }
     folder.refuse_blobs_elsewhere()?;
     folder.refuse_orphaned_blobs()?;
@@ -25,15 +26,23 @@ pub(crate) async fn open(
     Ok(Arc::new(blobs))
 }
 
-async fn open_bucket(folder: &DataFolder, url: &BucketUrl) -> anyhow::Result<Arc<dyn BlobStore>> {
-    let owner = folder.owner_of_bucket(&url.to_string())?;
+/// Opens the blobs in a bucket, which belongs to this owner or to nobody yet.
+pub(crate) async fn open_bucket(
+    url: &BucketUrl,
+    owner: &str,
+) -> anyhow::Result<Arc<dyn BlobStore>> {
+    let opened = try_open_bucket(url, owner).await;
+    opened.with_context(|| format!("cannot keep blobs in {url}"))
+}
+
+async fn try_open_bucket(url: &BucketUrl, owner: &str) -> anyhow::Result<Arc<dyn BlobStore>> {
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         // The client of a bucket knows no other names and values.
         Some((name.into_string().ok()?, value.into_string().ok()?))
     });
     let blobs = ObjectBlobs::connect(url, variables, Settings::default())?;
     blobs.try_out().await?;
-    blobs.claim(&owner).await.map_err(remedy)?;
+    blobs.claim(owner).await.map_err(remedy)?;
     Ok(Arc::new(blobs))
 }
 

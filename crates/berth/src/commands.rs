@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::control;
 use crate::data_folder::DataFolder;
 use crate::logs;
+use crate::place::{Claim, Place};
 use crate::terminal::Terminal;
 use crate::upkeep::{Outcome, Task, Upkeep};
 pub(crate) use backup::BackupCommand;
@@ -38,38 +39,40 @@ fn carry_out(config: &Config, task: &Task, as_json: bool) -> anyhow::Result<Exit
 
 /// Does a task: in the process that serves the data folder, if there is one, or else here.
 fn perform(config: &Config, task: &Task) -> anyhow::Result<Outcome> {
-    let shown = config.data.display();
-    let is_first = !DataFolder::has_data(&config.data);
+    let place = Place::of(config)?;
+    let Place::Folder(path) = &place else {
+        return perform_here(config, task, &place.claim()?);
+    };
+    let shown = path.display();
+    let is_first = !DataFolder::has_data(path);
     anyhow::ensure!(
         !is_first || task.may_come_first(),
         "there is no registry in {shown}; choose its folder with --data"
     );
-    let terminal = Terminal::new();
-    let outcome = match DataFolder::try_claim(&config.data)? {
-        None => control::ask(&config.data, task, &terminal)?,
-        Some(folder) => {
-            let _logs = logs::start(config)?;
-            if task.brings_news() {
-                folder.refuse_backup()?;
-            }
-            // Closed when all is done.
-            let (audit, _thread) = audit::open(config)?;
-            let runtime = Runtime::new().context("cannot start the runtime")?;
-            let upkeep = runtime.block_on(Upkeep::open(&folder, config, audit))?;
-            if is_first {
-                tracing::info!(data = %shown, "there was no registry: this is a new one");
-            }
-            let outcome = runtime.block_on(upkeep.run(task, &terminal))?;
-            // What still writes must end before the folder is given up.
-            drop(runtime);
-            match is_first {
-                true => outcome.of_new_registry(&config.data),
-                false => outcome,
-            }
-        }
+    let Some(folder) = DataFolder::try_claim(path)? else {
+        return control::ask(path, task, &Terminal::new());
     };
-    drop(terminal);
-    Ok(outcome)
+    if task.brings_news() {
+        folder.refuse_backup()?;
+    }
+    let outcome = perform_here(config, task, &Claim::Folder(folder))?;
+    Ok(match is_first {
+        true => outcome.of_new_registry(path),
+        false => outcome,
+    })
+}
+
+/// Does a task in this process. What still writes has ended when this answers.
+fn perform_here(config: &Config, task: &Task, claim: &Claim) -> anyhow::Result<Outcome> {
+    let _logs = logs::start(config)?;
+    let terminal = Terminal::new();
+    // Closed when all is done.
+    let (audit, _thread) = audit::open(config)?;
+    let runtime = Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let upkeep = Upkeep::new(claim.open(config).await?, config, audit)?;
+        upkeep.run(task, &terminal).await
+    })
 }
 
 /// Prints what came of a task, and answers whether all is well.

@@ -14,9 +14,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use toml::Table;
 
-pub(crate) use options::Config;
 use options::Options;
-pub(crate) use values::{AuditFile, ChallengeKind, Delay, LogFormat, Rate, Time, UseAccounts};
+pub(crate) use options::{Config, PlaceOptions};
+pub(crate) use values::{ChallengeKind, Delay, LogFormat, Rate, Time, UseAccounts};
 
 /// Where options come from. A flag wins over the environment, that over the file, and the file over
 /// the defaults.
@@ -38,16 +38,11 @@ pub(crate) struct Configured {
 
 impl Sources {
     /// As if only these had been given.
-    pub(crate) fn of(
-        config: Option<PathBuf>,
-        data: Option<&str>,
-        audit_log: Option<AuditFile>,
-        audit_required: Option<bool>,
-    ) -> anyhow::Result<Self> {
-        let data = data.map(str::parse).transpose();
-        let data = data.map_err(anyhow::Error::msg)?;
-        let options = Options::of(data, audit_log, audit_required);
-        Ok(Self { config, options })
+    pub(crate) fn of(config: Option<PathBuf>, place: PlaceOptions) -> Self {
+        Self {
+            config,
+            options: place.into(),
+        }
     }
 }
 
@@ -77,7 +72,8 @@ impl Configured {
             }
             origins.push((key.clone(), origin));
         }
-        let config = table.try_into()?;
+        let config: Config = table.try_into()?;
+        config.metadata.database()?;
         Ok(Self { config, origins })
     }
 }
@@ -100,8 +96,20 @@ fn read_file(path: &PathBuf) -> anyhow::Result<Table> {
 
 /// Reads it as options first: that is what knows the keys and checks the values.
 fn read_text(text: &str) -> anyhow::Result<Table> {
-    let options: Options = toml::from_str(text)?;
+    let options: Options = toml::from_str(text).map_err(|error| without_password(text, error))?;
     Ok(Table::try_from(options)?)
+}
+
+/// An error of the file repeats the line where it is. If that may have the password of the database, it only tells the number.
+fn without_password(text: &str, mut error: toml::de::Error) -> anyhow::Error {
+    if !error.to_string().contains("://") {
+        return error.into();
+    }
+    let place = error.span().map_or(0, |span| span.start);
+    let before = text.bytes().take(place);
+    let line = 1 + before.filter(|byte| *byte == b'\n').count();
+    error.set_input(None);
+    anyhow::Error::new(error).context(format!("line {line}"))
 }
 
 #[cfg(test)]
@@ -115,7 +123,8 @@ impl Config {
 
 impl fmt::Display for Configured {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table = Table::try_from(&self.config).map_err(|_| fmt::Error)?;
+        let mut table = Table::try_from(&self.config).map_err(|_| fmt::Error)?;
+        table.insert("metadata".to_owned(), self.config.metadata.shown().into());
         for (key, origin) in &self.origins {
             if let Some(value) = table.get(key) {
                 writeln!(formatter, "{key} = {value} # {origin}")?;

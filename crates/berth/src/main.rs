@@ -15,6 +15,7 @@ mod file_handles;
 mod json_lines;
 mod log_writer;
 mod logs;
+mod place;
 mod reload;
 mod rules;
 mod schedule;

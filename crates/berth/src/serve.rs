@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::authentication::Authentication;
 use crate::config::Config;
 use crate::control::ControlSocket;
-use crate::data_folder::DataFolder;
+use crate::place::Place;
 use crate::reload::Reload;
 use crate::signals::StopSignals;
 use crate::upkeep::Upkeep;
@@ -36,9 +36,11 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     file_handles::allow_all();
     // Before the data folder is touched, and closed after the last request has ended.
     let (audit, _thread) = audit::open(&config)?;
-    let folder = DataFolder::claim(&config.data)?;
+    let place = Place::of(&config)?;
+    let claim = place.claim()?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
-    let upkeep = runtime.block_on(Upkeep::open(&folder, &config, audit.clone()))?;
+    let stores = runtime.block_on(claim.open(&config))?;
+    let upkeep = Upkeep::new(stores, &config, audit.clone())?;
     let had_accounts = runtime.block_on(upkeep.had_accounts())?;
     exposure::check(&config, authentication::is_on(&config, had_accounts))?;
     let authentication = Authentication::new(&config, &upkeep.accounts(), had_accounts)?;
@@ -46,10 +48,10 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
         true => upkeep.of_open_server(),
         false => upkeep,
     };
-    let served = runtime.block_on(listen(upkeep, tls, authentication, audit, &config));
+    let served = runtime.block_on(listen(upkeep, tls, authentication, audit, &place, &config));
     runtime.shutdown_timeout(END_TIMEOUT);
     // The lock goes with the process: a thread that still writes must not meet another process.
-    std::mem::forget(folder);
+    std::mem::forget(claim);
     served
 }
 
@@ -58,6 +60,7 @@ async fn listen(
     tls: Option<TlsAcceptor>,
     authentication: Authentication,
     audit: Option<AuditLog>,
+    place: &Place,
     config: &Config,
 ) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen()?;
@@ -65,10 +68,14 @@ async fn listen(
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; another address or port can be chosen with --listen")
     })?;
-    let control = ControlSocket::bind(&config.data);
+    // Commands need none where they can do it themselves beside this process.
+    let control = match place {
+        Place::Folder(path) => Some(ControlSocket::bind(path)),
+        Place::Shared(_) => None,
+    };
     let reload = Reload::start(tls.clone())?;
     let Authentication { gate, htpasswd } = authentication;
-    greet(listener.local_addr()?, tls.is_some(), &gate, config);
+    greet(listener.local_addr()?, tls.is_some(), &gate, place, config);
     let passwords = tokio::spawn(authentication::watch(htpasswd));
     let setup = Setup {
         gate,
@@ -106,18 +113,18 @@ async fn listen(
 }
 
 /// Pushes and pulls do not need that, so a file system without sockets is no reason not to serve.
-async fn take_tasks(control: anyhow::Result<ControlSocket>, upkeep: Upkeep) {
+async fn take_tasks(control: Option<anyhow::Result<ControlSocket>>, upkeep: Upkeep) {
     match control {
-        Ok(control) => control.serve(upkeep).await,
-        Err(error) => warn!(
+        None => {}
+        Some(Ok(control)) => control.serve(upkeep).await,
+        Some(Err(error)) => warn!(
             error = format!("{error:#}"),
             "takes no tasks of other processes"
         ),
     }
 }
 
-fn greet(address: SocketAddr, is_tls: bool, gate: &Gate, config: &Config) {
-    let data = config.data.display();
+fn greet(address: SocketAddr, is_tls: bool, gate: &Gate, place: &Place, config: &Config) {
     let (scheme, verify) = match is_tls {
         true => ("https", ""),
         false => ("http", "--dest-tls-verify=false "),
@@ -125,7 +132,7 @@ fn greet(address: SocketAddr, is_tls: bool, gate: &Gate, config: &Config) {
     // Whoever started the server may have closed its output: that is no reason not to serve.
     let _ = writeln!(
         stdout(),
-        "berth listens on {scheme}://{address} and keeps its data in {data}\n\
+        "berth listens on {scheme}://{address} and keeps its data in {place}\n\
          try: docker tag alpine {address}/alpine && docker push {address}/alpine\n \
          or: skopeo copy {verify}oci:FOLDER docker://{address}/alpine:latest"
     );
@@ -135,7 +142,7 @@ fn greet(address: SocketAddr, is_tls: bool, gate: &Gate, config: &Config) {
             warn!("{warning}");
         }
     }
-    info!(%address, tls = is_tls, authentication, %data, "listening");
+    info!(%address, tls = is_tls, authentication, data = %place, "listening");
     if gate.is_open() && !address.ip().is_loopback() {
         warn!(
             "everyone who reaches {address} can push, pull and delete: authentication is off; htpasswd = \"FILE\" or \

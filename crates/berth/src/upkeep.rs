@@ -9,7 +9,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
 use berth_audit::AuditLog;
 use berth_backup::{BackupReport, RestoreReport};
 use berth_blob::BlobStore;
@@ -22,11 +21,10 @@ use berth_verify::VerificationReport;
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
 
-use crate::blob_storage;
 use crate::config::{Config, UseAccounts};
-use crate::data_folder::DataFolder;
+use crate::place::{Metadata, Stores};
 pub(crate) use accounts::{AccountEffect, AccountReport, AccountTask, NewToken, NewUser};
-pub(crate) use backup::{BackUp, restore};
+pub(crate) use backup::{BackUp, NO_BACKUP, restore};
 pub(crate) use collect::{Collect, Collected};
 pub(crate) use verify::Verify;
 
@@ -122,8 +120,9 @@ pub(crate) trait Watcher: Observer {
 #[derive(Clone)]
 pub(crate) struct Upkeep {
     pub(crate) registry: Registry,
-    metadata: Arc<SqliteMetadata>,
+    metadata: Arc<dyn Metadata>,
     blobs: Arc<dyn BlobStore>,
+    sqlite: Option<Arc<SqliteMetadata>>,
     collector: Collector,
     retention: Arc<Retention>,
     audit: Option<AuditLog>,
@@ -133,21 +132,21 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
-    /// Opens what is in a data folder.
-    pub(crate) async fn open(
-        folder: &DataFolder,
+    /// Of these stores.
+    pub(crate) fn new(
+        stores: Stores,
         config: &Config,
         audit: Option<AuditLog>,
     ) -> anyhow::Result<Self> {
-        let shown = config.data.display();
-        let blobs = blob_storage::open(folder, config).await?;
-        let metadata = SqliteMetadata::open(&folder.metadata())
-            .with_context(|| format!("cannot open the metadata in {shown}"))?;
+        let Stores {
+            metadata,
+            blobs,
+            sqlite,
+        } = stores;
         let retention = Retention::new(
             config.retention.clone(),
             config.settings().collection_grace.0,
         )?;
-        let metadata = Arc::new(metadata);
         let registry = Registry::new(metadata.clone(), blobs.clone(), config.settings());
         let guards = registry.blob_guards().clone();
         Ok(Self {
@@ -155,6 +154,7 @@ impl Upkeep {
             registry,
             metadata,
             blobs,
+            sqlite,
             retention: Arc::new(retention),
             audit,
             changes: Arc::default(),

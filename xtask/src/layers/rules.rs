@@ -92,6 +92,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
         &[
             "berth-spec",
             "berth-metadata",
+            "berth-postgres",
             "berth-blob",
             "berth-object",
             "berth-upload",

@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{ArgMatches, Args};
 
 use super::{Target, carry_out};
-use crate::upkeep::{BackUp, Task};
+use crate::upkeep::{BackUp, NO_BACKUP, Task};
 
 /// Where the backup goes.
 #[derive(Args)]
@@ -24,6 +24,7 @@ pub(crate) struct BackupCommand {
 impl BackupCommand {
     pub(crate) fn run(self, matches: Option<&ArgMatches>) -> anyhow::Result<ExitCode> {
         let config = self.target.load(matches)?;
+        ensure!(config.database()?.is_none(), NO_BACKUP);
         // The server that does it may be in another folder than this command.
         let folder =
             std::path::absolute(&self.folder).context("the folder has no absolute path")?;

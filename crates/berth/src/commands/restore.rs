@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::{Target, print};
 use crate::logs;
 use crate::terminal::Terminal;
-use crate::upkeep::{Outcome, restore};
+use crate::upkeep::{NO_BACKUP, Outcome, restore};
 
 /// Which backup is restored.
 #[derive(Args)]
@@ -23,6 +23,7 @@ pub(crate) struct RestoreCommand {
 impl RestoreCommand {
     pub(crate) fn run(self, matches: Option<&ArgMatches>) -> anyhow::Result<ExitCode> {
         let config = self.target.load(matches)?;
+        anyhow::ensure!(config.database()?.is_none(), NO_BACKUP);
         let _logs = logs::start(&config)?;
         let runtime = Runtime::new().context("cannot start the runtime")?;
         let terminal = Terminal::new();

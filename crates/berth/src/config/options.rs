@@ -1,11 +1,13 @@
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use berth_auth::{Groups, OidcSettings, TokenSettings};
 use berth_http::{
     ConnectionLimits, ForwardedHeader, Limits, Origins, RequestRate, ThrottleSettings,
 };
+use berth_postgres::{DatabaseUrl, PostgresOptions};
 use berth_registry::{Grace, ImmutableTags, QuotaRule, Settings};
 use berth_retention::Rule;
 use berth_tls::TlsFiles;
@@ -17,8 +19,9 @@ use crate::file_handles;
 
 use super::values::{
     AccessRules, AuditFile, AutoBound, BlobStorage, Bound, ChallengeKind, Count, Delay, Folder,
-    Interval, Listen, LogFilter, LogFormat, Networks, OptionalFile, OptionalTokenServer,
-    OptionalUrl, ProxyHeader, Rate, ServiceName, Size, Time, UseAccounts, switch,
+    Interval, Listen, LogFilter, LogFormat, MetadataStorage, Networks, OptionalFile,
+    OptionalTokenServer, OptionalUrl, ProxyHeader, Rate, ServiceName, Size, Time, UseAccounts,
+    switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -28,6 +31,27 @@ pub(super) struct Options {
     /// The folder that holds everything; made if it is missing [default: ./data]
     #[arg(long, env = "BERTH_DATA", value_name = "FOLDER", value_parser = OsStringValueParser::new().try_map(Folder::try_from))]
     data: Option<Folder>,
+
+    /// Where metadata is: sqlite, in the data folder, or postgres://USER@HOST/DATABASE, for any number of replicas, whose blobs are in a bucket [default: sqlite]
+    #[arg(
+        long,
+        env = "BERTH_METADATA",
+        value_name = "sqlite|URL",
+        hide_env_values = true
+    )]
+    metadata: Option<MetadataStorage>,
+
+    /// The file that has the password of the database, if neither its URL nor libpq's own variables and files have it [default: none]
+    #[arg(long, env = "BERTH_METADATA_PASSWORD_FILE", value_name = "FILE|none")]
+    metadata_password_file: Option<OptionalFile>,
+
+    /// How many connections to the database this process has at most [default: 16]
+    #[arg(long, env = "BERTH_METADATA_CONNECTIONS", value_name = "NUMBER")]
+    metadata_connections: Option<Count>,
+
+    /// How long the database may work on one statement [default: 30s]
+    #[arg(long, env = "BERTH_METADATA_TIMEOUT", value_name = "TIME")]
+    metadata_timeout: Option<Time>,
 
     /// Where blobs are: folder, the data folder, or the URL of a bucket, such as s3://BUCKET/PREFIX; its endpoint and credentials are in AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on [default: folder]
     #[arg(long, env = "BERTH_BLOB_STORAGE", value_name = "folder|URL")]
@@ -223,17 +247,48 @@ pub(super) struct Options {
     log: Option<LogFilter>,
 }
 
-impl Options {
-    /// As a source gives them that knows no others.
-    pub(super) fn of(
-        data: Option<Folder>,
-        audit_log: Option<AuditFile>,
-        audit_required: Option<bool>,
-    ) -> Self {
+/// Those that tell which registry a command is for.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PlaceOptions {
+    /// The folder that holds everything [default: ./data]
+    #[arg(long, env = "BERTH_DATA", value_name = "FOLDER", value_parser = OsStringValueParser::new().try_map(Folder::try_from))]
+    data: Option<Folder>,
+
+    /// Where metadata is: sqlite, in the data folder, or postgres://USER@HOST/DATABASE [default: sqlite]
+    #[arg(
+        long,
+        env = "BERTH_METADATA",
+        value_name = "sqlite|URL",
+        hide_env_values = true
+    )]
+    metadata: Option<MetadataStorage>,
+
+    /// The file that has the password of the database, or none
+    #[arg(long, env = "BERTH_METADATA_PASSWORD_FILE", value_name = "FILE|none")]
+    metadata_password_file: Option<OptionalFile>,
+
+    /// Where blobs are: folder, or s3://BUCKET/PREFIX; a server that has the data folder knows it [default: folder]
+    #[arg(long, env = "BERTH_BLOB_STORAGE", value_name = "folder|URL")]
+    blob_storage: Option<BlobStorage>,
+
+    /// The file in which it is recorded what is done to accounts, or off, if no server does it
+    #[arg(long, env = "BERTH_AUDIT_LOG", value_name = "FILE|off", value_parser = OsStringValueParser::new().try_map(AuditFile::try_from))]
+    audit_log: Option<AuditFile>,
+
+    /// Whether nothing is done to accounts while that cannot be recorded
+    #[arg(long, env = "BERTH_AUDIT_REQUIRED", value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    audit_required: Option<bool>,
+}
+
+impl From<PlaceOptions> for Options {
+    fn from(place: PlaceOptions) -> Self {
         Self {
-            data,
-            audit_log,
-            audit_required,
+            data: place.data,
+            metadata: place.metadata,
+            metadata_password_file: place.metadata_password_file,
+            blob_storage: place.blob_storage,
+            audit_log: place.audit_log,
+            audit_required: place.audit_required,
             ..Self::default()
         }
     }
@@ -243,6 +298,10 @@ impl Options {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
+    pub(crate) metadata: MetadataStorage,
+    metadata_password_file: OptionalFile,
+    metadata_connections: Count,
+    metadata_timeout: Time,
     pub(crate) blob_storage: BlobStorage,
     pub(crate) listen: Listen,
     pub(crate) insecure_listen: bool,
@@ -293,8 +352,13 @@ impl Default for Config {
         let settings = Settings::default();
         let limits = Limits::default();
         let tokens = TokenSettings::default();
+        let database = PostgresOptions::default();
         Self {
             data: PathBuf::from("./data"),
+            metadata: MetadataStorage::sqlite(),
+            metadata_password_file: OptionalFile(None),
+            metadata_connections: Count(database.connections),
+            metadata_timeout: Time(database.statement_timeout),
             blob_storage: BlobStorage(None),
             listen: Listen(([127, 0, 0, 1], 5000).into()),
             insecure_listen: false,
@@ -352,6 +416,32 @@ impl Config {
             collection_grace: Grace(self.collection_grace.0),
             immutable_tags: self.immutable_tags.clone(),
             quotas: self.quota.clone(),
+        }
+    }
+
+    /// The database that has the metadata, with its password, if it is not in the data folder. Reads the file of the password, so it
+    /// blocks.
+    pub(crate) fn database(&self) -> anyhow::Result<Option<DatabaseUrl>> {
+        let Some(url) = self.metadata.database()? else {
+            return Ok(None);
+        };
+        let Some(path) = &self.metadata_password_file.0 else {
+            return Ok(Some(url));
+        };
+        let shown = path.display();
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the password of the database in {shown}"))?;
+        // As editors and echo leave it.
+        let password = text.trim_end_matches(['\n', '\r']).into();
+        Ok(Some(url.with_password(&password)?))
+    }
+
+    /// How the database is used.
+    pub(crate) fn database_options(&self) -> PostgresOptions {
+        PostgresOptions {
+            connections: self.metadata_connections.0,
+            statement_timeout: self.metadata_timeout.0,
+            ..PostgresOptions::default()
         }
     }
 

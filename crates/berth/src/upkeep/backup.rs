@@ -1,10 +1,16 @@
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use berth_backup::{Backup, BackupReport, RestoreReport};
 use serde::{Deserialize, Serialize};
 
 use super::verify::Problems;
 use super::{Upkeep, Watcher};
+
+/// Why what replicas share is not backed up, nor restored.
+pub(crate) const NO_BACKUP: &str = "metadata is in a database and blobs are in a bucket, and a backup is a folder: back up the \
+     database as PostgreSQL does it (pg_dump, or its write-ahead log), keep versions or a copy of the bucket for as long, and restore \
+     the database first";
 
 /// Where to, and how, the data is to be backed up.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -22,10 +28,11 @@ impl Upkeep {
         how: &BackUp,
         watcher: &dyn Watcher,
     ) -> anyhow::Result<BackupReport> {
+        let metadata = self.sqlite.as_deref().context(NO_BACKUP)?;
         let backup = Backup { rehash: how.rehash };
         let kept = self.registry.blob_guards().keeping_all().await;
         let watcher = Problems(watcher);
-        let run = backup.run(&self.metadata, &*self.blobs, &kept, &how.folder, &watcher);
+        let run = backup.run(metadata, &*self.blobs, &kept, &how.folder, &watcher);
         Ok(run.await?)
     }
 }

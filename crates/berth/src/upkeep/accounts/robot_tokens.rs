@@ -2,7 +2,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, ensure};
 use berth_auth::Grant;
-use berth_metadata::{AccountStore, RobotTokenRecord};
+use berth_metadata::RobotTokenRecord;
 use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 

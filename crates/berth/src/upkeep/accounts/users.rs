@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use anyhow::ensure;
-use berth_metadata::{AccountStore, UserRecord};
+use berth_metadata::UserRecord;
 use serde::{Deserialize, Serialize};
 use tracing::info;
 

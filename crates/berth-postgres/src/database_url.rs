@@ -1,7 +1,7 @@
 use std::fmt;
 
 use berth_metadata::MetadataError;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Seconds after which an attempt to connect is given up, if the URL does not say.
@@ -10,19 +10,22 @@ const CONNECT_TIMEOUT: &str = "connect_timeout=10";
 /// Milliseconds after which a server that takes nothing is taken for gone, if the URL does not say.
 const TCP_TIMEOUT: &str = "tcp_user_timeout=30000";
 
-/// Where the database is. What it shows has no password in it.
+/// Where a database is (`postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with the parameters that libpq knows). What it shows has
+/// no password in it, nor parameters.
 #[derive(Clone)]
-pub(crate) struct Address {
+pub struct DatabaseUrl {
     url: SecretString,
     shown: String,
     secrets: Vec<SecretString>,
 }
 
-impl Address {
+impl DatabaseUrl {
+    /// Reads it.
+    ///
     /// # Errors
     /// [`MetadataError::Database`] if it is no URL of a PostgreSQL database. Only one that is clear about what its
     /// password is can be kept out of messages.
-    pub(crate) fn parse(url: &SecretString) -> Result<Self, MetadataError> {
+    pub fn parse(url: &SecretString) -> Result<Self, MetadataError> {
         let text = url.expose_secret();
         let (scheme, rest) = text.split_once("://").unwrap_or_default();
         if !matches!(scheme, "postgresql" | "postgres") {
@@ -60,6 +63,20 @@ impl Address {
         })
     }
 
+    /// The same with a password.
+    ///
+    /// # Errors
+    /// [`MetadataError::Database`] if it has one already.
+    pub fn with_password(&self, password: &SecretString) -> Result<Self, MetadataError> {
+        if !self.secrets.is_empty() {
+            return Err(refused("has a password, and there is another one"));
+        }
+        let encoded = utf8_percent_encode(password.expose_secret(), NON_ALPHANUMERIC);
+        // There are parameters already: the timeouts.
+        let url = format!("{}&password={encoded}", self.url());
+        Self::parse(&url.into())
+    }
+
     /// The URL, with the password.
     pub(crate) fn url(&self) -> &str {
         self.url.expose_secret()
@@ -75,7 +92,13 @@ impl Address {
     }
 }
 
-impl fmt::Debug for Address {
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.shown)
     }
@@ -116,8 +139,8 @@ fn with_timeouts(url: &str, parameters: &str) -> String {
 mod tests {
     use super::*;
 
-    fn address(url: &str) -> Address {
-        Address::parse(&url.into()).unwrap()
+    fn address(url: &str) -> DatabaseUrl {
+        DatabaseUrl::parse(&url.into()).unwrap()
     }
 
     #[test]
@@ -153,6 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn a_password_of_its_own_is_one_of_the_url_and_left_out_as_well() {
+        for url in ["postgresql://berth@db/berth", "postgresql:///berth?host=a"] {
+            let address = address(url).with_password(&"a&b=c@ %".into()).unwrap();
+            assert!(address.url().ends_with("&password=a%26b%3Dc%40%20%25"));
+            let told = address.failed(&format!("{} a&b=c@ %", address.url()));
+            assert!(!told.to_string().contains("b%3Dc"), "{told}");
+            assert!(!told.to_string().contains("b=c"), "{told}");
+            let refused = address.with_password(&"s3cret".into()).unwrap_err();
+            assert!(!refused.to_string().contains("s3cret"), "{refused}");
+        }
+    }
+
+    #[test]
     fn what_is_unclear_is_refused_without_repeating_it() {
         for url in [
             "host=db password=s3cret",
@@ -160,7 +196,7 @@ mod tests {
             "postgresql://berth:s3cret@more@db/berth",
             "postgresql://berth:pass/s3cret@db/berth",
         ] {
-            let refused = Address::parse(&url.into()).unwrap_err().to_string();
+            let refused = DatabaseUrl::parse(&url.into()).unwrap_err().to_string();
             assert!(!refused.contains("s3cret"), "{refused}");
         }
     }
