@@ -105,7 +105,9 @@ impl Display for Finding {
                 formatter,
                 "{place} is damaged: its bytes have the digest {found} and not {digest}, which {repository} needs"
             ),
-            Self::Unreadable { place, error } => write!(formatter, "{place} cannot be read: {error}"),
+            Self::Unreadable { place, error } => {
+                write!(formatter, "{place} cannot be read: {error}")
+            }
             Self::Incomplete {
                 repository,
                 manifest,
@@ -117,7 +119,10 @@ impl Display for Finding {
             Self::Missing {
                 repository,
                 manifest,
-            } => write!(formatter, "{repository}@{manifest} is left out: its bytes are missing"),
+            } => write!(
+                formatter,
+                "{repository}@{manifest} is left out: its bytes are missing"
+            ),
             Self::Refused {
                 repository,
                 reference,

@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 
 use berth_spec::RepositoryName;
 
+use crate::Finding;
 use crate::folder::Folder;
 use crate::source::Repositories;
-use crate::Finding;
 
 /// Looks for repositories in a folder and all below it: those of which `is_repository` holds. `is_inside` tells of the names of
 /// folders that belong to a repository and hold none. Blocks.

@@ -27,18 +27,26 @@ pub(super) struct Repository<'a> {
 }
 
 /// What became of a manifest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Visited {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
     /// The registry has it.
     There,
-    /// The registry will not have it.
+    /// The registry does not have it, and should.
     LeftOut,
+    /// The registry does not have it, on purpose.
+    PassedOver,
+}
+
+/// How far a manifest is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Visited {
+    Done(Outcome),
     /// It lists manifests that have to come first.
     Waits(Vec<Digest>),
 }
 
-/// Which manifests are done: whether the registry has them.
-pub(super) type Done = HashMap<Digest, bool>;
+/// The manifests that are done.
+pub(super) type Done = HashMap<Digest, Outcome>;
 
 impl<'a> Repository<'a> {
     pub(super) fn new(
@@ -77,8 +85,7 @@ impl<'a> Repository<'a> {
             let mut listed = Vec::new();
             for (digest, visited) in next.drain(..).zip(visited) {
                 match visited {
-                    Visited::There => drop(done.insert(digest, true)),
-                    Visited::LeftOut => drop(done.insert(digest, false)),
+                    Visited::Done(outcome) => drop(done.insert(digest, outcome)),
                     Visited::Waits(children) => {
                         listed.extend(children.iter().cloned());
                         waiting.insert(digest, children);
@@ -109,10 +116,13 @@ impl<'a> Repository<'a> {
             Ok(manifest) => self.bring_manifest(digest, &manifest, done).await?,
             Err(finding) => {
                 self.tally.found(&finding);
-                Visited::LeftOut
+                Visited::Done(match finding.is_problem() {
+                    true => Outcome::LeftOut,
+                    false => Outcome::PassedOver,
+                })
             }
         };
-        if !matches!(visited, Visited::Waits(_)) {
+        if matches!(visited, Visited::Done(_)) {
             self.tally.advance();
         }
         Ok(visited)
@@ -128,7 +138,7 @@ impl<'a> Repository<'a> {
         if !children.iter().all(|child| done.contains_key(child)) {
             return Ok(Visited::Waits(children.clone()));
         }
-        let is_left_out = |child: &&Digest| done.get(*child) == Some(&false);
+        let is_left_out = |child: &&Digest| done.get(*child) != Some(&Outcome::There);
         if let Some(child) = children.iter().find(is_left_out) {
             return Ok(self.incomplete(digest, child));
         }
@@ -137,7 +147,7 @@ impl<'a> Repository<'a> {
         }
         if self.has(digest, manifest).await? {
             self.tally.report().kept += 1;
-            return Ok(Visited::There);
+            return Ok(Visited::Done(Outcome::There));
         }
         self.store(digest, manifest).await
     }
@@ -165,7 +175,7 @@ impl<'a> Repository<'a> {
             match self.push(digest, manifest).await {
                 Ok(()) => {
                     self.tally.report().manifests += 1;
-                    return Ok(Visited::There);
+                    return Ok(Visited::Done(Outcome::There));
                 }
                 Err(RegistryError::ReferencesUnknown { missing, .. }) => {
                     self.forget_blobs(&missing);
@@ -201,17 +211,13 @@ impl<'a> Repository<'a> {
             manifest: manifest.clone(),
             missing: missing.clone(),
         });
-        Visited::LeftOut
+        Visited::Done(Outcome::LeftOut)
     }
 
     /// What the registry does not take is a finding, if it has rules of its own for that.
-    fn refused(
-        &self,
-        reference: &Digest,
-        error: RegistryError,
-    ) -> Result<Visited, TransferError> {
+    fn refused(&self, reference: &Digest, error: RegistryError) -> Result<Visited, TransferError> {
         self.tally.found(&refusal(self.name, reference, error)?);
-        Ok(Visited::LeftOut)
+        Ok(Visited::Done(Outcome::LeftOut))
     }
 }
 

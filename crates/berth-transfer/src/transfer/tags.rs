@@ -1,7 +1,7 @@
 use berth_registry::{Condition, ManifestContent, RegistryError};
 use berth_spec::{Digest, Reference, Tag};
 
-use super::manifests::{Done, Repository, refusal};
+use super::manifests::{Done, Outcome, Repository, refusal};
 use crate::{Finding, TransferError};
 
 impl Repository<'_> {
@@ -12,13 +12,22 @@ impl Repository<'_> {
         digest: &Digest,
         done: &Done,
     ) -> Result<(), TransferError> {
-        if done.get(digest) != Some(&true) {
-            self.tally.found(&Finding::TagLeftOut {
-                repository: self.name.clone(),
-                tag: tag.clone(),
-                manifest: digest.clone(),
-            });
-            return Ok(());
+        match done.get(digest) {
+            Some(Outcome::There) => {}
+            Some(Outcome::PassedOver) => {
+                let place = format!("{}:{tag}", self.name);
+                self.tally
+                    .found(&Finding::passed_over(place, format!("{digest} is, too")));
+                return Ok(());
+            }
+            Some(Outcome::LeftOut) | None => {
+                self.tally.found(&Finding::TagLeftOut {
+                    repository: self.name.clone(),
+                    tag: tag.clone(),
+                    manifest: digest.clone(),
+                });
+                return Ok(());
+            }
         }
         match self.set_tag(tag, digest).await {
             Ok(true) => self.tally.report().tags += 1,

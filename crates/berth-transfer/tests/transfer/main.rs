@@ -1,0 +1,7 @@
+//! Folders that other registries wrote, brought into a registry.
+
+mod damaged;
+mod imports;
+mod interrupted;
+mod layouts;
+mod world;
