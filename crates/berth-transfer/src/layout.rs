@@ -19,6 +19,9 @@ pub(crate) const MARKER: &str = "oci-layout";
 /// The file that lists manifests.
 pub(crate) const INDEX: &str = "index.json";
 
+/// The folder that has bytes.
+pub(crate) const BLOBS: &str = "blobs";
+
 /// The largest file `index.json` that is read, in bytes: some 200,000 entries.
 const INDEX_LIMIT: u64 = 64 * 1024 * 1024;
 
@@ -113,7 +116,7 @@ impl Layout {
     /// Where the bytes of a digest are.
     pub(crate) fn path_of(&self, digest: &Digest) -> PathBuf {
         let algorithm = digest.algorithm().as_str();
-        self.path.join("blobs").join(algorithm).join(digest.hex())
+        self.path.join(BLOBS).join(algorithm).join(digest.hex())
     }
 
     pub(crate) fn manifest(&self, digest: &Digest) -> Sought<FoundManifest> {

@@ -33,11 +33,14 @@
 mod blocking;
 mod distribution;
 mod error;
+mod export;
 mod finding;
 mod folder;
 mod layout;
 mod oci_layout;
 mod pieces;
+mod reading;
+mod registry_source;
 mod report;
 mod source;
 mod tally;
@@ -49,8 +52,10 @@ pub use berth_progress::{Nobody, Observer, Progress, Unit};
 
 pub use distribution::DistributionFolder;
 pub use error::TransferError;
+pub use export::Export;
 pub use finding::{Finding, Watcher};
 pub use oci_layout::OciLayout;
+pub use registry_source::RegistrySource;
 pub use report::TransferReport;
 pub use source::{FoundBlob, FoundManifest, Listing, Repositories, Sought, Source};
 pub use transfer::Transfer;

@@ -1,6 +1,5 @@
 mod blobs;
 mod manifests;
-mod reading;
 mod tags;
 
 use berth_registry::{Authority, Registry};

@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use crate::blocking::blocking;
 use crate::folder::{Folder, OpenFile};
-use crate::layout::Layout;
+use crate::layout::{BLOBS, Layout};
 use crate::pieces::found_blob;
 use crate::source::{FoundBlob, FoundManifest, Listing, Repositories, Sought, Source};
 use crate::walk::find_repositories;
@@ -66,7 +66,7 @@ impl ZotFolder {
 fn find(folder: &Folder) -> Result<Repositories, TransferError> {
     let is_repository = |path: &Path| Layout::is_there(folder, path);
     // Its own name for the bytes of a repository, and those that no part of a name begins with.
-    let is_inside = |name: &str| name == "blobs" || name.starts_with(['.', '_']);
+    let is_inside = |name: &str| name == BLOBS || name.starts_with(['.', '_']);
     let found = find_repositories(folder, Path::new(""), is_repository, is_inside);
     found.map_err(|error| TransferError::folder(folder.path(Path::new("")), error))
 }

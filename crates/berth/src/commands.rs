@@ -1,7 +1,9 @@
 //! The commands that look after a data folder, beside a server or without one.
 
 mod backup;
+mod export;
 mod gc;
+mod import;
 mod key;
 mod restore;
 mod target;
@@ -24,7 +26,9 @@ use crate::place::{Claim, Place};
 use crate::terminal::Terminal;
 use crate::upkeep::{Outcome, Task, Upkeep};
 pub(crate) use backup::BackupCommand;
+pub(crate) use export::ExportCommand;
 pub(crate) use gc::Gc;
+pub(crate) use import::ImportCommand;
 pub(crate) use key::KeyCommand;
 pub(crate) use restore::RestoreCommand;
 pub(crate) use target::Target;

@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -59,6 +59,16 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "berth-verify",
         ],
     ),
+    (
+        "berth-transfer",
+        &[
+            "berth-spec",
+            "berth-progress",
+            "berth-metadata",
+            "berth-blob",
+            "berth-registry",
+        ],
+    ),
     // Only tests use it: nothing may build on it, and its own tests put all of this together.
     (
         "berth-faults",
@@ -103,6 +113,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "berth-registry",
             "berth-http",
             "berth-retention",
+            "berth-transfer",
             "berth-auth",
             "berth-tls",
             "berth-audit",

@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::Transfer;
 use super::blobs::Blobs;
-use super::reading::{ReadManifest, read};
+use crate::reading::{ReadManifest, read};
 use crate::source::Listing;
 use crate::tally::Tally;
 use crate::{Finding, TransferError};

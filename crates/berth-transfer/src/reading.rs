@@ -10,14 +10,14 @@ use crate::source::{FoundManifest, Sought};
 use crate::{Finding, TransferError};
 
 /// A manifest of a source that is what its digest says, and that a registry stores.
-pub(super) struct ReadManifest {
-    pub(super) content: Bytes,
-    pub(super) media_type: MediaType,
-    pub(super) references: References,
+pub(crate) struct ReadManifest {
+    pub(crate) content: Bytes,
+    pub(crate) media_type: MediaType,
+    pub(crate) references: References,
 }
 
 /// Compares a manifest with its digest, and reads it.
-pub(super) async fn read(
+pub(crate) async fn read(
     repository: &RepositoryName,
     digest: &Digest,
     sought: Sought<FoundManifest>,
