@@ -5,6 +5,9 @@
 //! ([`DistributionFolder`]) and zot ([`ZotFolder`]), and OCI image layouts ([`OciLayout`]). All bytes are compared with their digests on
 //! the way. What is damaged or missing is a [`Finding`], and all the rest is transferred.
 //!
+//! An [`Export`] writes repositories of a registry into a folder, and a [`Migration`] makes one registry what another one is, with
+//! accounts. Both read a [`RegistrySource`].
+//!
 //! ```
 //! use std::sync::Arc;
 //! use berth_registry::{Authority, MemoryBlobs, MemoryMetadata, Registry, Settings};
@@ -37,6 +40,7 @@ mod export;
 mod finding;
 mod folder;
 mod layout;
+mod migration;
 mod oci_layout;
 mod pieces;
 mod reading;
@@ -54,6 +58,7 @@ pub use distribution::DistributionFolder;
 pub use error::TransferError;
 pub use export::Export;
 pub use finding::{Finding, Watcher};
+pub use migration::{AccountCounts, Extra, Migration, MigrationReport};
 pub use oci_layout::OciLayout;
 pub use registry_source::RegistrySource;
 pub use report::TransferReport;

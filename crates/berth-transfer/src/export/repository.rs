@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use berth_metadata::{ManifestEntry, RepositoryContents};
+use berth_metadata::RepositoryContents;
 use berth_registry::Content;
 use berth_spec::{Descriptor, Digest, MediaType, RepositoryName, media_types};
 use bytes::Bytes;
@@ -55,13 +55,11 @@ impl<'a> ExportedRepository<'a> {
         let contents = self.source.contents(self.name).await?;
         self.tally.expect(contents.manifests.len());
         self.folder.make_layout(self.name).await?;
-        let writing = stream::iter(&contents.manifests).map(|entry| self.write_manifest(entry));
+        let digests = contents.manifests.iter().map(|entry| entry.digest.clone());
+        let digests: Vec<_> = digests.collect();
+        let writing = stream::iter(digests).map(|digest| self.write_manifest(digest));
         let written: Vec<_> = writing.buffered(TOGETHER).try_collect().await?;
-        let digests = contents.manifests.iter().map(|entry| &entry.digest);
-        let exported: HashMap<_, _> = digests
-            .zip(written)
-            .filter_map(|(digest, exported)| Some((digest, exported?)))
-            .collect();
+        let exported: HashMap<_, _> = written.into_iter().flatten().collect();
         let entries = self.entries(&contents, &exported);
         let index = json!({
             "schemaVersion": 2,
@@ -77,7 +75,7 @@ impl<'a> ExportedRepository<'a> {
     fn entries(
         &self,
         contents: &RepositoryContents,
-        exported: &HashMap<&Digest, Exported>,
+        exported: &HashMap<Digest, Exported>,
     ) -> Vec<Descriptor> {
         let describe = |digest: &Digest| {
             let Exported { media_type, size } = exported.get(digest)?;
@@ -113,19 +111,18 @@ impl<'a> ExportedRepository<'a> {
 
     async fn write_manifest(
         &self,
-        entry: &ManifestEntry,
-    ) -> Result<Option<Exported>, TransferError> {
-        let digest = &entry.digest;
-        let sought = self.source.manifest(self.name, digest).await?;
-        let exported = match read(self.name, digest, sought).await? {
-            Ok(manifest) => self.write_read(digest, manifest).await?,
+        digest: Digest,
+    ) -> Result<Option<(Digest, Exported)>, TransferError> {
+        let sought = self.source.manifest(self.name, &digest).await?;
+        let exported = match read(self.name, &digest, sought).await? {
+            Ok(manifest) => self.write_read(&digest, manifest).await?,
             Err(finding) => {
                 self.tally.found(&finding);
                 None
             }
         };
         self.tally.advance();
-        Ok(exported)
+        Ok(exported.map(|exported| (digest, exported)))
     }
 
     async fn write_read(

@@ -80,10 +80,10 @@ impl<'a> Repository<'a> {
         let mut seen = HashSet::new();
         let mut next = self.unseen(listed, &mut seen);
         while !next.is_empty() {
-            let visits = stream::iter(&next).map(|digest| self.visit(digest, &done));
+            let visits = stream::iter(next).map(|digest| self.visit(digest, &done));
             let visited: Vec<_> = visits.buffered(TOGETHER).try_collect().await?;
             let mut listed = Vec::new();
-            for (digest, visited) in next.drain(..).zip(visited) {
+            for (digest, visited) in visited {
                 match visited {
                     Visited::Done(outcome) => drop(done.insert(digest, outcome)),
                     Visited::Waits(children) => {
@@ -110,10 +110,10 @@ impl<'a> Repository<'a> {
         unseen
     }
 
-    async fn visit(&self, digest: &Digest, done: &Done) -> Result<Visited, TransferError> {
-        let sought = self.transfer.source.manifest(self.name, digest).await?;
-        let visited = match read(self.name, digest, sought).await? {
-            Ok(manifest) => self.bring_manifest(digest, &manifest, done).await?,
+    async fn visit(&self, digest: Digest, done: &Done) -> Result<(Digest, Visited), TransferError> {
+        let sought = self.transfer.source.manifest(self.name, &digest).await?;
+        let visited = match read(self.name, &digest, sought).await? {
+            Ok(manifest) => self.bring_manifest(&digest, &manifest, done).await?,
             Err(finding) => {
                 self.tally.found(&finding);
                 Visited::Done(match finding.is_problem() {
@@ -125,7 +125,7 @@ impl<'a> Repository<'a> {
         if matches!(visited, Visited::Done(_)) {
             self.tally.advance();
         }
-        Ok(visited)
+        Ok((digest, visited))
     }
 
     async fn bring_manifest(

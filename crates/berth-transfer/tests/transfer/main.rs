@@ -5,4 +5,5 @@ mod exports;
 mod imports;
 mod interrupted;
 mod layouts;
+mod migrations;
 mod world;
