@@ -18,7 +18,7 @@ use berth_metadata::SqliteMetadata;
 use berth_progress::Observer;
 use berth_registry::Registry;
 use berth_retention::Retention;
-use berth_transfer::TransferReport;
+use berth_transfer::{MigrationReport, TransferReport};
 use berth_verify::VerificationReport;
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
@@ -28,7 +28,7 @@ use crate::place::{Metadata, Stores};
 pub(crate) use accounts::{AccountEffect, AccountReport, AccountTask, NewToken, NewUser};
 pub(crate) use backup::{BackUp, NO_BACKUP, restore};
 pub(crate) use collect::{Collect, Collected};
-pub(crate) use transfer::{ExportTo, ImportFrom};
+pub(crate) use transfer::{ExportTo, Findings, ImportFrom};
 pub(crate) use verify::Verify;
 
 /// A task, as it is given by a command or goes to the process that serves the data.
@@ -84,6 +84,7 @@ pub(crate) enum Outcome {
     Account(AccountReport),
     Imported(TransferReport),
     Exported(TransferReport),
+    Migrated(MigrationReport),
 }
 
 impl Outcome {
@@ -96,6 +97,7 @@ impl Outcome {
             Self::Restored(report) => report.is_sound(),
             Self::Account(_) => true,
             Self::Imported(report) | Self::Exported(report) => report.is_complete(),
+            Self::Migrated(report) => report.is_complete(),
         }
     }
 
@@ -130,6 +132,7 @@ impl fmt::Display for Outcome {
             Self::Account(outcome) => outcome.fmt(formatter),
             Self::Imported(report) => write!(formatter, "import: {report}"),
             Self::Exported(report) => write!(formatter, "export: {report}"),
+            Self::Migrated(report) => report.fmt(formatter),
         }
     }
 }
