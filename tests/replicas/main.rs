@@ -8,5 +8,6 @@ mod harness;
 #[path = "../../crates/berth-object/tests/support/server.rs"]
 mod server;
 
+mod migration;
 mod serving;
 mod world;
