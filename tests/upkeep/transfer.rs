@@ -133,7 +133,7 @@ fn migrated(from: &Path, to: &Path, options: &[&str]) -> Value {
 
 #[test]
 fn a_registry_moves_to_another_folder_while_it_serves() {
-    let server = Berth::start_with(&["--tag-deletion", "true"]);
+    let mut server = Berth::start_with(&["--tag-deletion", "true"]);
     for seed in 0..4 {
         server.push("here", &format!("v{seed}"), &Image::new(seed));
     }
@@ -170,11 +170,8 @@ fn a_registry_moves_to_another_folder_while_it_serves() {
         said.contains("here:v1 is at the destination alone"),
         "{said}"
     );
-    let data = server.data();
-    server.terminate();
-    let (status, _) = server.wait();
-    assert!(status.success());
-    let last = migrated(&data, &to, &["--delete"]);
+    server.kill();
+    let last = migrated(&server.data(), &to, &["--delete"]);
     assert_eq!(last["deleted"], 1, "{last}");
 
     let mut moved = Berth::start();
