@@ -3,10 +3,10 @@ use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Berth, Image, Push, digest};
+use crate::harness::{Berth, Image, OCI_LAYER, Push, descriptor, digest, noise};
 use crate::{berth, file_of, overwrite, report};
 
 const FIXTURES: &str = concat!(
@@ -191,15 +191,11 @@ fn a_registry_moves_to_another_folder_while_it_serves() {
 #[test]
 fn a_migration_that_is_killed_goes_on() {
     let server = Berth::start();
-    for seed in 0..6 {
-        let layer = crate::harness::noise(seed, 8_000_000);
-        let path = format!("/v2/large/blobs/uploads/?digest={}", digest(&layer));
-        let response = server
-            .request(reqwest::Method::POST, &path)
-            .body(layer)
-            .send();
-        assert_eq!(response.unwrap().status(), 201);
-        server.push("here", &format!("v{seed}"), &Image::new(seed));
+    let layers: Vec<_> = (0..6).map(|seed| noise(seed, 8_000_000)).collect();
+    for (seed, layer) in (0..).zip(&layers) {
+        server.push_blob("here", layer);
+        let layers = json!({ "layers": [descriptor(OCI_LAYER, layer)] });
+        server.push("here", &format!("v{seed}"), &Image::with(seed, &layers));
     }
     let place = tempfile::tempdir().unwrap();
     let to = place.path().join("to");
@@ -216,8 +212,9 @@ fn a_migration_that_is_killed_goes_on() {
     let last = migrated(&server.data(), &to, &[]);
     assert_eq!(last["differences"], 0);
     assert_eq!(report(&["verify"], &to)["verified"]["problems"], 0);
-    let image = Image::new(3);
-    assert!(file_of(&to, &digest(&image.layer)).is_file());
+    for layer in &layers {
+        assert!(file_of(&to, &digest(layer)).is_file());
+    }
 }
 
 #[test]

@@ -70,8 +70,8 @@ impl<'a> ExportedRepository<'a> {
         self.folder.write_index(self.name, index).await
     }
 
-    /// What the index lists: what has no tag and is in no other, so that it can be found, and then the tags, the one that was set
-    /// last at the end.
+    /// What the index lists: what has no tag and is in no other, so that it can be found; referrers, which are looked for there; and
+    /// then the tags, the one that was set last at the end.
     fn entries(
         &self,
         contents: &RepositoryContents,
@@ -84,11 +84,13 @@ impl<'a> ExportedRepository<'a> {
         };
         let parents = contents.manifests.iter();
         let parents = parents.filter(|entry| exported.contains_key(&entry.digest));
-        let children = parents.flat_map(|entry| &entry.children);
-        let tagged = contents.tags.iter().map(|entry| &entry.digest);
-        let found_otherwise: HashSet<&Digest> = children.chain(tagged).collect();
-        let roots = contents.manifests.iter().map(|entry| &entry.digest);
-        let roots = roots.filter(|digest| !found_otherwise.contains(digest));
+        let children: HashSet<&Digest> = parents.flat_map(|entry| &entry.children).collect();
+        let tagged: HashSet<&Digest> = contents.tags.iter().map(|entry| &entry.digest).collect();
+        let roots = contents.manifests.iter().filter(|entry| {
+            let is_found = entry.subject.is_none() && children.contains(&entry.digest);
+            !is_found && !tagged.contains(&entry.digest)
+        });
+        let roots = roots.map(|entry| &entry.digest);
         let mut entries: Vec<Descriptor> = roots.filter_map(describe).collect();
         let mut tags: Vec<_> = contents.tags.iter().collect();
         tags.sort_by_key(|entry| entry.updated_at);

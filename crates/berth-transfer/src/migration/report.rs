@@ -46,12 +46,12 @@ impl Display for MigrationReport {
             removed,
             ..
         } = self.accounts;
-        write!(
+        let deleted = self.deleted;
+        writeln!(formatter, "{}", self.transferred)?;
+        writeln!(
             formatter,
-            "{}\ncopied {} ({kept} were there already) and removed {removed}; deleted {} that the source does not have\n",
-            self.transferred,
-            counted(copied, "account or key"),
-            counted(self.deleted, "tag or manifest"),
+            "accounts and keys: {copied} copied, {kept} there already, {removed} removed; tags and manifests that the source does \
+             not have: {deleted} deleted"
         )?;
         match self.is_complete() {
             true => formatter.write_str("the destination is what the source is"),

@@ -12,7 +12,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::world::{
-    Findings, LAYER, bring, bring_zot, digest, empty_registry, push_image, repository, tags, unpack,
+    APP, ARM64, Findings, LAYER, bring, bring_zot, digest, empty_registry, push_image, repository,
+    tags, unpack,
 };
 
 /// A registry that can be exported.
@@ -132,6 +133,26 @@ async fn a_second_export_writes_what_is_new() {
     assert_eq!(fs::metadata(&cut).unwrap().len(), 125);
     let index = world.index("team/app").to_string();
     assert!(!index.contains(r#""latest""#), "{index}");
+}
+
+#[tokio::test]
+async fn referrers_are_in_the_index_itself() {
+    let world = World::full().await;
+    world.export(&["team/app"]).await;
+    // Also where a client keeps a list of them under a tag, which has it as an index has its images.
+    let (app, subject) = (repository("team/app"), digest(APP));
+    let referrers = world.registry.referrers(&app, &subject, None, None);
+    let referrers = referrers.await.unwrap().descriptors;
+    let bill = &referrers[0].digest;
+    let index = world.index("team/app");
+    let entries = index["manifests"].as_array().unwrap();
+    let listed = entries
+        .iter()
+        .filter(|entry| entry["digest"] == bill.as_str());
+    assert_eq!(listed.count(), 1, "{index}");
+    // An image of an index is not.
+    world.export(&["library/many"]).await;
+    assert!(!world.index("library/many").to_string().contains(ARM64));
 }
 
 #[tokio::test]
