@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 
 use super::layout::Layout;
 use super::skopeo::{copy_in, skopeo};
