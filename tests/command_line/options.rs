@@ -355,3 +355,47 @@ fn an_audit_log_is_opened_when_serving_and_must_be_given_where_it_is_required() 
     assert!(said.contains("missing/audit.jsonl"), "{said}");
     assert!(!data.exists(), "the data folder was made all the same");
 }
+
+#[test]
+fn the_password_of_the_database_is_never_printed() {
+    let url = "postgres://berth:s3cret@db/berth?connect_timeout=3";
+    let variables = [("BERTH_METADATA", url)];
+    let shown = config(&[], &variables);
+    let line = "metadata = \"postgres://berth@db/berth\" # environment";
+    assert!(shown.lines().any(|shown| shown == line), "{shown}");
+    let (_folder, path) = file(&format!("metadata = {url:?}\n"));
+    let of_file = config(&["--config", &path], &[]);
+    let helps = [["serve", "--help"], ["gc", "--help"], ["config", "--help"]];
+    let helps = helps.map(|arguments| text(&run(&arguments, &variables).stdout));
+    for said in helps.iter().chain([&shown, &of_file]) {
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_no_url_of_a_database_is_refused_without_a_password() {
+    for url in [
+        "mysql://berth:s3cret@db/berth",
+        "postgres://berth:s3cret@more@db/berth",
+        "berth:s3cret@db",
+    ] {
+        let (_folder, path) = file(&format!("metadata = {url:?}\n"));
+        for said in [
+            refusal(&["--metadata", url], &[]),
+            refusal(&[], &[("BERTH_METADATA", url)]),
+            refusal(&["--config", &path], &[]),
+        ] {
+            assert!(!said.contains("s3cret"), "{said}");
+        }
+    }
+    // A file that cannot be read at all is not repeated either.
+    for line in [
+        "metadata = \"postgres://berth:s3cret@db/berth",
+        "metadate = \"postgres://berth:s3cret@db/berth\"",
+    ] {
+        let (_folder, path) = file(&format!("listen = \"[::1]:0\"\n{line}\n"));
+        let said = refusal(&["--config", &path], &[]);
+        assert!(!said.contains("s3cret"), "{said}");
+        assert!(said.contains("line 2"), "{said}");
+    }
+}

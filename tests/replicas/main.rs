@@ -8,6 +8,9 @@ mod harness;
 #[path = "../../crates/berth-object/tests/support/server.rs"]
 mod server;
 
+mod accounts;
 mod migration;
+mod refusals;
 mod serving;
+mod upkeep;
 mod world;

@@ -64,6 +64,34 @@ impl World {
     }
 }
 
+/// As it is written in a URL, and as it is meant.
+const PASSWORDS: [&str; 2] = ["s3cret%2F%40%20of%20tests", "s3cret/@ of tests"];
+
+impl World {
+    /// Whether a text has the password of the database in it.
+    pub(crate) fn tells_password(&self, text: &str) -> bool {
+        assert!(self.url.contains(PASSWORDS[0]));
+        text.contains("s3cret")
+    }
+
+    pub(crate) fn password(&self) -> &'static str {
+        PASSWORDS[1]
+    }
+
+    pub(crate) fn url_without_password(&self) -> String {
+        let url = self.url.replace(&format!(":{}", PASSWORDS[0]), "");
+        assert_ne!(url, self.url);
+        url
+    }
+
+    /// What a query answers that has one row with one text.
+    pub(crate) fn ask(&self, query: &str) -> String {
+        let (_, place) = self.url.split_once("@/").unwrap();
+        let (database, _) = place.split_once('?').unwrap();
+        self.postgres.texts(database, query).remove(0)
+    }
+}
+
 /// All that a process has said.
 pub(crate) fn text(output: &Output) -> String {
     [&output.stdout, &output.stderr]

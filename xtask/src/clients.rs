@@ -15,16 +15,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::command::{command, output};
-use crate::server::Server;
+use crate::server::{Build, Server};
 use crate::tools;
 use layout::Layout;
 
 /// Runs every check of every client, against one server.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(build: Build) -> Result<()> {
     tools::install()?;
-    let server = Server::start(&[])?;
+    let server = Server::start(build, &[])?;
     let folder = tempfile::tempdir()?;
     let bench = Bench {
+        build,
         address: server.address.clone(),
         image: Layout::image(&folder.path().join("image"))?,
         index: Layout::index(&folder.path().join("index"))?,
@@ -45,6 +46,7 @@ pub(crate) fn run() -> Result<()> {
 
 /// What the checks work with.
 struct Bench {
+    build: Build,
     /// `host:port` of the registry.
     address: String,
     folder: TempDir,

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::command::{command, output};
 use crate::htpasswd;
-use crate::server::Server;
+use crate::server::{Build, Server};
 use crate::tools;
 
 /// What is off unless asked for. `OCI_DATA_SPARSE` stays off: it pushes manifests whose blobs are
@@ -20,15 +20,15 @@ const SWITCHES: [&str; 4] = [
 ];
 
 /// Runs the suite for each version of the specification, with tag deletion off and on.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(build: Build) -> Result<()> {
     tools::install()?;
     for version in ["1.1", "dev"] {
         for tag_deletion in [false, true] {
-            run_once(version, tag_deletion, None)?;
+            run_once(build, version, tag_deletion, None)?;
         }
     }
     for challenge in ["bearer", "basic"] {
-        run_once("1.1", true, Some(challenge))?;
+        run_once(build, "1.1", true, Some(challenge))?;
     }
     Ok(())
 }
@@ -49,7 +49,12 @@ fn write_login(folder: &Path, challenge: &str) -> Result<PathBuf> {
     Ok(config)
 }
 
-fn run_once(version: &str, tag_deletion: bool, challenge: Option<&str>) -> Result<()> {
+fn run_once(
+    build: Build,
+    version: &str,
+    tag_deletion: bool,
+    challenge: Option<&str>,
+) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut options = vec!["--tag-deletion".to_owned(), tag_deletion.to_string()];
     if let Some(challenge) = challenge {
@@ -57,7 +62,7 @@ fn run_once(version: &str, tag_deletion: bool, challenge: Option<&str>) -> Resul
         options.extend(["--config".to_owned(), config.to_string_lossy().into_owned()]);
     }
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let server = Server::start(&options)?;
+    let server = Server::start(build, &options)?;
     let results = folder.path().join("results");
     let mut suite = command(&tools::path("conformance").to_string_lossy(), &[]);
     suite

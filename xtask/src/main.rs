@@ -16,6 +16,8 @@ mod tools;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use server::Build;
+
 /// The chores of this workspace.
 #[derive(Parser)]
 struct Arguments {
@@ -50,9 +52,9 @@ fn main() -> Result<()> {
         Chore::Test => tests::run_all(),
         Chore::Setup => tools::install(),
         Chore::Layers => layers::check(),
-        Chore::SyncOrder => sync_order::run(),
-        Chore::Conformance => conformance::run(),
-        Chore::Clients => clients::run(),
+        Chore::SyncOrder => sync_order::run(Build::Release),
+        Chore::Conformance => conformance::run(Build::Release),
+        Chore::Clients => clients::run(Build::Release),
         Chore::Fuzz(options) => fuzz::run_all(&options),
         Chore::Bench(options) => bench::run(&options),
     }

@@ -3,14 +3,24 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cargo_metadata::MetadataCommand;
 use tempfile::TempDir;
 
 use crate::command::{command, root, run};
 
-/// The release build, serving a new data folder on a free port until this is dropped.
+/// Which program is tried out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Build {
+    /// What users run. It takes minutes to build.
+    Release,
+    /// What `cargo test --workspace --all-features` has left: nothing is built.
+    OfTests,
+}
+
+/// A berth that serves a new data folder on a free port until this is dropped.
 pub(crate) struct Server {
+    build: Build,
     process: Child,
     /// `host:port`.
     pub(crate) address: String,
@@ -19,14 +29,14 @@ pub(crate) struct Server {
 
 impl Server {
     /// Builds berth if needed, and starts it with these options.
-    pub(crate) fn start(options: &[&str]) -> Result<Self> {
-        Self::start_under(&[], options)
+    pub(crate) fn start(build: Build, options: &[&str]) -> Result<Self> {
+        Self::start_under(&[], build, options)
     }
 
     /// As [`Server::start`], with these words before the command, which must start it in their own
     /// place.
-    pub(crate) fn start_under(words: &[String], options: &[&str]) -> Result<Self> {
-        let berth = build()?;
+    pub(crate) fn start_under(words: &[String], build: Build, options: &[&str]) -> Result<Self> {
+        let berth = build.program()?;
         let folder = tempfile::tempdir()?;
         let words = words.iter().map(OsString::from);
         let mut words = words.chain([berth.into_os_string()]);
@@ -50,12 +60,18 @@ impl Server {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let server = Self {
+            build,
             process,
             address: address(&line)
                 .with_context(|| format!("berth did not say where it listens, but {line:?}"))?,
             folder,
         };
         Ok(server)
+    }
+
+    /// The program that serves, for another command.
+    pub(crate) fn program(&self) -> Result<PathBuf> {
+        self.build.program()
     }
 
     /// The number of its process.
@@ -73,19 +89,34 @@ fn data_in(folder: &TempDir) -> PathBuf {
     folder.path().join("data")
 }
 
-/// Builds berth if needed, and answers where its program is: not always in `target`, as whoever builds may
-/// choose.
-pub(crate) fn build() -> Result<PathBuf> {
-    run(&mut command(
-        "cargo",
-        &["build", "--quiet", "--release", "-p", "berth"],
-    ))?;
+impl Build {
+    /// Builds berth if needed, and answers where its program is: not always in `target`, as whoever builds may
+    /// choose.
+    ///
+    /// # Errors
+    /// When it cannot be built, or the tests have left none.
+    pub(crate) fn program(self) -> Result<PathBuf> {
+        let program = match self {
+            Self::Release => build_release()?,
+            Self::OfTests => target()?.join("debug/berth"),
+        };
+        ensure!(program.is_file(), "there is no program of berth yet");
+        Ok(program)
+    }
+}
+
+fn build_release() -> Result<PathBuf> {
+    let arguments = ["build", "--quiet", "--release", "-p", "berth"];
+    run(&mut command("cargo", &arguments))?;
+    Ok(target()?.join("release/berth"))
+}
+
+fn target() -> Result<PathBuf> {
     let metadata = MetadataCommand::new()
         .current_dir(root())
         .no_deps()
         .exec()?;
-    let target = metadata.target_directory.into_std_path_buf();
-    Ok(target.join("release/berth"))
+    Ok(metadata.target_directory.into_std_path_buf())
 }
 
 fn address(line: &str) -> Option<String> {

@@ -1,4 +1,4 @@
-//! The order in which the release build makes things durable, proved from its system calls: bytes,
+//! The order in which the real binary makes things durable, proved from its system calls: bytes,
 //! name, record, and only then the answer. No test that only kills the process can see a sync that
 //! is missing, since what was written survives that anyway.
 
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{command, output};
-use crate::server::Server;
+use crate::server::{Build, Server};
 use crate::tools;
 
 /// The system calls that are looked at. A `?` stands before one that not every processor has.
@@ -27,13 +27,13 @@ const TRACED: &str = "trace=openat,?mkdir,mkdirat,?link,linkat,?rename,?renameat
 /// How long the server may take to end, and strace with it.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pushes to the release build under strace, and proves from the trace that everything was durable
+/// Pushes to the real binary under strace, and proves from the trace that everything was durable
 /// when it was answered.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(build: Build) -> Result<()> {
     tools::install_package("strace")?;
     let folder = tempfile::tempdir()?;
     let trace = folder.path().join("trace");
-    let server = Server::start_under(&strace(&trace), &[])?;
+    let server = Server::start_under(&strace(&trace), build, &[])?;
     let data = server.data().canonicalize()?;
     let requests = pushes::push(&server.address, &data)?;
     let trace = stop(&server, &trace)?;

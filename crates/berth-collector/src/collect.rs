@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime};
 use berth_blob::Removing;
 use berth_metadata::{Blob, Grace};
 use berth_progress::{Observer, Progress, Unit};
-use berth_spec::Digest;
+use berth_spec::{Digest, DigestRange};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{debug, warn};
 
@@ -29,17 +29,35 @@ impl Collector {
         now: SystemTime,
         observer: &dyn Observer,
     ) -> Result<CollectionReport, CollectError> {
+        self.collect_range(&DigestRange::default(), grace, now, observer)
+            .await
+    }
+
+    /// [`Collector::collect`] among the blobs of a range.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn collect_range(
+        &self,
+        range: &DigestRange,
+        grace: Grace,
+        now: SystemTime,
+        observer: &dyn Observer,
+    ) -> Result<CollectionReport, CollectError> {
         let began = Instant::now();
         let mut report = CollectionReport::default();
-        self.condemn(grace, now, &mut report, observer).await?;
+        self.condemn(range, grace, now, &mut report, observer)
+            .await?;
         // By now some time has passed: without a grace period, what was just condemned goes.
         let now = now.checked_add(began.elapsed()).unwrap_or(now);
-        self.delete(grace, now, &mut report, observer).await?;
+        self.delete(range, grace, now, &mut report, observer)
+            .await?;
         Ok(report)
     }
 
     async fn condemn(
         &self,
+        range: &DigestRange,
         grace: Grace,
         now: SystemTime,
         report: &mut CollectionReport,
@@ -47,7 +65,7 @@ impl Collector {
     ) -> Result<(), CollectError> {
         let unused_since = grace.unused_since(now);
         let mut progress = Progress::begin("condemning unused blobs", Unit::Items, None);
-        let mut pages = self.unused_pages(unused_since);
+        let mut pages = self.unused_pages(range, unused_since);
         while let Some(page) = pages.try_next().await? {
             let condemning = batches(&page).into_iter().map(|batch| {
                 let metadata = Arc::clone(&self.metadata);
@@ -64,6 +82,7 @@ impl Collector {
 
     async fn delete(
         &self,
+        range: &DigestRange,
         grace: Grace,
         now: SystemTime,
         report: &mut CollectionReport,
@@ -72,7 +91,7 @@ impl Collector {
         let condemned_before = grace.condemned_before(now);
         let unused_since = grace.unused_since(now);
         let mut progress = Progress::begin("deleting condemned blobs", Unit::Items, None);
-        let mut pages = self.condemned_pages(condemned_before);
+        let mut pages = self.condemned_pages(range, condemned_before);
         while let Some(page) = pages.try_next().await? {
             let deleting = batches(&page).into_iter().map(|batch| {
                 let collector = self.clone();

@@ -2,6 +2,7 @@ use std::time::SystemTime;
 
 use berth_metadata::Grace;
 use berth_progress::{Observer, Progress, Unit};
+use berth_spec::DigestRange;
 use futures_util::TryStreamExt;
 
 use crate::{Amount, CollectError, CollectionPlan, Collector};
@@ -34,7 +35,7 @@ impl Collector {
     ) -> Result<Amount, CollectError> {
         let mut progress = Progress::begin("looking for unused blobs", Unit::Items, None);
         let mut amount = Amount::default();
-        let mut pages = self.unused_pages(unused_since);
+        let mut pages = self.unused_pages(&DigestRange::default(), unused_since);
         while let Some(page) = pages.try_next().await? {
             amount.add(&page);
             progress.advance(page.len() as u64, observer);
@@ -44,7 +45,7 @@ impl Collector {
 
     async fn condemned(&self, condemned_before: SystemTime) -> Result<Amount, CollectError> {
         let mut amount = Amount::default();
-        let mut pages = self.condemned_pages(condemned_before);
+        let mut pages = self.condemned_pages(&DigestRange::default(), condemned_before);
         while let Some(page) = pages.try_next().await? {
             amount.add(&page);
         }

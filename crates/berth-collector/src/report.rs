@@ -62,7 +62,8 @@ pub struct CollectionReport {
 }
 
 impl CollectionReport {
-    pub(crate) fn include(&mut self, other: &Self) {
+    /// Adds what another run did.
+    pub fn include(&mut self, other: &Self) {
         self.condemned.include(other.condemned);
         self.deleted.include(other.deleted);
         self.postponed += other.postponed;

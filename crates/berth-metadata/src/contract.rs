@@ -12,6 +12,7 @@ mod inspection;
 mod lists;
 mod manifests;
 mod retention;
+mod turns;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use crate::{Blob, CollectionStore, MetadataStore, NewManifest, PutManifest, RetentionStore};
 pub use accounts::account_store;
 pub use inspection::{Inspected, inspection_store};
+pub use turns::turn_store;
 
 /// Runs the whole suite. The store must be empty.
 ///

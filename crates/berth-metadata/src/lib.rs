@@ -46,6 +46,7 @@ mod retention;
 pub mod sql;
 mod sqlite;
 mod store;
+mod turns;
 
 pub use accounts::{AccountStore, RobotTokenRecord, SigningKeyRecord, UserRecord};
 pub use bounds::Bounds;
@@ -65,3 +66,4 @@ pub use store::{
     Blob, DeleteTag, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits,
     StoredManifest, UploadRecord,
 };
+pub use turns::{Turn, TurnStore};

@@ -2,6 +2,7 @@ mod accounts;
 mod collection;
 mod inspection;
 mod retention;
+pub(crate) mod turns;
 mod usage;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct MemoryMetadata {
     stored: Mutex<Stored>,
+    turns: turns::Turns,
 }
 
 #[derive(Debug, Default)]

@@ -18,6 +18,7 @@ mod recount;
 mod repositories;
 mod retention;
 mod snapshot;
+mod turns;
 mod uploads;
 mod usage;
 mod users;
@@ -32,6 +33,7 @@ use async_trait::async_trait;
 use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
 use diesel::sqlite::SqliteConnection;
 
+use crate::memory::turns::Turns;
 use crate::sql::usage::CountedNamespaces;
 use crate::store::milliseconds;
 use crate::{
@@ -55,6 +57,7 @@ pub struct SqliteMetadata {
     writer: Writer,
     cache: Arc<ManifestCache>,
     namespaces: CountedNamespaces,
+    turns: Turns,
 }
 
 impl SqliteMetadata {
@@ -75,6 +78,7 @@ impl SqliteMetadata {
             writer: Writer::start(path, connection)?,
             cache: Arc::new(ManifestCache::new()),
             namespaces: CountedNamespaces::default(),
+            turns: Turns::default(),
         })
     }
 

@@ -49,3 +49,13 @@ async fn sqlite_keeps_the_contract_of_accounts() {
 async fn memory_keeps_the_contract_of_accounts() {
     contract::account_store(&MemoryMetadata::default()).await;
 }
+
+#[tokio::test]
+async fn sqlite_keeps_the_contract_of_turns() {
+    contract::turn_store(&sqlite().0).await;
+}
+
+#[tokio::test]
+async fn memory_keeps_the_contract_of_turns() {
+    contract::turn_store(&MemoryMetadata::default()).await;
+}

@@ -1,5 +1,6 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use berth_metadata::MetadataError;
 use diesel::connection::SimpleConnection;
@@ -7,12 +8,16 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, NopErrorHandler, Pool, PooledConnection};
 use tokio::sync::Semaphore;
+use tracing::warn;
 
 use crate::PostgresOptions;
 use crate::database_url::DatabaseUrl;
 
-/// How long somebody waits for a connection while the server cannot be reached.
-const WAIT: Duration = Duration::from_secs(15);
+/// How long to wait before the next attempt to connect.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What a server says that will take connections soon, though it takes none now.
+const SOON: [&str; 4] = ["starting up", "shutting down", "recovery mode", "too many"];
 
 /// A pool of connections, and who may use one.
 #[derive(Clone)]
@@ -43,7 +48,7 @@ impl Connections {
             .min_idle(Some(0))
             // It would cost a round trip each time. Whoever finds that a connection is lost takes another.
             .test_on_check_out(false)
-            .connection_timeout(WAIT)
+            .connection_timeout(options.reach_timeout.max(PAUSE))
             // The last error is in the answer to whoever waits.
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(manager);
@@ -107,6 +112,39 @@ pub(crate) struct Manager {
 /// Connects without any settings of a session.
 pub(crate) fn connect(address: &DatabaseUrl) -> Result<PgConnection, MetadataError> {
     PgConnection::establish(address.url()).map_err(|error| address.failed(&error))
+}
+
+/// [`connect`], while the server cannot be reached again and again for so long. Blocks.
+pub(crate) fn connect_patiently(
+    address: &DatabaseUrl,
+    patience: Duration,
+) -> Result<PgConnection, MetadataError> {
+    let begun = Instant::now();
+    let mut is_told = false;
+    loop {
+        let error = match PgConnection::establish(address.url()) {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        if begun.elapsed() >= patience || is_final(&error.to_string()) {
+            return Err(address.failed(&error));
+        }
+        if !is_told {
+            warn!(
+                error = %address.failed(&error),
+                seconds = patience.as_secs(),
+                "the database cannot be reached yet, and is waited for"
+            );
+            is_told = true;
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Whether the server has answered, and will not answer otherwise in a while.
+fn is_final(error: &str) -> bool {
+    let is_soon = SOON.iter().any(|soon| error.contains(soon));
+    error.contains("FATAL:") && !is_soon
 }
 
 impl ManageConnection for Manager {

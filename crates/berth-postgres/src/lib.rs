@@ -1,8 +1,6 @@
 //! Transactional metadata of an OCI registry on PostgreSQL, for any number of replicas at once.
 //!
-//! [`PostgresMetadata`] implements the traits of [`berth_metadata`] and passes the same contract suites as SQLite. The binary does
-//! not use it yet: what replicas must agree on besides metadata (who continues an upload session, and who removes the bytes
-//! of a blob) comes with it.
+//! [`PostgresMetadata`] implements the traits of [`berth_metadata`] and passes the same contract suites as SQLite.
 //!
 //! ```no_run
 //! use berth_metadata::{Blob, MetadataStore};
@@ -51,6 +49,7 @@
 //! | first count of a namespace | the table of namespaces, against all that counts |
 //! | upload sessions, users, tokens | none: each is one statement |
 //! | signing keys | their table |
+//! | turns | one row, passed over by whoever finds it locked |
 //!
 //! Between looking for what to lock and locking it, another change may come: then the transaction is done again. It is as well after a
 //! deadlock (40P01) or a serialization failure (40001), a few times with waits between; the tests see to it that the order
@@ -67,7 +66,7 @@
 //! # Time
 //!
 //! Times are those of the replica that writes. A link that is renewed never gets an older time, so a clock that is behind
-//! shortens no promise that another replica gave. Clocks may differ by as much as is small beside the grace period of collection.
+//! shortens no promise that another replica gave. Turns go by the clock of the database alone. Clocks may differ by as much as is small beside the grace period of collection.
 //!
 //! # Durability
 //!
@@ -80,7 +79,7 @@
 //! A pool of [`PostgresOptions::connections`] serves work on tokio's blocking threads; whoever finds all taken waits on the
 //! async side. Each session has a `statement_timeout`, a `lock_timeout` and an `idle_in_transaction_session_timeout`. When a connection turns out to
 //! be lost, the work is done again on another one, unless it was being committed: then nobody knows, and the error says so.
-//! While the server cannot be reached, work waits up to 15 seconds for it. A proxy that gives each
+//! While the server cannot be reached, work waits for it, and opening too ([`PostgresOptions::reach_timeout`]). A proxy that gives each
 //! transaction another session (PgBouncer's transaction mode) is not supported: settings and prepared statements belong to sessions.
 //!
 //! libpq is compiled in, so nothing is to be installed. It has no TLS (OpenSSL would take as long to build as all else together): reach the
@@ -117,6 +116,7 @@ mod retention;
 pub mod test_server;
 mod texts;
 mod transactions;
+mod turns;
 mod uploads;
 mod usage;
 mod users;

@@ -39,22 +39,26 @@ pub struct PostgresOptions {
     pub statement_timeout: Duration,
     /// How long a statement waits at most for others that change the same.
     pub lock_timeout: Duration,
+    /// How long work waits while the server cannot be reached, and opening too.
+    pub reach_timeout: Duration,
 }
 
 impl Default for PostgresOptions {
-    /// 16 connections, 30 seconds, 10 seconds.
+    /// 16 connections, 30 seconds, 10 seconds, 15 seconds.
     fn default() -> Self {
         Self {
             connections: NonZeroU32::MIN.saturating_add(15),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
+            reach_timeout: Duration::from_secs(15),
         }
     }
 }
 
 impl PostgresMetadata {
     /// Opens a database by its URL (`postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with the parameters that libpq knows), and
-    /// migrates it to this version's schema; of several that do so at once, the others wait for one. Blocks: call it before serving.
+    /// migrates it to this version's schema; of several that do so at once, the others wait for one. A server that is starting, or
+    /// cannot be reached, is waited for. Blocks: call it before serving.
     ///
     /// # Errors
     /// [`MetadataError::Database`] if the URL is none, the database cannot be reached, is not encoded in UTF-8, or was changed by a
@@ -63,12 +67,20 @@ impl PostgresMetadata {
         Self::connect(&DatabaseUrl::parse(url)?, options)
     }
 
+    /// Whether a database has metadata in it: whether it was ever opened. Changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// [`MetadataError::Database`] if it cannot be reached.
+    pub fn exists(url: &DatabaseUrl, options: &PostgresOptions) -> Result<bool, MetadataError> {
+        migrations::have_run(url, options.reach_timeout)
+    }
+
     /// [`PostgresMetadata::open`] with a URL that was read already.
     ///
     /// # Errors
     /// As there.
     pub fn connect(url: &DatabaseUrl, options: &PostgresOptions) -> Result<Self, MetadataError> {
-        migrations::run(url)?;
+        migrations::run(url, options.reach_timeout)?;
         Ok(Self {
             connections: Connections::new(url.clone(), options),
             namespaces: Arc::default(),

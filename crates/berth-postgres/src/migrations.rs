@@ -1,13 +1,15 @@
+use std::time::Duration;
+
 use berth_metadata::MetadataError;
 use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tracing::warn;
 
-use crate::connections::connect;
+use crate::connections::connect_patiently;
 use crate::database_url::DatabaseUrl;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
@@ -28,10 +30,16 @@ struct Server {
     fsync: String,
 }
 
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Bool)]
+    is_there: bool,
+}
+
 /// Brings the schema to this version's. Of several that come at once, one does so and the others wait for it. Each migration
 /// is a transaction.
-pub(crate) fn run(address: &DatabaseUrl) -> Result<(), MetadataError> {
-    let mut connection = connect(address)?;
+pub(crate) fn run(address: &DatabaseUrl, patience: Duration) -> Result<(), MetadataError> {
+    let mut connection = connect_patiently(address, patience)?;
     check(&mut connection, address)?;
     let failed = |error: &dyn std::fmt::Display| {
         address.failed(&format!("the schema cannot be migrated: {error}"))
@@ -45,6 +53,16 @@ pub(crate) fn run(address: &DatabaseUrl) -> Result<(), MetadataError> {
     migrated.map_err(|error| failed(&error))?;
     // The lock goes with the connection.
     Ok(())
+}
+
+/// Whether anybody has ever done so.
+pub(crate) fn have_run(address: &DatabaseUrl, patience: Duration) -> Result<bool, MetadataError> {
+    let mut connection = connect_patiently(address, patience)?;
+    let found: Found =
+        diesel::sql_query("SELECT to_regclass('repositories') IS NOT NULL AS is_there")
+            .get_result(&mut connection)
+            .map_err(|error| address.failed(&error))?;
+    Ok(found.is_there)
 }
 
 /// What the server must be like.

@@ -1,6 +1,8 @@
 //! For tests of what a query costs.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
@@ -38,7 +40,7 @@ pub(crate) struct Planner(PgConnection);
 impl Planner {
     pub(crate) fn new(server: &TestServer) -> Self {
         let address = DatabaseUrl::parse(&server.database()).unwrap();
-        migrations::run(&address).unwrap();
+        migrations::run(&address, Duration::ZERO).unwrap();
         let mut connection = connections::connect(&address).unwrap();
         connection
             .batch_execute(

@@ -36,3 +36,9 @@ async fn postgres_keeps_the_contract_of_accounts() {
     let (store, _server) = postgres();
     contract::account_store(&store).await;
 }
+
+#[tokio::test]
+async fn postgres_keeps_the_contract_of_turns() {
+    let (store, _server) = postgres();
+    contract::turn_store(&store).await;
+}

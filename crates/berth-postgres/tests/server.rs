@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use berth_metadata::{AccountStore, Blob, InspectionStore, MetadataError, MetadataStore, Scope};
 use berth_postgres::test_server::TestServer;
-use berth_postgres::{PostgresMetadata, PostgresOptions};
+use berth_postgres::{DatabaseUrl, PostgresMetadata, PostgresOptions};
 use berth_spec::{Digest, RepositoryName};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinSet;
@@ -108,7 +108,13 @@ async fn without_a_server_the_error_tells_where_it_was_looked_for_and_no_passwor
     let server = TestServer::start();
     let url = server.database();
     server.stop();
-    let told = refusal(open(&url));
+    let options = PostgresOptions {
+        reach_timeout: Duration::from_millis(500),
+        ..PostgresOptions::default()
+    };
+    let begun = Instant::now();
+    let told = refusal(PostgresMetadata::open(&url, &options));
+    assert!(begun.elapsed() >= options.reach_timeout);
     let name = name_of(&url);
     assert!(
         told.contains(&format!("postgresql://berth@/{name} cannot be used")),
@@ -116,6 +122,24 @@ async fn without_a_server_the_error_tells_where_it_was_looked_for_and_no_passwor
     );
     assert!(told.contains("connection to server"), "{told}");
     assert!(!told.contains("s3cret"), "{told}");
+}
+
+#[tokio::test]
+async fn a_database_has_metadata_when_it_was_opened() {
+    let server = TestServer::shared();
+    let url = server.database();
+    let exists = || {
+        let url = DatabaseUrl::parse(&url).unwrap();
+        PostgresMetadata::exists(&url, &PostgresOptions::default()).unwrap()
+    };
+    assert!(!exists() && !exists());
+    let store = open(&url).unwrap();
+    assert!(exists());
+    // All replicas know the registry by the same name, and no other has it.
+    let name = store.registry_id().await.unwrap();
+    assert_eq!(open(&url).unwrap().registry_id().await.unwrap(), name);
+    let other = open(&server.database()).unwrap();
+    assert_ne!(other.registry_id().await.unwrap(), name);
 }
 
 #[tokio::test]

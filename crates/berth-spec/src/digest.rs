@@ -50,6 +50,15 @@ impl Digest {
         hasher.finish()
     }
 
+    /// The last one, in byte order, whose encoded part begins with this hexadecimal digit.
+    pub(crate) fn greatest(algorithm: Algorithm, digit: u8) -> Self {
+        let rest = "f".repeat(algorithm.hex_length() - 1);
+        Self {
+            text: format!("{algorithm}:{:x}{rest}", digit & 15).into(),
+            algorithm,
+        }
+    }
+
     /// The whole digest, as it stands in manifests and URLs.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -34,6 +34,7 @@ mod reference;
 mod references;
 mod repository_name;
 mod session_id;
+mod shard;
 mod tag;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
@@ -48,4 +49,5 @@ pub use reference::{Reference, ReferenceError};
 pub use references::References;
 pub use repository_name::{RepositoryName, RepositoryNameError};
 pub use session_id::{SessionId, SessionIdError};
+pub use shard::{DigestRange, Shard};
 pub use tag::{Tag, TagError};

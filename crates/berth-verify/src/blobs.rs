@@ -1,7 +1,7 @@
 use berth_blob::{BlobError, BlobIdentity, BlobReader, BlobStore};
 use berth_metadata::Blob;
 use berth_progress::{Progress, Unit};
-use berth_spec::{Digest, Hasher};
+use berth_spec::{Digest, DigestRange, Hasher};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::task::spawn_blocking;
@@ -85,21 +85,22 @@ async fn hash(
 }
 
 impl BlobRun<'_> {
-    /// Verifies blobs, in the order of their digests.
-    pub(crate) async fn verify(&self) -> Result<(), VerifyError> {
+    /// Verifies the blobs of a range, in the order of their digests.
+    pub(crate) async fn verify(&self, range: &DigestRange) -> Result<(), VerifyError> {
         let settings = self.run.settings;
-        let is_whole = settings.from.is_none() && settings.at_most.is_none();
+        let is_whole = *range == DigestRange::default() && settings.at_most.is_none();
         let total = match is_whole {
             true => Some(self.run.metadata.totals().await?.blob_bytes),
             false => None,
         };
         let progress = Progress::begin("verifying blobs", Unit::Bytes, total);
         self.run.begin_stage(progress);
-        let mut position = settings.from.clone();
+        let mut position = range.after.clone();
         let mut rest = settings.at_most.unwrap_or(u64::MAX);
         while rest > 0 {
             let limit = u32::try_from(rest).map_or(PAGE, |rest| rest.min(PAGE));
-            let page = self.run.metadata.blobs(position.as_ref(), limit).await?;
+            let mut page = self.run.metadata.blobs(position.as_ref(), limit).await?;
+            page.retain(|blob| range.contains(&blob.digest));
             let Some(last) = page.last().map(|blob| blob.digest.clone()) else {
                 return Ok(());
             };

@@ -27,6 +27,15 @@ impl VerificationReport {
     pub fn is_sound(&self) -> bool {
         self.problems == 0
     }
+
+    /// Adds what came of another run, which ended where it should.
+    pub fn include(&mut self, other: &Self) {
+        self.blobs += other.blobs;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.manifests += other.manifests;
+        self.problems += other.problems;
+        self.quarantined += other.quarantined;
+    }
 }
 
 impl Display for VerificationReport {

@@ -3,7 +3,7 @@ use std::num::NonZeroU64;
 use berth_blob::{BlobGuards, BlobStore};
 use berth_metadata::InspectionStore;
 use berth_progress::{Nobody, Observer};
-use berth_spec::Digest;
+use berth_spec::{Digest, DigestRange};
 
 use crate::run::{BlobRun, Run};
 use crate::{Problem, VerificationReport, VerifyError};
@@ -64,10 +64,30 @@ impl Verification {
         if self.from.is_none() {
             run.verify_metadata().await?;
         }
-        BlobRun { run: &run, blobs }.verify().await?;
+        let range = DigestRange {
+            after: self.from.clone(),
+            last: None,
+        };
+        BlobRun { run: &run, blobs }.verify(&range).await?;
         if run.report().position.is_none() {
             run.verify_manifests().await?;
         }
+        Ok(run.end())
+    }
+
+    /// Verifies the blobs of a range, and nothing else.
+    ///
+    /// # Errors
+    /// If the metadata cannot be read. Blobs that cannot are problems.
+    pub async fn run_blobs(
+        &self,
+        range: &DigestRange,
+        metadata: &dyn InspectionStore,
+        blobs: &dyn BlobStore,
+        watcher: &dyn Watcher,
+    ) -> Result<VerificationReport, VerifyError> {
+        let run = Run::begin(self, metadata, watcher);
+        BlobRun { run: &run, blobs }.verify(range).await?;
         Ok(run.end())
     }
 

@@ -13,6 +13,7 @@ mod user;
 mod verify;
 
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -46,26 +47,30 @@ fn carry_out(config: &Config, task: &Task, as_json: bool) -> anyhow::Result<Exit
 /// Does a task: in the process that serves the data folder, if there is one, or else here.
 fn perform(config: &Config, task: &Task) -> anyhow::Result<Outcome> {
     let place = Place::of(config)?;
-    let Place::Folder(path) = &place else {
-        return perform_here(config, task, &place.claim()?);
-    };
-    let shown = path.display();
-    let is_first = !DataFolder::has_data(path);
+    let is_first = !place.has_registry(config)?;
     anyhow::ensure!(
         !is_first || task.may_come_first(),
-        "there is no registry in {shown}; choose its folder with --data"
+        "there is no registry in {place}; {}",
+        place.option()
     );
+    let outcome = match &place {
+        Place::Folder(path) => perform_in_folder(config, task, path)?,
+        Place::Shared(_) => perform_here(config, task, &place.claim()?)?,
+    };
+    Ok(match is_first {
+        true => outcome.of_new_registry(&place),
+        false => outcome,
+    })
+}
+
+fn perform_in_folder(config: &Config, task: &Task, path: &Path) -> anyhow::Result<Outcome> {
     let Some(folder) = DataFolder::try_claim(path)? else {
         return control::ask(path, task, &Terminal::new());
     };
     if task.brings_news() {
         folder.refuse_backup()?;
     }
-    let outcome = perform_here(config, task, &Claim::Folder(folder))?;
-    Ok(match is_first {
-        true => outcome.of_new_registry(path),
-        false => outcome,
-    })
+    perform_here(config, task, &Claim::Folder(folder))
 }
 
 /// Does a task in this process. What still writes has ended when this answers.
@@ -77,6 +82,10 @@ fn perform_here(config: &Config, task: &Task, claim: &Claim) -> anyhow::Result<O
     let runtime = Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         let upkeep = Upkeep::new(claim.open(config).await?, config, audit)?;
+        let upkeep = match claim {
+            Claim::Folder(_) => upkeep,
+            Claim::Shared(_) => upkeep.beside_replicas().await?,
+        };
         upkeep.run(task, &terminal).await
     })
 }

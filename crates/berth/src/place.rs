@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use berth_blob::BlobStore;
 use berth_collector::CollectorMetadata;
-use berth_metadata::{AccountStore, RetentionStore, SqliteMetadata};
+use berth_metadata::{AccountStore, RetentionStore, SqliteMetadata, TurnStore};
 use berth_object::BucketUrl;
 use berth_postgres::{DatabaseUrl, PostgresMetadata};
 use tokio::task::spawn_blocking;
@@ -17,9 +17,12 @@ use crate::config::Config;
 use crate::data_folder::DataFolder;
 
 /// All that metadata is asked for, wherever it is.
-pub(crate) trait Metadata: CollectorMetadata + RetentionStore + AccountStore {}
+pub(crate) trait Metadata:
+    CollectorMetadata + RetentionStore + AccountStore + TurnStore
+{
+}
 
-impl<T: CollectorMetadata + RetentionStore + AccountStore> Metadata for T {}
+impl<T: CollectorMetadata + RetentionStore + AccountStore + TurnStore> Metadata for T {}
 
 /// Where the data of a registry is.
 #[derive(Clone, Debug)]
@@ -86,6 +89,24 @@ impl Place {
             metadata,
             blobs,
         })
+    }
+
+    /// Whether there is a registry. Blocks.
+    pub(crate) fn has_registry(&self, config: &Config) -> anyhow::Result<bool> {
+        Ok(match self {
+            Self::Folder(path) => DataFolder::has_data(path),
+            Self::Shared(place) => {
+                PostgresMetadata::exists(&place.database, &config.database_options())?
+            }
+        })
+    }
+
+    /// The option that chooses another.
+    pub(crate) fn option(&self) -> &'static str {
+        match self {
+            Self::Folder(_) => "choose its folder with --data",
+            Self::Shared(_) => "choose its database with --metadata",
+        }
     }
 
     /// Claims it for a registry that will take pushes.

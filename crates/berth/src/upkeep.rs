@@ -4,10 +4,10 @@ mod accounts;
 mod backup;
 mod collect;
 mod transfer;
+mod turns;
 mod verify;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use berth_audit::AuditLog;
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
 
 use crate::config::{Config, UseAccounts};
-use crate::place::{Metadata, Stores};
+use crate::place::{Metadata, Place, Stores};
 pub(crate) use accounts::{AccountEffect, AccountReport, AccountTask, NewToken, NewUser};
 pub(crate) use backup::{BackUp, NO_BACKUP, restore};
 pub(crate) use collect::{Collect, Collected};
@@ -102,11 +102,11 @@ impl Outcome {
     }
 
     /// The same, of a registry that was begun for it.
-    pub(crate) fn of_new_registry(mut self, data: &Path) -> Self {
+    pub(crate) fn of_new_registry(mut self, place: &Place) -> Self {
         if let Self::Account(report) = &mut self {
             report.notes.push(format!(
-                "there was no registry in {}, and a new one was begun there; if another was meant, choose its folder with --data",
-                data.display()
+                "there was no registry in {place}, and a new one was begun there; if another was meant, {}",
+                place.option()
             ));
         }
         self
@@ -154,6 +154,8 @@ pub(crate) struct Upkeep {
     retention: Arc<Retention>,
     audit: Option<AuditLog>,
     effect: AccountEffect,
+    /// Whether accounts count even if there are none.
+    is_accounts_on: bool,
     /// Read by whoever changes accounts.
     changes: Arc<RwLock<()>>,
 }
@@ -185,6 +187,7 @@ impl Upkeep {
             retention: Arc::new(retention),
             audit,
             changes: Arc::default(),
+            is_accounts_on: config.accounts == UseAccounts::True,
             effect: match config.accounts {
                 UseAccounts::False => AccountEffect::Never,
                 UseAccounts::Auto | UseAccounts::True => AccountEffect::AtOnce,
@@ -198,6 +201,16 @@ impl Upkeep {
             self.effect = AccountEffect::AfterRestart;
         }
         self
+    }
+
+    /// The same beside replicas. Nobody knows here which of them ask who asks; all do if there were accounts when they
+    /// were started.
+    pub(crate) async fn beside_replicas(mut self) -> anyhow::Result<Self> {
+        let is_known = self.is_accounts_on || self.had_accounts().await?;
+        if self.effect == AccountEffect::AtOnce && !is_known {
+            self.effect = AccountEffect::AfterRestarts;
+        }
+        Ok(self)
     }
 
     /// Does a task.

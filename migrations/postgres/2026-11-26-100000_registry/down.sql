@@ -1,1 +1,1 @@
-DROP TABLE registry;
+DROP TABLE turns, registry;

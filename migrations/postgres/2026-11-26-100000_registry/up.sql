@@ -4,3 +4,11 @@ CREATE TABLE registry (
     id UUID NOT NULL
 );
 INSERT INTO registry (id) VALUES (gen_random_uuid());
+
+-- Whose turn it is to do what one replica at a time should: a task is held until it is ended or its time runs out.
+CREATE TABLE turns (
+    task TEXT COLLATE "C" PRIMARY KEY,
+    token UUID,
+    begun_at TIMESTAMPTZ,
+    held_until TIMESTAMPTZ
+);

@@ -20,7 +20,8 @@ use super::options::Options;
 use super::process::Process;
 use super::results::Registry;
 use crate::command::{command, output};
-use crate::{server, tools};
+use crate::server::Build;
+use crate::tools;
 
 /// How long a registry may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
@@ -46,7 +47,7 @@ enum Purpose {
 
 /// Builds or installs the registries: berth first.
 pub(super) fn programs(options: &Options) -> Result<Vec<Program>> {
-    let berth = server::build()?;
+    let berth = Build::Release.program()?;
     tools::install_for_bench()?;
     let mut programs = vec![
         Program::new(Registry::Berth, berth)?,

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use super::{Bench, Report, refusal};
 use crate::command::output;
 use crate::htpasswd;
-use crate::server::{Server, build};
+use crate::server::Server;
 
 /// May pull and push in `team` and `public`.
 const USER: &str = "alice";
@@ -125,7 +125,7 @@ impl<'a> Session<'a> {
         let text =
             format!("htpasswd = \"{htpasswd}\"\nchallenge = \"{challenge}\"\n{tls}\n{RULES}");
         fs::write(&config, text)?;
-        let server = Server::start(&["--config", &config.to_string_lossy()])?;
+        let server = Server::start(bench.build, &["--config", &config.to_string_lossy()])?;
         let (user, password) = match flow.credential {
             Credential::Htpasswd => (USER.to_owned(), PASSWORD.to_owned()),
             Credential::User => ("carol".to_owned(), add_user(&server, "carol")?),
@@ -218,7 +218,7 @@ fn add_token(server: &Server) -> Result<String> {
 }
 
 fn berth(server: &Server, arguments: &[&str]) -> Result<Command> {
-    let mut command = Command::new(build()?);
+    let mut command = Command::new(server.program()?);
     command.args(arguments).arg("--data").arg(server.data());
     Ok(command)
 }

@@ -1,3 +1,4 @@
+use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -84,7 +85,12 @@ impl Server {
         let mut found = Vec::new();
         let mut folders = vec![bucket.clone()];
         while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
+            let entries = match std::fs::read_dir(folder) {
+                // The server removes folders that have become empty.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                entries => entries.unwrap(),
+            };
+            for entry in entries {
                 let path = entry.unwrap().path();
                 match path.is_dir() {
                     true => folders.push(path),

@@ -10,7 +10,6 @@ use tokio::runtime::Runtime;
 
 use super::print;
 use crate::config::{Config, Configured, PlaceOptions, Sources};
-use crate::data_folder::DataFolder;
 use crate::logs;
 use crate::place::{Claim, Place, Stores};
 use crate::terminal::Terminal;
@@ -56,9 +55,11 @@ impl MigrateCommand {
             false => Extra::Keep,
         };
         // Before anything is made at the destination.
-        if let Place::Folder(path) = &from.place {
-            DataFolder::look(path)?;
-        }
+        anyhow::ensure!(
+            from.place.has_registry(&from.config)?,
+            "there is no registry in {}; choose another source with --from",
+            from.place
+        );
         let terminal = Terminal::new();
         let claim = to.place.claim()?;
         let runtime = Runtime::new().context("cannot start the runtime")?;

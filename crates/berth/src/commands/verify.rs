@@ -28,7 +28,6 @@ impl VerifyCommand {
         let task = Task::Verify(Verify {
             bytes_per_second: self.rate.0.and_then(NonZeroU64::new),
             keep: self.keep,
-            from: None,
         });
         carry_out(&config, &task, self.target.json)
     }

@@ -1,4 +1,5 @@
 mod audit;
+mod scheduled;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,11 +35,12 @@ pub(crate) enum Collected {
     Planned(Planned),
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Done {
     expired_sessions: u64,
     staged_without_session: u64,
-    retention: RetentionReport,
+    /// If it was its turn.
+    retention: Option<RetentionReport>,
     blobs: CollectionReport,
     sweep: Option<SweepReport>,
 }
@@ -53,10 +55,10 @@ impl Collected {
     /// Whether all repositories could be read.
     pub(crate) fn is_clean(&self) -> bool {
         let retention = match self {
-            Self::Done(done) => &done.retention,
-            Self::Planned(planned) => &planned.retention,
+            Self::Done(done) => done.retention.as_ref(),
+            Self::Planned(planned) => Some(&planned.retention),
         };
-        retention.failed == 0
+        retention.is_none_or(|retention| retention.failed == 0)
     }
 }
 
@@ -94,14 +96,18 @@ impl Upkeep {
         let done = Done {
             expired_sessions,
             staged_without_session,
-            retention: retention?,
+            retention: Some(retention?),
             blobs,
             sweep,
         };
-        if let (Some(log), Some(record)) = (&self.audit, audit::of_run(&done)) {
+        self.record_collection(&done).await;
+        Ok(Collected::Done(done))
+    }
+
+    async fn record_collection(&self, done: &Done) {
+        if let (Some(log), Some(record)) = (&self.audit, audit::of_run(done)) {
             log.record(record).await;
         }
-        Ok(Collected::Done(done))
     }
 
     async fn retain(
@@ -173,7 +179,7 @@ impl fmt::Display for Done {
             formatter,
             "staged bytes of no session removed: {staged_without_session}"
         )?;
-        if retention.repositories > 0 {
+        if let Some(retention) = retention.as_ref().filter(|report| report.repositories > 0) {
             writeln!(formatter, "{retention}")?;
         }
         writeln!(formatter, "blobs condemned: {}", blobs.condemned)?;

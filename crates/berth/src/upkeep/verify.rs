@@ -1,11 +1,13 @@
 use std::num::NonZeroU64;
+use std::time::Duration;
 
+use berth_metadata::Turn;
 use berth_progress::{Observer, Progress};
-use berth_spec::Digest;
+use berth_spec::{Digest, SessionId, Shard};
 use berth_verify::{Problem, Verification, VerificationReport};
 use serde::{Deserialize, Serialize};
 
-use super::{Upkeep, Watcher};
+use super::{Outcome, Upkeep, Watcher};
 
 /// How the data is to be verified.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -14,8 +16,17 @@ pub(crate) struct Verify {
     pub(crate) bytes_per_second: Option<NonZeroU64>,
     /// Whether corrupt bytes stay where they are.
     pub(crate) keep: bool,
-    /// The blob after which to begin.
-    pub(crate) from: Option<Digest>,
+}
+
+/// How often the server verifies each thing by itself.
+const INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What verifies the metadata as a whole, and all manifests.
+const MANIFESTS: &str = "verify/manifests";
+
+/// What verifies the blobs of a shard.
+fn task_of(shard: Shard) -> String {
+    format!("verify/{shard}")
 }
 
 impl Upkeep {
@@ -25,16 +36,63 @@ impl Upkeep {
         verify: &Verify,
         watcher: &dyn Watcher,
     ) -> anyhow::Result<VerificationReport> {
-        let guards = self.registry.blob_guards().clone();
-        let verification = Verification {
-            bytes_per_second: verify.bytes_per_second,
-            quarantine: (!verify.keep).then_some(guards),
-            from: verify.from.clone(),
-            ..Verification::default()
-        };
+        let verification = self.verification(verify);
         let watcher = Problems(watcher);
         let report = verification.run(&*self.metadata, &*self.blobs, &watcher);
         Ok(report.await?)
+    }
+
+    fn verification(&self, verify: &Verify) -> Verification {
+        let guards = self.registry.blob_guards().clone();
+        Verification {
+            bytes_per_second: verify.bytes_per_second,
+            quarantine: (!verify.keep).then_some(guards),
+            ..Verification::default()
+        }
+    }
+
+    /// Verifies what is due, and no other replica verifies, at this rate. `None` if nothing is.
+    pub(crate) async fn verify_in_turns(
+        &self,
+        bytes_per_second: NonZeroU64,
+        watcher: &dyn Watcher,
+    ) -> anyhow::Result<Option<Outcome>> {
+        // Not from the first on: a server that is restarted often would never come to the last.
+        let anywhere = Digest::sha256(SessionId::random().to_string().as_bytes());
+        let first = Shard::of(&anywhere);
+        let (before, behind): (Vec<Shard>, Vec<Shard>) = Shard::all().partition(|it| *it < first);
+        let mut tasks: Vec<String> = behind.into_iter().chain(before).map(task_of).collect();
+        tasks.push(MANIFESTS.to_owned());
+        let Some(turn) = self.turn(&tasks, INTERVAL).await? else {
+            return Ok(None);
+        };
+        let verification = self.verification(&Verify {
+            bytes_per_second: Some(bytes_per_second),
+            keep: false,
+        });
+        let watcher = Problems(watcher);
+        let part = self.verify_part(&verification, &turn, &watcher);
+        let report = self.in_turn(&turn, part).await?;
+        Ok(Some(Outcome::Verified(report)))
+    }
+
+    async fn verify_part(
+        &self,
+        verification: &Verification,
+        turn: &Turn,
+        watcher: &Problems<'_>,
+    ) -> anyhow::Result<VerificationReport> {
+        let metadata = &*self.metadata;
+        if turn.task == MANIFESTS {
+            return Ok(verification.run_without_blobs(metadata, watcher).await?);
+        }
+        let mut report = VerificationReport::default();
+        let shard = Shard::all().find(|shard| task_of(*shard) == turn.task);
+        for range in shard.into_iter().flat_map(Shard::ranges) {
+            let run = verification.run_blobs(&range, metadata, &*self.blobs, watcher);
+            report.include(&run.await?);
+        }
+        Ok(report)
     }
 }
 

@@ -7,6 +7,8 @@ pub(crate) enum AccountEffect {
     AtOnce,
     /// When the server that runs is restarted: it asks nobody until then.
     AfterRestart,
+    /// When those replicas are restarted that ask nobody: they were started before there was anybody to ask for.
+    AfterRestarts,
     /// Never: the configuration leaves accounts out.
     Never,
 }
@@ -20,6 +22,10 @@ impl AccountEffect {
             Self::AfterRestart => Some(
                 "the server that runs asks nobody who they are: everybody who reaches it can push, pull and delete \
                  until it is restarted, which turns authentication on",
+            ),
+            Self::AfterRestarts => Some(
+                "replicas that were started before this, without accounts = true, ask nobody who they are: everybody who reaches \
+                 them can push, pull and delete until they are restarted",
             ),
             Self::Never => Some(
                 "users and tokens do not count, because of accounts = false: nobody is let in or kept out by them until \
@@ -41,6 +47,7 @@ mod tests {
         assert_eq!(AccountEffect::AtOnce.note(&change), None);
         for (effect, told) in [
             (AccountEffect::AfterRestart, "restarted"),
+            (AccountEffect::AfterRestarts, "replicas"),
             (AccountEffect::Never, "accounts = false"),
         ] {
             assert!(effect.note(&change).unwrap().contains(told));

@@ -27,11 +27,11 @@ pub(super) fn of_deletion(deletion: &Deletion) -> Record {
 
 /// What a run took away; nothing of one that took nothing.
 pub(super) fn of_run(done: &Done) -> Option<Record> {
-    let sweep = done.sweep.as_ref();
+    let (sweep, retention) = (done.sweep.as_ref(), done.retention.as_ref());
     let counts = Counts {
         upload_sessions: done.expired_sessions + done.staged_without_session,
-        tags: done.retention.tags,
-        manifests: done.retention.manifests,
+        tags: retention.map_or(0, |retention| retention.tags),
+        manifests: retention.map_or(0, |retention| retention.manifests),
         blobs: done.blobs.deleted.blobs,
         files: sweep.map_or(0, |sweep| sweep.unrecorded.blobs),
     };
