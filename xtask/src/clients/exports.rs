@@ -6,14 +6,14 @@ use super::layout::Layout;
 use super::skopeo::{copy_in, skopeo};
 use super::{Bench, Report};
 use crate::command::output;
-use crate::server::{Server, build};
+use crate::server::Server;
 
 pub(super) fn checks(bench: &Bench, server: &Server, report: &mut Report) {
     report.check("skopeo reads what berth export wrote", || {
         copy_in(bench, &bench.index, "exported/index:v1")?;
         let folder = bench.path("exports");
         output(
-            Command::new(build()?)
+            Command::new(server.program()?)
                 .arg("export")
                 .arg(&folder)
                 .args(["--repository", "exported/*", "--data"])
@@ -28,7 +28,7 @@ pub(super) fn checks(bench: &Bench, server: &Server, report: &mut Report) {
         copy.is_same_as(&bench.index)
     });
     report.check("skopeo finds what berth import brought in", || {
-        let import = Command::new(build()?)
+        let import = Command::new(server.program()?)
             .args(["import", "oci-layout", &bench.image.path()])
             .args(["--repository", "imported/image", "--data"])
             .arg(server.data())
