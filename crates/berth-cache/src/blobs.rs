@@ -111,12 +111,17 @@ impl fmt::Debug for CachedBlobs {
 
 #[async_trait]
 impl BlobStore for CachedBlobs {
-    async fn stage(
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
-        self.shared.below.stage(session, offset).await
+        self.shared.below.stage_fenced(session, offset, fence).await
+    }
+
+    fn abandon(&self, session: SessionId) {
+        self.shared.below.abandon(session);
     }
 
     async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {

@@ -105,12 +105,17 @@ pub(crate) struct Counted(pub(crate) Arc<Below>);
 
 #[async_trait]
 impl BlobStore for Counted {
-    async fn stage(
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
-        self.0.blobs.stage(session, offset).await
+        self.0.blobs.stage_fenced(session, offset, fence).await
+    }
+
+    fn abandon(&self, session: SessionId) {
+        self.0.blobs.abandon(session);
     }
 
     async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {

@@ -39,12 +39,17 @@ impl Elsewhere {
 
 #[async_trait]
 impl BlobStore for Elsewhere {
-    async fn stage(
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
-        self.blobs.stage(session, offset).await
+        self.blobs.stage_fenced(session, offset, fence).await
+    }
+
+    fn abandon(&self, session: SessionId) {
+        self.blobs.abandon(session);
     }
 
     async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {
