@@ -9,7 +9,7 @@ use berth_spec::{Algorithm, BlobName, Digest, Generation, SessionId};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::{BlobError, BlobStore, ByteStream, Listed};
+use crate::{BlobError, BlobStore, ByteStream, Listed, begun};
 
 /// What becomes of blobs that are open when they are removed or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,7 @@ async fn all_but_damage(store: &dyn BlobStore, open_blobs: OpenBlobs) {
     staging_areas_are_listed_until_discarded(store).await;
     a_generation_that_was_never_published_is_nowhere(store).await;
     a_name_with_a_generation_is_written_once(store).await;
+    what_is_known_is_read_or_told_before_its_first_byte(store).await;
 }
 
 fn content(seed: u8, length: usize) -> Vec<u8> {
@@ -487,6 +488,32 @@ async fn a_generation_that_was_never_published_is_nowhere(store: &dyn BlobStore)
     assert!(!store.quarantine(&never, &identity).await.unwrap());
     assert_eq!(store.delete(&[never]).await.unwrap(), 0);
     assert!(read(store, &published).await.is_some());
+}
+
+/// A store need not look for what is about to be read, but whoever waits for its beginning hears that it is not there.
+#[allow(clippy::unwrap_used)]
+async fn what_is_known_is_read_or_told_before_its_first_byte(store: &dyn BlobStore) {
+    let content = content(21, 300_000);
+    let size = content.len() as u64;
+    let (_, name) = publish(store, &content).await;
+    for range in [0..size, 7..8, size..size] {
+        let blob = store.open_known(&name, size).await.unwrap().unwrap();
+        assert_eq!(blob.size(), size);
+        let bytes = begun(blob.read(range.clone())).await.unwrap();
+        let expected = &content[range.start as usize..range.end as usize];
+        assert!(collect(bytes).await == expected, "{range:?} differs");
+    }
+    // Whoever is wrong about the size is told the right one, or at once that it is another.
+    let wrong = store.open_known(&name, size + 1).await.unwrap().unwrap();
+    if wrong.size() != size {
+        let begun = begun(wrong.read(0..size + 1)).await;
+        assert!(matches!(begun, Err(BlobError::Truncated)));
+    }
+    store.delete(std::slice::from_ref(&name)).await.unwrap();
+    if let Some(missing) = store.open_known(&name, size).await.unwrap() {
+        let begun = begun(missing.read(0..size)).await;
+        assert!(matches!(begun, Err(BlobError::Gone)));
+    }
 }
 
 /// What removal by whoever is late depends on.

@@ -63,6 +63,44 @@ impl CachedBlobs {
     pub fn usage(&self) -> Usage {
         self.shared.state().index.usage()
     }
+
+    /// Opens what is here, or in the store below, which may be told the size.
+    async fn open_through(
+        &self,
+        name: &BlobName,
+        size: Option<u64>,
+    ) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+        let (shared, name) = (Arc::clone(&self.shared), name.clone());
+        let removals = match shared.look_for(&name.digest).await {
+            Look::Kept(file, size) => {
+                return Ok(Some(Box::new(KeptReader {
+                    shared,
+                    name,
+                    size,
+                    file,
+                })));
+            }
+            Look::Filling(seat, size) => {
+                return Ok(Some(Box::new(FillingReader {
+                    shared,
+                    name,
+                    size,
+                    seat,
+                })));
+            }
+            Look::Unreadable => return open_below(&shared, &name, size).await,
+            Look::Missing { removals } => removals,
+        };
+        let reader = open_below(&shared, &name, size).await?;
+        Ok(reader.map(|reader| {
+            Box::new(MissingReader {
+                shared,
+                name,
+                removals,
+                reader,
+            }) as Box<dyn BlobReader>
+        }))
+    }
 }
 
 impl fmt::Debug for CachedBlobs {
@@ -108,36 +146,15 @@ impl BlobStore for CachedBlobs {
     }
 
     async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
-        let (shared, name) = (Arc::clone(&self.shared), name.clone());
-        let removals = match shared.look_for(&name.digest).await {
-            Look::Kept(file, size) => {
-                return Ok(Some(Box::new(KeptReader {
-                    shared,
-                    name,
-                    size,
-                    file,
-                })));
-            }
-            Look::Filling(seat, size) => {
-                return Ok(Some(Box::new(FillingReader {
-                    shared,
-                    name,
-                    size,
-                    seat,
-                })));
-            }
-            Look::Unreadable => return shared.below.open(&name).await,
-            Look::Missing { removals } => removals,
-        };
-        let reader = shared.below.open(&name).await?;
-        Ok(reader.map(|reader| {
-            Box::new(MissingReader {
-                shared,
-                name,
-                removals,
-                reader,
-            }) as Box<dyn BlobReader>
-        }))
+        self.open_through(name, None).await
+    }
+
+    async fn open_known(
+        &self,
+        name: &BlobName,
+        size: u64,
+    ) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+        self.open_through(name, Some(size)).await
     }
 
     async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError> {
@@ -162,5 +179,16 @@ impl BlobStore for CachedBlobs {
         lifetime: Duration,
     ) -> Result<Option<String>, BlobError> {
         self.shared.below.redirect(name, lifetime).await
+    }
+}
+
+async fn open_below(
+    shared: &Shared,
+    name: &BlobName,
+    size: Option<u64>,
+) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+    match size {
+        Some(size) => shared.below.open_known(name, size).await,
+        None => shared.below.open(name).await,
     }
 }

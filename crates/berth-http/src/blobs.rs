@@ -81,21 +81,28 @@ pub(crate) async fn get(
             return Ok(errors::answer(&failure).header(header::CONTENT_RANGE, held));
         }
     };
-    Ok(answer.body(bytes(reader, range, maps)))
+    if let Some(body) = mapped(&*reader, &range, maps) {
+        return Ok(answer.body(ResponseBody::Mapped(body)));
+    }
+    let remaining = range.end - range.start;
+    let bytes = registry.begin(repository, digest, reader, range).await?;
+    Ok(answer.body(ResponseBody::Stream { bytes, remaining }))
 }
 
-fn bytes(reader: Box<dyn BlobReader>, range: Range<u64>, maps: Option<&FileMaps>) -> ResponseBody {
-    let remaining = range.end - range.start;
-    if let Some(maps) = maps.filter(|_| remaining >= MAPPED_FROM)
-        && let Some(file) = reader.file()
-    {
-        match MappedBody::new(maps, file, range.clone()) {
-            Ok(body) => return ResponseBody::Mapped(body),
-            Err(error) => debug!(%error, "a blob cannot be mapped, and is read instead"),
+/// The same bytes from the file of the blob, if it has one and that is worth it.
+fn mapped(
+    reader: &dyn BlobReader,
+    range: &Range<u64>,
+    maps: Option<&FileMaps>,
+) -> Option<MappedBody> {
+    let maps = maps.filter(|_| range.end - range.start >= MAPPED_FROM)?;
+    match MappedBody::new(maps, reader.file()?, range.clone()) {
+        Ok(body) => Some(body),
+        Err(error) => {
+            debug!(%error, "a blob cannot be mapped, and is read instead");
+            None
         }
     }
-    let bytes = reader.read(range);
-    ResponseBody::Stream { bytes, remaining }
 }
 
 /// Sends the client to where the blob is, with the same headers: a `Range` counts there.

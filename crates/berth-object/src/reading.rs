@@ -9,7 +9,8 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use object_store::path::Path;
 use object_store::{
-    Error as StoreError, GetOptions, GetRange, ObjectMeta, ObjectStore, Result as StoreResult,
+    Error as StoreError, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore,
+    Result as StoreResult,
 };
 use tokio::time::Instant;
 use tracing::debug;
@@ -26,8 +27,23 @@ pub(crate) struct ObjectReader {
     found: ObjectMeta,
 }
 
+<<<<<<< HEAD
 /// Which version of which object this is. The name and the time tell apart equal bytes of different uploads,
 /// whose tags may be equal.
+=======
+/// An object that was not looked for.
+pub(crate) struct KnownReader {
+    shared: Arc<Shared>,
+    object: Path,
+    size: u64,
+}
+
+/// Bytes that nobody has looked at yet: none that were read, so nothing is removed for them.
+struct Unseen;
+
+/// Which version of an object this is. The time tells apart equal bytes of different uploads, whose tags
+/// may be equal.
+>>>>>>> scale
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
     object: Path,
@@ -59,6 +75,16 @@ pub(crate) async fn open(
     Ok(found.map(|found| ObjectReader { shared, found }))
 }
 
+/// An object of which the size is known, and nothing else: it is asked for when it is read.
+pub(crate) fn known(shared: &Arc<Shared>, object: Path, size: u64) -> KnownReader {
+    let shared = Arc::clone(shared);
+    KnownReader {
+        shared,
+        object,
+        size,
+    }
+}
+
 /// The bytes of an object that must be there.
 pub(crate) async fn object(
     shared: &Arc<Shared>,
@@ -79,13 +105,71 @@ impl BlobReader for ObjectReader {
     }
 
     fn read(self: Box<Self>, range: Range<u64>) -> ByteStream {
-        if range.end > self.found.size {
+        let ObjectMeta {
+            location,
+            size,
+            e_tag,
+            ..
+        } = self.found;
+        Reading::of(self.shared, location, size, e_tag, range)
+    }
+
+    fn file(&self) -> Option<Arc<File>> {
+        None
+    }
+}
+
+impl BlobReader for KnownReader {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn identity(&self) -> BlobIdentity {
+        BlobIdentity::new(Unseen)
+    }
+
+    fn read(self: Box<Self>, range: Range<u64>) -> ByteStream {
+        Reading::of(self.shared, self.object, self.size, None, range)
+    }
+
+    fn file(&self) -> Option<Arc<File>> {
+        None
+    }
+}
+
+/// A range of an object that is being read. Nothing is asked for ahead: what the connection holds
+/// is all that waits in memory.
+struct Reading {
+    shared: Arc<Shared>,
+    object: Path,
+    size: u64,
+    /// That of the object that was opened, or that the first answer was of.
+    e_tag: Option<String>,
+    /// What is still to come from the bucket.
+    rest: Range<u64>,
+    answer: Option<BoxStream<'static, StoreResult<Bytes>>>,
+    /// What came and was not handed on yet.
+    piece: Bytes,
+    /// How often in a row the connection broke and nothing came.
+    failures: u32,
+}
+
+impl Reading {
+    fn of(
+        shared: Arc<Shared>,
+        object: Path,
+        size: u64,
+        e_tag: Option<String>,
+        range: Range<u64>,
+    ) -> ByteStream {
+        if range.end > size {
             return stream::iter([Err(BlobError::Truncated)]).boxed();
         }
-        let reading = Reading {
-            shared: self.shared,
-            object: self.found.location,
-            e_tag: self.found.e_tag,
+        let reading = Self {
+            shared,
+            object,
+            size,
+            e_tag,
             rest: range,
             answer: None,
             piece: Bytes::new(),
@@ -103,6 +187,7 @@ impl BlobReader for ObjectReader {
         .boxed()
     }
 
+<<<<<<< HEAD
     fn file(&self) -> Option<Arc<File>> {
         None
     }
@@ -125,6 +210,8 @@ struct Reading {
 }
 
 impl Reading {
+=======
+>>>>>>> scale
     async fn next(&mut self) -> Result<Option<Bytes>, BlobError> {
         while self.piece.is_empty() {
             if self.rest.is_empty() {
@@ -143,9 +230,15 @@ impl Reading {
     async fn take_in(&mut self) -> Result<(), Broken> {
         let answer = match &mut self.answer {
             Some(answer) => answer,
-            None => self
-                .answer
-                .insert(ask(&*self.shared.bucket, &self.object, &self.e_tag, &self.rest).await?),
+            None => {
+                let asked = ask(&*self.shared.bucket, &self.object, &self.e_tag, &self.rest);
+                let found = asked.await?;
+                if found.meta.size != self.size {
+                    return Err(Broken::OtherSize);
+                }
+                self.e_tag.clone_from(&found.meta.e_tag);
+                self.answer.insert(found.into_stream())
+            }
         };
         let piece = match answer.next().await {
             Some(piece) => piece?,
@@ -178,6 +271,7 @@ impl Reading {
             Broken::Early if is_last => {
                 return Err(refused("the bucket sends fewer bytes than were asked for"));
             }
+            Broken::OtherSize => return Err(BlobError::Truncated),
             Broken::TooLong => {
                 return Err(refused("the bucket sends more bytes than were asked for"));
             }
@@ -198,6 +292,7 @@ enum Broken {
     Failed(StoreError),
     Early,
     TooLong,
+    OtherSize,
 }
 
 impl From<StoreError> for Broken {
@@ -220,11 +315,11 @@ async fn ask(
     object: &Path,
     e_tag: &Option<String>,
     range: &Range<u64>,
-) -> Result<BoxStream<'static, StoreResult<Bytes>>, StoreError> {
+) -> Result<GetResult, StoreError> {
     let options = GetOptions {
         if_match: e_tag.clone(),
         range: Some(GetRange::Bounded(range.clone())),
         ..GetOptions::default()
     };
-    Ok(bucket.get_opts(object, options).await?.into_stream())
+    bucket.get_opts(object, options).await
 }

@@ -48,6 +48,25 @@ async fn a_read_goes_on_where_its_connection_broke() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_of_known_size_is_one_request_and_goes_on_as_any_other() {
+    let (_server, proxy, blobs) = start().await;
+    let whole = large(4);
+    let (length, (_, name)) = (whole.len() as u64, push(&blobs, &whole).await.unwrap());
+    proxy.seen();
+    for faults in 0..3 {
+        let fault = Fault::CutAnswer(1_000_000);
+        proxy.fail("GET", name.digest.hex(), fault, faults);
+        let blob = blobs.open_known(&name, length).await.unwrap().unwrap();
+        let read: Vec<Bytes> = blob.read(0..length).try_collect().await.unwrap();
+        assert!(read.concat() == whole);
+        assert_eq!(proxy.calm(), 0);
+        let seen = proxy.seen();
+        assert!(seen.iter().all(|line| line.starts_with("GET")), "{seen:?}");
+        assert_eq!(seen.len(), 1 + faults, "{seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_that_cannot_go_on_tells_so_after_right_bytes() {
     let (_server, proxy, blobs) = start().await;
     let whole = large(2);

@@ -1,7 +1,9 @@
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_blob::{BlobReader, BlobStore};
+use berth_blob::{BlobError, BlobReader, BlobStore, ByteStream, begun};
+use berth_metadata::Blob;
 use berth_spec::{Digest, RepositoryName};
 
 use crate::{Registry, RegistryError};
@@ -53,8 +55,7 @@ impl Registry {
         let blob = self.known_blob(repository, digest).await?;
         let redirects = self.settings.redirects;
         let Some(redirects) = redirects.filter(|redirects| blob.size >= redirects.from) else {
-            let (_, reader) = self.open_known_in(&*self.pulled, repository, blob).await?;
-            return Ok(PulledBlob::Here(reader));
+            return Ok(PulledBlob::Here(self.open_to_read(repository, blob).await?));
         };
         // A client that is sent to where there is nothing does not hear that it should push the blob again.
         let (blob, reader) = self.open_known_in(&*self.blobs, repository, blob).await?;
@@ -66,5 +67,43 @@ impl Registry {
             Some(url) => PulledBlob::Elsewhere { url },
             None => PulledBlob::Here(reader),
         })
+    }
+
+    /// Opens a blob that is about to be read, without asking whether its bytes are there: [`Registry::begin`] finds out.
+    async fn open_to_read(
+        &self,
+        repository: &RepositoryName,
+        blob: Blob,
+    ) -> Result<Box<dyn BlobReader>, RegistryError> {
+        match self.pulled.open_known(&blob.name(), blob.size).await? {
+            Some(reader) if reader.size() == blob.size => Ok(reader),
+            _ => {
+                let opened = self.open_known_in(&*self.pulled, repository, blob);
+                Ok(opened.await?.1)
+            }
+        }
+    }
+
+    /// The bytes of a part of a blob that [`Registry::pull_blob`] has opened. The first of them are there when this answers, so whoever asks for a
+    /// blob whose bytes are not there hears so, as from [`Registry::open_blob`].
+    ///
+    /// # Errors
+    /// As [`Registry::open_blob`], and when the bytes cannot be read.
+    pub async fn begin(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        reader: Box<dyn BlobReader>,
+        range: Range<u64>,
+    ) -> Result<ByteStream, RegistryError> {
+        match begun(reader.read(range.clone())).await {
+            Ok(bytes) => return Ok(bytes),
+            // It is damaged, or was removed or pushed again since its metadata were read.
+            Err(BlobError::Gone | BlobError::Truncated) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let blob = self.known_blob(repository, digest).await?;
+        let (_, reader) = self.open_known_in(&*self.blobs, repository, blob).await?;
+        Ok(begun(reader.read(range)).await?)
     }
 }

@@ -15,8 +15,8 @@ CREATE TEMP TABLE needs AS
             'UTF8')), 'hex') AS digest
     FROM generate_series(0, :manifests - 1) AS manifest, generate_series(0, 5) AS position;
 
-INSERT INTO blobs (digest, size, state, stored_at)
-    SELECT DISTINCT digest, 30000000, 'live', 1700000000000 FROM needs;
+INSERT INTO blobs (digest, size, state, generation, stored_at)
+    SELECT DISTINCT digest, 30000000, 'live', md5(digest), 1700000000000 FROM needs;
 ANALYZE blobs, needs;
 
 INSERT INTO repository_blobs (repository_id, blob_id, linked_at)
