@@ -48,12 +48,14 @@ impl Backup {
         let snapshot = open_metadata(partial.clone()).await?;
         let copier = Copier {
             metadata: &snapshot,
+            present: metadata,
             from: blobs,
             to: &copies,
             rehash: self.rehash,
             watcher,
         };
         let copied = copier.copy_all().await?;
+        snapshot.drop_generations().await?;
         close(snapshot).await?;
         folder.complete(partial).await?;
         Ok(BackupReport {

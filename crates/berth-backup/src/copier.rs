@@ -1,6 +1,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use berth_blob::{BlobError, BlobReader, BlobStore};
+use berth_blob::{BlobError, BlobReader, BlobStore, Staged};
 use berth_metadata::{Blob, InspectionStore};
 use berth_progress::{Progress, Unit};
 use berth_spec::{Digest, Hasher, SessionId};
@@ -22,7 +22,10 @@ const USERS_NAMED: u32 = 20;
 /// Copies all blobs that metadata records from one store to another.
 pub(crate) struct Copier<'a> {
     pub(crate) metadata: &'a dyn InspectionStore,
+    /// Which bytes of a blob are meant by now.
+    pub(crate) present: &'a dyn InspectionStore,
     pub(crate) from: &'a dyn BlobStore,
+    /// Has at most one blob of each digest.
     pub(crate) to: &'a dyn BlobStore,
     /// Whether blobs that are there already are read to see if they are right.
     pub(crate) rehash: bool,
@@ -48,7 +51,7 @@ struct Copying<'a> {
 impl Copier<'_> {
     pub(crate) async fn copy_all(&self) -> Result<Copied, BackupError> {
         // Nobody else writes there: what is staged is of a copy that was interrupted.
-        for session in self.to.staged().await? {
+        for Staged { session, .. } in self.to.staged().await? {
             self.to.discard(session).await?;
         }
         let bytes = self.metadata.totals().await?.blob_bytes;
@@ -98,7 +101,8 @@ impl Copying<'_> {
         let mut damage = self.transfer(&blob).await?;
         if damage.is_some() {
             // A push may have mended it meanwhile.
-            damage = self.transfer(&blob).await?;
+            let present = self.copier.present.recorded_blob(&blob.digest).await?;
+            damage = self.transfer(&present.unwrap_or(blob.clone())).await?;
         }
         let Some(damage) = damage else {
             let mut copied = self.copied();
@@ -123,17 +127,18 @@ impl Copying<'_> {
 
     async fn is_there(&self, blob: &Blob) -> Result<bool, BackupError> {
         let to = self.copier.to;
-        let found = to.open(&blob.digest).await?;
+        let copied = Blob::new(blob.digest.clone(), blob.size);
+        let found = to.open(&copied.name()).await?;
         let is_there = found.is_some_and(|found| found.size() == blob.size);
         if !is_there || !self.copier.rehash {
             return Ok(is_there);
         }
-        Ok(examine_blob(to, blob).await?.is_none())
+        Ok(examine_blob(to, &copied).await?.is_none())
     }
 
     /// Copies a blob, in the place of whatever is there. If it is damaged, nothing is copied.
     async fn transfer(&self, blob: &Blob) -> Result<Option<BlobDamage>, BackupError> {
-        let reader = match self.copier.from.open(&blob.digest).await {
+        let reader = match self.copier.from.open(&blob.name()).await {
             Ok(Some(reader)) => reader,
             Ok(None) => return Ok(Some(BlobDamage::Missing)),
             Err(error) => return unreadable(error),

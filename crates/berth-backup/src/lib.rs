@@ -19,7 +19,7 @@
 //! let blobs = FilesystemBlobs::open(&data)?;
 //! let metadata = SqliteMetadata::open(&data.join("metadata.sqlite3"))?;
 //! # let (alpine, session) = ("library/alpine".parse()?, SessionId::random());
-//! # let blob = Blob { digest: Digest::sha256(b"layer"), size: 5 };
+//! # let blob = Blob::new(Digest::sha256(b"layer"), 5);
 //! # let mut writer = blobs.stage(session, 0).await?;
 //! # writer.write(vec!["layer".into()]).await?;
 //! # writer.sync().await?;

@@ -40,6 +40,7 @@ pub async fn restore(
     let copies = open_blobs(folder.path()).await?;
     let copier = Copier {
         metadata: &metadata,
+        present: &metadata,
         from: &FilesystemBlobs::for_reading(source),
         to: &copies,
         rehash: true,

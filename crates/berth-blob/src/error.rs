@@ -18,6 +18,11 @@ pub enum BlobError {
         /// How many there are.
         found: u64,
     },
+    /// Another process goes on with an upload session, and this one must not.
+    #[error(
+        "another writer has taken over upload session {0}; ask for its status, and go on from there"
+    )]
+    Superseded(SessionId),
     /// A blob ended before its size.
     #[error("a blob is shorter than when it was opened")]
     Truncated,

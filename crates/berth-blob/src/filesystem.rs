@@ -14,11 +14,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use berth_spec::{Digest, SessionId};
+use berth_spec::{BlobName, Digest, SessionId};
 use futures_util::{StreamExt, stream};
 
 use crate::{
-    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter,
+    BlobError, BlobIdentity, BlobList, BlobReader, BlobStore, ByteStream, Listed, Staged,
+    StagedWriter,
 };
 use blocking::blocking;
 use layout::Layout;
@@ -30,7 +31,8 @@ use staging::FileWriter;
 ///
 /// A blob is published by linking the synced staging file to its name and syncing the folder, so
 /// it is never seen in part, and a published file is never written again. All work happens on
-/// tokio's blocking threads. One process at a time may use a folder; the caller sees to that.
+/// tokio's blocking threads. One process at a time may use a folder; the caller sees to that. So there are
+/// no generations: a name with one is nowhere.
 #[derive(Debug)]
 pub struct FilesystemBlobs {
     layout: Arc<Layout>,
@@ -64,10 +66,12 @@ impl FilesystemBlobs {
 
 #[async_trait]
 impl BlobStore for FilesystemBlobs {
-    async fn stage(
+    /// No other process has the folder: a fence would keep nobody out.
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        _fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
         let layout = Arc::clone(&self.layout);
         let writer = blocking(move || FileWriter::open(layout, session, offset)).await?;
@@ -86,10 +90,13 @@ impl BlobStore for FilesystemBlobs {
         session: SessionId,
         length: u64,
         digest: &Digest,
-    ) -> Result<(), BlobError> {
+    ) -> Result<BlobName, BlobError> {
         let digest = digest.clone();
-        self.blocking(move |layout| publish::publish(layout, session, length, &digest))
-            .await
+        self.blocking(move |layout| {
+            publish::publish(layout, session, length, &digest)?;
+            Ok(BlobName::plain(digest))
+        })
+        .await
     }
 
     async fn discard(&self, session: SessionId) -> Result<(), BlobError> {
@@ -100,39 +107,61 @@ impl BlobStore for FilesystemBlobs {
         .await
     }
 
-    async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
-        self.blocking(Layout::sessions).await
+    async fn staged(&self) -> Result<Vec<Staged>, BlobError> {
+        let sessions = self.blocking(Layout::sessions).await?.into_iter();
+        let staged = sessions.map(|session| Staged {
+            session,
+            touched_at: None,
+        });
+        Ok(staged.collect())
     }
 
-    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
-        let digest = digest.clone();
+    async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+        let Some(digest) = plain(name).cloned() else {
+            return Ok(None);
+        };
         self.blocking(move |layout| open_blob(&layout.blob(&digest)))
             .await
     }
 
-    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
-        let digests = digests.to_vec();
+    async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError> {
+        let digests: Vec<Digest> = names.iter().filter_map(plain).cloned().collect();
         self.blocking(move |layout| Ok(delete::delete(layout, &digests)?))
             .await
     }
 
-    fn list(&self) -> DigestStream {
+    fn list(&self) -> BlobList {
         let layout = Arc::clone(&self.layout);
         let folders = stream::iter(layout.folders());
-        let digests = folders.then(move |(algorithm, folder)| {
+        let batches = folders.then(move |(algorithm, folder)| {
             let layout = Arc::clone(&layout);
-            blocking(move || Ok(layout.digests_in(algorithm, &folder)?))
+            blocking(move || {
+                let digests = layout.digests_in(algorithm, &folder)?;
+                Ok(digests.into_iter().map(listed).collect())
+            })
         });
-        digests.boxed()
+        batches.boxed()
     }
 
-    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
-        let Some(file) = read.known_by::<Arc<File>>().cloned() else {
+    async fn quarantine(&self, name: &BlobName, read: &BlobIdentity) -> Result<bool, BlobError> {
+        let file = read.known_by::<Arc<File>>().cloned();
+        let (Some(digest), Some(file)) = (plain(name).cloned(), file) else {
             return Ok(false);
         };
-        let digest = digest.clone();
         self.blocking(move |layout| quarantine::quarantine(layout, &digest, &file))
             .await
+    }
+}
+
+/// The digest of a name that can be here.
+fn plain(name: &BlobName) -> Option<&Digest> {
+    name.generation.is_none().then_some(&name.digest)
+}
+
+fn listed(digest: Digest) -> Listed {
+    Listed {
+        name: BlobName::plain(digest),
+        written_at: None,
     }
 }
 

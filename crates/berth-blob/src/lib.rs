@@ -19,10 +19,10 @@
 //! writer.write(vec!["hello, ".into(), "world".into()]).await?;
 //! writer.sync().await?;
 //! let digest = Digest::sha256(b"hello, world");
-//! blobs.publish(session, 12, &digest).await?;
+//! let name = blobs.publish(session, 12, &digest).await?;
 //! blobs.discard(session).await?;
 //!
-//! let blob = blobs.open(&digest).await?.ok_or("just published")?;
+//! let blob = blobs.open(&name).await?.ok_or("just published")?;
 //! let pieces: Vec<_> = blob.read(7..12).try_collect().await?;
 //! assert_eq!(pieces.concat(), b"world");
 //! # Ok(())
@@ -44,4 +44,4 @@ pub use filesystem::FilesystemBlobs;
 pub use guards::{BlobGuards, KeepingAll, Publishing, Removing};
 pub use identity::BlobIdentity;
 pub use memory::MemoryBlobs;
-pub use store::{BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter};
+pub use store::{BlobList, BlobReader, BlobStore, ByteStream, Listed, Staged, StagedWriter};

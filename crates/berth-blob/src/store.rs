@@ -1,9 +1,10 @@
 use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use berth_spec::{Digest, SessionId};
+use berth_spec::{BlobName, Digest, SessionId};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
@@ -15,6 +16,12 @@ use crate::{BlobError, BlobIdentity};
 /// under their digest: at once and whole, so that nobody ever sees half a blob. The store does not
 /// check digests; who publishes has hashed the bytes while they arrived.
 ///
+/// A store of one process has at most one blob of each digest, under a name without a generation. A store that
+/// several processes use gives each publication a name of its own, with a new
+/// [`Generation`](berth_spec::Generation), and never writes under a name twice: whoever removes a name can do so
+/// whenever it likes, and removes nothing that was published later. Which of the names is the blob, its
+/// metadata tell. Such a store also reads what has a name without a generation.
+///
 /// Methods may be called from async code: none blocks the calling thread.
 #[async_trait]
 pub trait BlobStore: Send + Sync + 'static {
@@ -22,13 +29,37 @@ pub trait BlobStore: Send + Sync + 'static {
     /// What it holds beyond `offset` is cut off: bytes that were never acknowledged. At most one
     /// writer may be open for one session; the caller sees to that.
     ///
+    /// Where several processes use the store, a caller may be paused, and not know that another has taken its
+    /// place. So each that takes a session brings a larger `fence` than all before it: what a larger one has
+    /// written, a smaller one neither cuts nor writes over, at whatever time, and of two that work at the same time,
+    /// one gets an error. A write that was under way when its caller lost the session may, at worst, spoil what comes
+    /// after it: then that can be neither read nor published, and never passes for other bytes. A store of one
+    /// process may pass over this.
+    ///
     /// # Errors
-    /// [`BlobError::StagedBytesMissing`] if it holds fewer than `offset` bytes.
+    /// [`BlobError::StagedBytesMissing`] if it holds fewer than `offset` bytes, and [`BlobError::Superseded`] if
+    /// it was written with a larger fence.
+    async fn stage_fenced(
+        &self,
+        session: SessionId,
+        offset: u64,
+        fence: u64,
+    ) -> Result<Box<dyn StagedWriter>, BlobError>;
+
+    /// [`BlobStore::stage_fenced`] for a caller that nobody takes the place of.
     async fn stage(
         &self,
         session: SessionId,
         offset: u64,
-    ) -> Result<Box<dyn StagedWriter>, BlobError>;
+    ) -> Result<Box<dyn StagedWriter>, BlobError> {
+        self.stage_fenced(session, offset, 0).await
+    }
+
+    /// Lets go of what this process has in memory for a session that it works on no more. What is
+    /// stored is not touched.
+    fn abandon(&self, session: SessionId) {
+        let _ = session;
+    }
 
     /// The first `length` bytes of a staging area, in order, in pieces of bounded size, each read
     /// only when it is asked for.
@@ -37,52 +68,88 @@ pub trait BlobStore: Send + Sync + 'static {
     /// [`BlobError::StagedBytesMissing`] if it holds fewer than `length` bytes.
     async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError>;
 
-    /// Makes the first `length` bytes of a staging area the blob `digest`. When this answers `Ok`,
-    /// the blob is durable. The staging area stays, so that this can be done again after a crash;
-    /// but nothing may be appended to it any more. If the blob is there already, these bytes take its
-    /// place: they were hashed just now, and nobody knows what has become of the older ones. Whoever
+    /// Makes the first `length` bytes of a staging area a blob of `digest`, and answers its name. When this
+    /// answers `Ok`, the blob is durable. The staging area stays, so that this can be done again after a crash;
+    /// but nothing may be appended to it any more. If a blob is there already under this name, these
+    /// bytes take its place: they were hashed just now, and nobody knows what has become of the older ones. Whoever
     /// reads those goes on, as with [`BlobStore::open`]. A staging area that is missing counts as empty if `length` is 0.
     ///
     /// # Errors
-    /// [`BlobError::StagedBytesMissing`] if it does not hold exactly `length` bytes.
+    /// [`BlobError::StagedBytesMissing`] if it does not hold exactly `length` bytes, and [`BlobError::Superseded`] if
+    /// another process has written to it since this one did.
     async fn publish(
         &self,
         session: SessionId,
         length: u64,
         digest: &Digest,
-    ) -> Result<(), BlobError>;
+    ) -> Result<BlobName, BlobError>;
 
     /// Removes a staging area. One that is missing is no error.
     async fn discard(&self, session: SessionId) -> Result<(), BlobError>;
 
-    /// The sessions that have a staging area, in no order.
-    async fn staged(&self) -> Result<Vec<SessionId>, BlobError>;
+    /// The staging areas there are, in no order.
+    async fn staged(&self) -> Result<Vec<Staged>, BlobError>;
 
     /// Opens a blob for reading; `None` if there is no such blob. Once open, it can be read to its
     /// end even if it is deleted or replaced meanwhile; or, where a store cannot keep what is open, its
     /// bytes end with [`BlobError::Gone`]. Bytes of another blob never follow.
-    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError>;
+    async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError>;
 
-    /// Removes blobs, and answers how many there were. [`BlobGuards`](crate::BlobGuards) tell when that
-    /// is safe. A power cut may bring some back, but never one that is published again after that.
+    /// Removes blobs, and answers how many there were. Of a name with a generation, the metadata must
+    /// have made sure that nobody means it any more; [`BlobGuards`](crate::BlobGuards) tell when it is safe for one
+    /// without. A power cut may bring some back, but never one that is published again after that.
     ///
     /// # Errors
     /// If some could not be removed; the others are.
-    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError>;
+    async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError>;
 
     /// All blobs there are, in no order, in batches that are each read only when asked for. One that
     /// comes or goes meanwhile may be among them or not.
-    fn list(&self) -> DigestStream;
+    fn list(&self) -> BlobList;
 
     /// Moves the bytes of a blob aside, durably, to where nobody reads them as that blob: they are not
-    /// what their digest says. They replace nothing that was moved there before. There is no such
-    /// blob then, until it is published again. `false`, and nothing happens, if the blob's bytes are
-    /// not those that were `read`: they may have been replaced since then, by good ones.
-    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError>;
+    /// what their digest says. They replace nothing that was moved there before. There is nothing under this
+    /// name then, until it is published again, if that can ever be. `false`, and nothing happens, if the blob's
+    /// bytes are not those that were `read`: they may have been replaced since then, by good ones.
+    async fn quarantine(&self, name: &BlobName, read: &BlobIdentity) -> Result<bool, BlobError>;
+
+    /// A URL from which whoever has it can `GET` the blob, ranges too, for so long; `None` if the store has
+    /// no such URLs. Whether the blob is there is not asked.
+    ///
+    /// # Errors
+    /// If a URL cannot be made now.
+    async fn redirect(
+        &self,
+        name: &BlobName,
+        lifetime: Duration,
+    ) -> Result<Option<String>, BlobError> {
+        let _ = (name, lifetime);
+        Ok(None)
+    }
 }
 
-/// Names of blobs, in batches.
-pub type DigestStream = BoxStream<'static, Result<Vec<Digest>, BlobError>>;
+/// A blob of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: BlobName,
+    /// When it was published, by the clock of the store; `None` where that does not matter, since one process
+    /// knows of all that it is publishing.
+    pub written_at: Option<SystemTime>,
+}
+
+/// The staging area of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Staged {
+    /// The session.
+    pub session: SessionId,
+    /// When it was begun or synced last, by the clock of the store; `None` where that does not matter,
+    /// since one process knows of all that it is working on.
+    pub touched_at: Option<SystemTime>,
+}
+
+/// Blobs in batches.
+pub type BlobList = BoxStream<'static, Result<Vec<Listed>, BlobError>>;
 
 /// Bytes in pieces of bounded size, each produced only when it is asked for.
 pub type ByteStream = BoxStream<'static, Result<Bytes, BlobError>>;

@@ -13,3 +13,14 @@ async fn filesystem() {
 async fn memory() {
     contract::blob_store(&MemoryBlobs::default()).await;
 }
+
+#[tokio::test]
+async fn memory_with_generations() {
+    contract::blob_store(&MemoryBlobs::with_generations()).await;
+}
+
+#[tokio::test]
+async fn memory_with_fences() {
+    let blobs = MemoryBlobs::default();
+    contract::fenced_staging(&blobs, &blobs).await;
+}

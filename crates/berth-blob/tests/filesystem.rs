@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use berth_blob::{BlobError, BlobReader, BlobStore, FilesystemBlobs, MemoryBlobs};
-use berth_spec::{Digest, SessionId};
+use berth_spec::{BlobName, Digest, SessionId};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use proptest::prelude::*;
@@ -25,6 +25,15 @@ async fn publish(store: &dyn BlobStore, content: &'static [u8]) -> (SessionId, D
         .await
         .unwrap();
     (session, digest)
+}
+
+fn plain(digest: &Digest) -> BlobName {
+    BlobName::from(digest)
+}
+
+async fn staged(store: &dyn BlobStore) -> Vec<SessionId> {
+    let staged = store.staged().await.unwrap().into_iter();
+    staged.map(|staged| staged.session).collect()
 }
 
 fn path_of(root: &Path, digest: &Digest) -> std::path::PathBuf {
@@ -51,8 +60,11 @@ async fn files_are_where_the_documentation_says_and_survive_reopening() {
     );
     drop(store);
     let store = FilesystemBlobs::open(folder.path()).unwrap();
-    assert_eq!(store.staged().await.unwrap(), [session]);
-    assert_eq!(store.open(&digest).await.unwrap().unwrap().size(), 7);
+    assert_eq!(staged(&store).await, [session]);
+    assert_eq!(
+        store.open(&plain(&digest)).await.unwrap().unwrap().size(),
+        7
+    );
 }
 
 #[tokio::test]
@@ -65,7 +77,7 @@ async fn what_a_crash_left_half_copied_is_removed() {
     fs::write(&leftover, b"half").unwrap();
     let store = FilesystemBlobs::open(folder.path()).unwrap();
     assert!(!leftover.exists());
-    assert_eq!(store.staged().await.unwrap(), []);
+    assert_eq!(staged(&store).await, []);
 }
 
 #[tokio::test]
@@ -74,7 +86,7 @@ async fn files_that_are_no_sessions_are_left_alone() {
     let store = FilesystemBlobs::open(folder.path()).unwrap();
     let note = folder.path().join("uploads/README");
     fs::write(&note, b"note").unwrap();
-    assert_eq!(store.staged().await.unwrap(), []);
+    assert_eq!(staged(&store).await, []);
     drop(store);
     drop(FilesystemBlobs::open(folder.path()).unwrap());
     assert!(note.exists());
@@ -85,7 +97,7 @@ async fn a_blob_that_was_cut_short_while_open_is_an_error_not_an_end() {
     let folder = tempfile::tempdir().unwrap();
     let store = FilesystemBlobs::open(folder.path()).unwrap();
     let (_, digest) = publish(&store, b"content").await;
-    let blob = store.open(&digest).await.unwrap().unwrap();
+    let blob = store.open(&plain(&digest)).await.unwrap().unwrap();
     let path = path_of(folder.path(), &digest);
     allow_writing(&path);
     let file = fs::OpenOptions::new().write(true).open(path).unwrap();
@@ -106,8 +118,13 @@ async fn what_is_quarantined_keeps_its_bytes_and_replaces_nothing() {
         let path = path_of(folder.path(), &digest);
         allow_writing(&path);
         fs::write(path, damaged).unwrap();
-        let blob = store.open(&digest).await.unwrap().unwrap();
-        assert!(store.quarantine(&digest, &blob.identity()).await.unwrap());
+        let blob = store.open(&plain(&digest)).await.unwrap().unwrap();
+        assert!(
+            store
+                .quarantine(&plain(&digest), &blob.identity())
+                .await
+                .unwrap()
+        );
         assert!(!path_of(folder.path(), &digest).exists());
         digests.push(digest);
     }
@@ -138,15 +155,20 @@ fn what_is_published_while_another_file_is_quarantined_stays() {
         for _ in 0..300 {
             allow_writing(&path);
             fs::write(&path, b"cut").unwrap();
-            let damaged = store.open(&digest).await.unwrap().unwrap().identity();
+            let damaged = store
+                .open(&plain(&digest))
+                .await
+                .unwrap()
+                .unwrap()
+                .identity();
             let quarantining = {
                 let (store, digest) = (Arc::clone(&store), digest.clone());
-                tokio::spawn(async move { store.quarantine(&digest, &damaged).await })
+                tokio::spawn(async move { store.quarantine(&plain(&digest), &damaged).await })
             };
             store.publish(good, 7, &digest).await.unwrap();
             quarantining.await.unwrap().unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"content");
-            store.delete(std::slice::from_ref(&digest)).await.unwrap();
+            store.delete(&[plain(&digest)]).await.unwrap();
         }
     });
 }
@@ -156,10 +178,13 @@ async fn reading_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = FilesystemBlobs::for_reading(folder.path());
     let digest = Digest::sha256(b"content");
-    assert!(store.open(&digest).await.unwrap().is_none());
+    assert!(store.open(&plain(&digest)).await.unwrap().is_none());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     publish(&FilesystemBlobs::open(folder.path()).unwrap(), b"content").await;
-    assert_eq!(store.open(&digest).await.unwrap().unwrap().size(), 7);
+    assert_eq!(
+        store.open(&plain(&digest)).await.unwrap().unwrap().size(),
+        7
+    );
 }
 
 #[tokio::test]
@@ -176,7 +201,7 @@ async fn reading_reads_one_piece_ahead_and_no_more() {
     let content: &'static [u8] = vec![7; 10 * 256 * 1024].leak();
     let (_, digest) = publish(&store, content).await;
     let mut stream = store
-        .open(&digest)
+        .open(&plain(&digest))
         .await
         .unwrap()
         .unwrap()
@@ -250,21 +275,20 @@ async fn take(store: &dyn BlobStore, sessions: &[SessionId], step: &Step) -> Str
             session,
             length,
             digest,
-        } => {
-            store
-                .publish(sessions[*session], *length, &digest_of(*digest))
-                .await
-        }
+        } => store
+            .publish(sessions[*session], *length, &digest_of(*digest))
+            .await
+            .map(drop),
         Step::Discard { session } => store.discard(sessions[*session]).await,
         Step::Delete { digest } => {
-            return format!("{:?}", store.delete(&[digest_of(*digest)]).await);
+            return format!("{:?}", store.delete(&[plain(&digest_of(*digest))]).await);
         }
         Step::Quarantine { digest } => {
             let digest = digest_of(*digest);
-            let Some(blob) = store.open(&digest).await.unwrap() else {
+            let Some(blob) = store.open(&plain(&digest)).await.unwrap() else {
                 return String::new();
             };
-            let moved = store.quarantine(&digest, &blob.identity()).await;
+            let moved = store.quarantine(&plain(&digest), &blob.identity()).await;
             return format!("{moved:?}");
         }
         Step::Reopen => Ok(()),
@@ -287,7 +311,8 @@ async fn append(
 async fn view(store: &dyn BlobStore, sessions: &[SessionId]) -> Vec<Option<Vec<u8>>> {
     let mut seen = Vec::new();
     for digest in 0..3 {
-        let blob: Option<Box<dyn BlobReader>> = store.open(&digest_of(digest)).await.unwrap();
+        let blob: Option<Box<dyn BlobReader>> =
+            store.open(&plain(&digest_of(digest))).await.unwrap();
         seen.push(match blob {
             Some(blob) => {
                 let size = blob.size();
@@ -302,7 +327,7 @@ async fn view(store: &dyn BlobStore, sessions: &[SessionId]) -> Vec<Option<Vec<u
             None => None,
         });
     }
-    let mut staged = store.staged().await.unwrap();
+    let mut staged = staged(store).await;
     staged.sort();
     for session in sessions {
         seen.push(staged.contains(session).then(Vec::new));
@@ -352,7 +377,7 @@ async fn a_blob_that_was_replaced_is_read_to_its_end_whatever_its_session_does()
     let folder = tempfile::tempdir().unwrap();
     let store = FilesystemBlobs::open(folder.path()).unwrap();
     let (session, digest) = publish(&store, b"content").await;
-    let being_read = store.open(&digest).await.unwrap().unwrap();
+    let being_read = store.open(&plain(&digest)).await.unwrap().unwrap();
     // Now the file has no other name than that of its session.
     publish(&store, b"content").await;
     for offset in [7, 3, 0] {

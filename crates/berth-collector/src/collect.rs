@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime};
 use berth_blob::Removing;
 use berth_metadata::{Blob, Grace};
 use berth_progress::{Observer, Progress, Unit};
-use berth_spec::{Digest, DigestRange};
+use berth_spec::{BlobName, Digest, DigestRange};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{debug, warn};
 
@@ -143,15 +143,16 @@ impl Collector {
 
     /// Removes the bytes of blobs whose records are gone.
     async fn remove(&self, forgotten: &[Blob], report: &mut CollectionReport) {
-        let digests = digests(forgotten);
-        match self.blobs.delete(&digests).await {
+        // Just these: what was pushed since may have the same digest, but has another name, or waits for the guards.
+        let names: Vec<BlobName> = forgotten.iter().map(Blob::name).collect();
+        match self.blobs.delete(&names).await {
             Ok(_) => {
-                debug!(blobs = digests.len(), "deleted");
+                debug!(blobs = names.len(), "deleted");
                 report.deleted.add(forgotten);
             }
             Err(error) => {
                 warn!(%error, "cannot remove the files of some blobs; the next sweep will try again");
-                report.not_removed += digests.len() as u64;
+                report.not_removed += names.len() as u64;
             }
         }
     }

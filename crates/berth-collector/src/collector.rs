@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_blob::{BlobGuards, BlobStore};
 use berth_metadata::{CollectionStore, InspectionStore};
@@ -11,6 +12,9 @@ pub trait CollectorMetadata: CollectionStore + InspectionStore {}
 
 impl<T: CollectionStore + InspectionStore> CollectorMetadata for T {}
 
+/// How old bytes without a record must be, unless [`Collector::sweeping_after`] says otherwise.
+const SWEPT_AFTER: Duration = Duration::from_secs(60 * 60);
+
 /// Collects the garbage of a registry. Cheap to clone. More than one may run at a time: they do no
 /// harm to each other.
 #[derive(Clone)]
@@ -18,6 +22,7 @@ pub struct Collector {
     pub(crate) metadata: Arc<dyn CollectorMetadata>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) guards: BlobGuards,
+    pub(crate) swept_after: Duration,
 }
 
 impl Collector {
@@ -31,6 +36,19 @@ impl Collector {
             metadata,
             blobs,
             guards,
+            swept_after: SWEPT_AFTER,
+        }
+    }
+
+    /// The same collector, with another age from which on [`Collector::sweep`] removes bytes without a record: an hour,
+    /// if not said. It counts where the store tells when bytes were written, since other processes may publish
+    /// there too, and is mere courtesy to them: whose bytes are removed before they are recorded has to push
+    /// once more, and loses nothing else.
+    #[must_use]
+    pub fn sweeping_after(self, age: Duration) -> Self {
+        Self {
+            swept_after: age,
+            ..self
         }
     }
 }

@@ -19,8 +19,8 @@
 //! let blobs = Arc::new(MemoryBlobs::default());
 //! let session = SessionId::random();
 //! blobs.stage(session, 0).await?.write(vec!["layer".into()]).await?;
-//! let blob = Blob { digest: Digest::sha256(b"layer"), size: 5 };
-//! blobs.publish(session, 5, &blob.digest).await?;
+//! let blob = Blob::new(Digest::sha256(b"layer"), 5);
+//! let name = blobs.publish(session, 5, &blob.digest).await?;
 //! metadata.link_blob(&"library/alpine".parse()?, &blob, None).await?;
 //!
 //! let collector = Collector::new(metadata, blobs.clone(), BlobGuards::default());
@@ -32,7 +32,7 @@
 //! let in_two_days = now + 2 * day.0;
 //! let report = collector.collect(day, in_two_days, &Nobody).await?;
 //! assert_eq!(report.deleted.bytes, 5);
-//! assert!(blobs.open(&blob.digest).await?.is_none());
+//! assert!(blobs.open(&name).await?.is_none());
 //! # Ok(())
 //! # }
 //! ```

@@ -16,10 +16,13 @@ pub struct Amount {
 impl Amount {
     /// Adds these.
     pub fn add<'a>(&mut self, blobs: impl IntoIterator<Item = &'a Blob>) {
-        for blob in blobs {
-            self.blobs += 1;
-            self.bytes = self.bytes.saturating_add(blob.size);
-        }
+        blobs.into_iter().for_each(|blob| self.add_one(blob.size));
+    }
+
+    /// Adds one of this size.
+    pub(crate) fn add_one(&mut self, size: u64) {
+        self.blobs += 1;
+        self.bytes = self.bytes.saturating_add(size);
     }
 
     pub(crate) fn include(&mut self, others: Self) {

@@ -10,10 +10,11 @@ use berth_collector::{
     Amount, CollectionPlan, CollectionReport, Collector, CollectorMetadata, SweepReport,
 };
 use berth_metadata::{
-    Blob, Grace, MemoryMetadata, MetadataStore, NewManifest, PutManifest, SqliteMetadata,
+    Blob, Grace, MemoryMetadata, MetadataError, MetadataStore, NewManifest, PutManifest,
+    SqliteMetadata,
 };
 use berth_progress::Nobody;
-use berth_spec::{Digest, RepositoryName, SessionId, media_types};
+use berth_spec::{BlobName, Digest, RepositoryName, SessionId, media_types};
 use tempfile::TempDir;
 
 const GRACE: Grace = Grace(Duration::from_secs(3600));
@@ -28,14 +29,21 @@ struct World {
     _folder: Option<TempDir>,
 }
 
-fn worlds() -> [World; 2] {
+/// The last one has names that are used once.
+fn worlds() -> [World; 3] {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = SqliteMetadata::open(&folder.path().join("metadata.sqlite3")).unwrap();
     let files = FilesystemBlobs::open(folder.path()).unwrap();
     [
         World::over(MemoryMetadata::default(), MemoryBlobs::default(), None),
         World::over(sqlite, files, Some(folder)),
+        generations(),
     ]
+}
+
+fn generations() -> World {
+    let blobs = MemoryBlobs::with_generations();
+    World::over(MemoryMetadata::default(), blobs, None)
 }
 
 impl World {
@@ -47,7 +55,8 @@ impl World {
         let (metadata, blobs) = (Arc::new(metadata), Arc::new(blobs));
         let guards = BlobGuards::default();
         Self {
-            collector: Collector::new(metadata.clone(), blobs.clone(), guards.clone()),
+            collector: Collector::new(metadata.clone(), blobs.clone(), guards.clone())
+                .sweeping_after(Duration::ZERO),
             collected: metadata.clone(),
             metadata,
             blobs,
@@ -63,14 +72,14 @@ impl World {
         let mut writer = self.blobs.stage(session, 0).await.unwrap();
         writer.write(vec![content.to_owned().into()]).await.unwrap();
         writer.sync().await.unwrap();
-        let blob = Blob {
-            digest: Digest::sha256(content.as_bytes()),
-            size: content.len() as u64,
-        };
-        let publish = self.blobs.publish(session, blob.size, &blob.digest);
-        publish.await.unwrap();
+        let (digest, size) = (Digest::sha256(content.as_bytes()), content.len() as u64);
+        let name = self.blobs.publish(session, size, &digest).await.unwrap();
         self.blobs.discard(session).await.unwrap();
-        blob
+        Blob {
+            digest,
+            size,
+            generation: name.generation,
+        }
     }
 
     async fn push(&self, content: &str) -> Blob {
@@ -100,7 +109,7 @@ impl World {
 
     async fn has(&self, blob: &Blob) -> bool {
         let is_known = self.metadata.blob(&self.here, &blob.digest).await.unwrap();
-        let is_there = self.blobs.open(&blob.digest).await.unwrap().is_some();
+        let is_there = self.blobs.open(&blob.name()).await.unwrap().is_some();
         assert_eq!(is_known.is_some(), is_there, "record and bytes disagree");
         is_there
     }
@@ -235,14 +244,14 @@ async fn files_that_no_record_knows_are_swept() {
         let publishing = world.guards.publishing(&pushed.digest).await;
         let report = world.collector.sweep(false, &Nobody).await.unwrap();
         assert_eq!(report.unrecorded, amount([&orphan]));
-        assert!(world.blobs.open(&pushed.digest).await.unwrap().is_some());
+        assert!(world.blobs.open(&pushed.name()).await.unwrap().is_some());
         drop(publishing);
         let report = world.collector.sweep(false, &Nobody).await.unwrap();
         assert_eq!(report.unrecorded, amount([&pushed]));
         assert!(world.has(&known).await);
         let again = world.collector.sweep(false, &Nobody).await.unwrap();
         assert_eq!(again, SweepReport::default());
-        let gone = [known.digest.clone()];
+        let gone = [known.name()];
         assert_eq!(world.blobs.delete(&gone).await.unwrap(), 1);
         let report = world.collector.sweep(false, &Nobody).await.unwrap();
         assert_eq!(report.missing, amount([&known]));
@@ -261,4 +270,93 @@ async fn when_most_files_have_no_record_they_stay_until_somebody_is_sure() {
         let report = world.collector.sweep(true, &Nobody).await.unwrap();
         assert_eq!((report.left, report.unrecorded.blobs), (0, 101));
     }
+}
+
+/// What one process has decided to remove, another one pushes again before the bytes are removed.
+#[tokio::test]
+async fn a_removal_that_comes_late_takes_nothing_that_was_pushed_since() {
+    let world = generations();
+    let first = world.push("pushed again").await;
+    let digests = [first.digest.clone()];
+    let condemn = world.collected.condemn_blobs(&digests, hours(1));
+    assert_eq!(condemn.await.unwrap(), std::slice::from_ref(&first));
+    let forget = world.collected.forget_blobs(&digests, hours(1), hours(1));
+    let forgotten: Vec<BlobName> = forget.await.unwrap().iter().map(Blob::name).collect();
+    assert_eq!(forgotten, [first.name()]);
+    let orphan = world.publish("never recorded").await;
+    let forsaken = world.collected.forsake(&[orphan.name()]).await.unwrap();
+
+    let pushed = [
+        world.push("pushed again").await,
+        world.push("never recorded").await,
+    ];
+    let (put, _) = world.put("needs both", &[&pushed[0], &pushed[1]]).await;
+    assert_eq!(put, PutManifest::Stored);
+    for late in [forgotten, forsaken] {
+        assert_eq!(world.blobs.delete(&late).await.unwrap(), 1);
+    }
+    for blob in &pushed {
+        assert!(world.has(blob).await);
+    }
+    assert_eq!(world.collect(hours(9)).await, CollectionReport::default());
+}
+
+/// Who publishes does not hold the guards of another process.
+#[tokio::test]
+async fn what_is_swept_before_it_is_recorded_is_pushed_again() {
+    let world = generations();
+    let swept = world.publish("swept too early").await;
+    let report = world.collector.sweep(true, &Nobody).await.unwrap();
+    assert_eq!(report.unrecorded, amount([&swept]));
+    let link = world.metadata.link_blob(&world.here, &swept, None);
+    let refused = link.await.unwrap_err();
+    assert!(matches!(refused, MetadataError::Forsaken(_)), "{refused}");
+    let pushed = world.push("swept too early").await;
+    assert!(world.has(&pushed).await);
+    let report = world.collector.sweep(true, &Nobody).await.unwrap();
+    assert_eq!(report, SweepReport::default());
+}
+
+#[tokio::test]
+async fn what_was_written_just_now_is_not_swept() {
+    let world = generations();
+    let known = world.push("known").await;
+    let young = world.publish("young").await;
+    let patient = world
+        .collector
+        .clone()
+        .sweeping_after(Duration::from_secs(3600));
+    let usual = Collector::new(
+        world.collected.clone(),
+        world.blobs.clone(),
+        world.guards.clone(),
+    );
+    for collector in [patient, usual] {
+        for even_most in [false, true] {
+            let report = collector.sweep(even_most, &Nobody).await.unwrap();
+            assert_eq!(report, SweepReport::default());
+        }
+    }
+    let link = world.metadata.link_blob(&world.here, &young, None);
+    link.await.unwrap();
+    assert!(world.has(&young).await && world.has(&known).await);
+}
+
+/// A pull of them may be under way, so they stay until a sweep.
+#[tokio::test]
+async fn bytes_that_were_replaced_are_swept() {
+    let world = generations();
+    let older = world.push("pushed twice").await;
+    let newer = world.push("pushed twice").await;
+    assert!(world.blobs.open(&older.name()).await.unwrap().is_some());
+    let keeping = world.guards.keeping_all().await;
+    let report = world.collector.sweep(false, &Nobody).await.unwrap();
+    assert_eq!(report, SweepReport::default());
+    drop(keeping);
+    // Two of one content at once.
+    let orphan = world.publish("pushed twice").await;
+    let report = world.collector.sweep(false, &Nobody).await.unwrap();
+    assert_eq!(report.unrecorded, amount([&older, &orphan]));
+    assert!(world.blobs.open(&older.name()).await.unwrap().is_none());
+    assert!(world.has(&newer).await);
 }

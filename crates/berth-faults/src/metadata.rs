@@ -1,5 +1,6 @@
 mod collection;
 mod inspection;
+mod leases;
 mod retention;
 
 use std::collections::HashSet;
@@ -9,9 +10,10 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use berth_metadata::{
     Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
-    Referrer, ReferrerLimits, Scope, StoredManifest, UploadRecord, Usage,
+    Referrer, ReferrerLimits, Scope, StoredManifest, UploadLeases, UploadRecord, UploadRevision,
+    Usage,
 };
-use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
+use berth_spec::{BlobName, Digest, Reference, RepositoryName, SessionId, Tag};
 
 use crate::Faults;
 
@@ -49,7 +51,7 @@ impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
         bounds: &Bounds,
     ) -> Result<(), MetadataError> {
         let metadata = Arc::clone(&self.metadata);
@@ -102,8 +104,8 @@ impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
         self.faults.step("unlink_blob", unlinked).await
     }
 
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let unrecorded = self.metadata.unrecorded(digests);
+    async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError> {
+        let unrecorded = self.metadata.unrecorded(names);
         self.faults.step("unrecorded", unrecorded).await
     }
 
@@ -197,8 +199,8 @@ impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
         self.faults.step("update_upload", updated).await
     }
 
-    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError> {
-        let deleted = self.metadata.delete_upload(id);
+    async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
+        let deleted = self.metadata.delete_upload(upload);
         self.faults.step("delete_upload", deleted).await
     }
 
@@ -209,5 +211,9 @@ impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
     ) -> Result<Vec<SessionId>, MetadataError> {
         let expired = self.metadata.expired_uploads(now, limit);
         self.faults.step("expired_uploads", expired).await
+    }
+
+    fn upload_leases(&self) -> Option<&dyn UploadLeases> {
+        self.metadata.upload_leases().map(|_| self as _)
     }
 }

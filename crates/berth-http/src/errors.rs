@@ -170,6 +170,12 @@ fn registry(failure: &RegistryError) -> Answer {
         RegistryError::Upload(error) => upload(error),
         RegistryError::Metadata(MetadataError::StorageFull) => storage_full(),
         RegistryError::Blob(BlobError::StorageFull) => storage_full(),
+        // The client has done nothing wrong, and will not meet this again.
+        RegistryError::Metadata(MetadataError::Forsaken(_)) => with_status(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unknown,
+            failure.to_string(),
+        ),
         RegistryError::Metadata(_) | RegistryError::Blob(_) | RegistryError::Interrupted => {
             internal(failure)
         }
@@ -179,7 +185,7 @@ fn registry(failure: &RegistryError) -> Answer {
 fn upload(failure: &UploadError) -> Answer {
     match failure {
         UploadError::Unknown(_) => plain(ErrorCode::BlobUploadUnknown, failure),
-        UploadError::Busy(_) => with_status(
+        UploadError::Busy(_) | UploadError::Lost(_) => with_status(
             StatusCode::CONFLICT,
             ErrorCode::BlobUploadInvalid,
             failure.to_string(),

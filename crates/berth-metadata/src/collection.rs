@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use berth_spec::Digest;
+use berth_spec::{BlobName, Digest};
 
 use crate::{Blob, MetadataError, MetadataStore};
 
@@ -13,6 +13,9 @@ use crate::{Blob, MetadataError, MetadataStore};
 /// it, and storing a manifest that is linked to it, make it live again in their own transaction. Its
 /// record is removed only while it is condemned, and its bytes only after its record. `docs/garbage-collection.md`
 /// tells why that is safe.
+///
+/// Bytes that no record knows are removed only when they are [forsaken](CollectionStore::forsake), if
+/// they have a generation; if not, whoever removes them keeps pushes away meanwhile.
 ///
 /// Times are compared to the millisecond.
 #[async_trait]
@@ -43,14 +46,20 @@ pub trait CollectionStore: MetadataStore {
     ) -> Result<Vec<Blob>, MetadataError>;
 
     /// Removes the records of those of these blobs that were condemned at `condemned_before` or
-    /// before, with their links, and answers which they were. Their bytes are to be removed after that.
-    /// Those that turn out to be used are made live again.
+    /// before, with their links, and answers which they were, with the generations that they had. The bytes
+    /// of these names are to be removed after that. Those that turn out to be used are made live again.
     async fn forget_blobs(
         &self,
         digests: &[Digest],
         condemned_before: SystemTime,
         unused_since: SystemTime,
     ) -> Result<Vec<Blob>, MetadataError>;
+
+    /// Of these names, those with a generation that are not those of a recorded blob: from now on, none of them ever
+    /// will be, since [`MetadataStore::link_blob_within`] refuses them. Answers which they are, in
+    /// order, also if they were forsaken before. So their bytes can be removed at any later time, whatever
+    /// pushes are under way, here or in another process.
+    async fn forsake(&self, names: &[BlobName]) -> Result<Vec<BlobName>, MetadataError>;
 }
 
 /// A page of [`CollectionStore::unused_blobs`].

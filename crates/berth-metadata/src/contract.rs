@@ -8,22 +8,25 @@ mod blobs;
 mod bounds;
 mod collection;
 pub mod concurrency;
+mod generations;
 mod inspection;
 mod lists;
 mod manifests;
 mod retention;
 mod turns;
+mod upload_leases;
 mod uploads;
 
 use std::collections::BTreeMap;
 
-use berth_spec::{Digest, MediaType, Reference, RepositoryName, Tag, media_types};
+use berth_spec::{Digest, Generation, MediaType, Reference, RepositoryName, Tag, media_types};
 use bytes::Bytes;
 
 use crate::{Blob, CollectionStore, MetadataStore, NewManifest, PutManifest, RetentionStore};
 pub use accounts::account_store;
 pub use inspection::{Inspected, inspection_store};
 pub use turns::turn_store;
+pub use upload_leases::upload_leases;
 
 /// Runs the whole suite. The store must be empty.
 ///
@@ -37,6 +40,8 @@ pub async fn metadata_store(store: &dyn MetadataStore) {
     blobs::linking_ends_the_upload(store).await;
     blobs::a_mount_needs_a_repository_that_has_it(store).await;
     blobs::unlinking_takes_one_repository_only(store).await;
+    generations::a_blob_has_the_generation_it_was_linked_with(store).await;
+    generations::the_bytes_that_were_linked_last_are_meant(store).await;
     manifests::what_is_put_can_be_read_by_digest_and_tag(store).await;
     manifests::putting_again_sets_media_type_and_tags(store).await;
     manifests::what_is_missing_is_named_and_nothing_is_stored(store).await;
@@ -72,6 +77,10 @@ pub async fn collected_store(store: &dyn Collected) {
     collection::whoever_needs_a_condemned_blob_takes_it_back(store).await;
     collection::a_promise_renews_an_old_link_only(store).await;
     collection::unused_and_condemned_come_in_pages(store).await;
+    generations::what_is_forgotten_has_the_generation_of_its_record(store).await;
+    generations::a_new_generation_takes_a_condemned_blob_back(store).await;
+    generations::what_is_forsaken_is_never_linked(store).await;
+    generations::only_what_no_record_knows_is_forsaken(store).await;
     retention::contents_are_told_without_bytes(store).await;
     retention::a_tag_that_was_set_again_stays(store).await;
     retention::a_manifest_that_is_used_stays(store).await;
@@ -99,9 +108,14 @@ fn media_type(text: &str) -> MediaType {
 }
 
 fn blob(content: &str) -> Blob {
+    Blob::new(Digest::sha256(content.as_bytes()), content.len() as u64)
+}
+
+/// The same content, published once more in a store that gives each publication a name.
+fn published(blob: &Blob) -> Blob {
     Blob {
-        digest: Digest::sha256(content.as_bytes()),
-        size: content.len() as u64,
+        generation: Some(Generation::random()),
+        ..blob.clone()
     }
 }
 

@@ -1,4 +1,4 @@
-use berth_spec::{Digest, Tag};
+use berth_spec::{BlobName, Digest, SessionId, Tag};
 
 use crate::QuotaExceeded;
 
@@ -18,12 +18,18 @@ pub enum MetadataError {
         /// The size that was given.
         given: u64,
     },
+    /// The bytes were given up before they were linked: they may be gone, and never come back under this name.
+    #[error("the bytes of {} were given up before they were recorded: push them again", .0.digest)]
+    Forsaken(BlobName),
     /// The tag is there, and may not be moved or deleted.
     #[error("the tag {0} is immutable")]
     TagImmutable(Tag),
     /// What was to be stored does not fit.
     #[error(transparent)]
     QuotaExceeded(QuotaExceeded),
+    /// Somebody else has ended the upload session, or goes on with it.
+    #[error("upload session {0} has ended, or somebody else goes on with it")]
+    UploadChanged(SessionId),
     /// A stored value is not what berth writes.
     #[error("the metadata is damaged: {0}")]
     Damaged(String),
@@ -37,7 +43,11 @@ impl MetadataError {
     /// for certain.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::SizeConflict { .. } | Self::TagImmutable(_) | Self::QuotaExceeded(_) => true,
+            Self::SizeConflict { .. }
+            | Self::Forsaken(_)
+            | Self::TagImmutable(_)
+            | Self::QuotaExceeded(_)
+            | Self::UploadChanged(_) => true,
             Self::StorageFull | Self::Damaged(_) | Self::Database(_) => false,
         }
     }

@@ -19,7 +19,7 @@
 //!
 //! let alpine: RepositoryName = "library/alpine".parse()?;
 //! let mirror: RepositoryName = "mirror/alpine".parse()?;
-//! let blob = Blob { digest: Digest::sha256(b"layer"), size: 5 };
+//! let blob = Blob::new(Digest::sha256(b"layer"), 5);
 //! metadata.link_blob(&alpine, &blob, None).await?;
 //! assert_eq!(metadata.blob(&mirror, &blob.digest).await?, None);
 //!
@@ -40,6 +40,7 @@ pub mod contract;
 mod error;
 mod grace;
 mod inspection;
+mod leases;
 mod memory;
 mod quota;
 mod retention;
@@ -58,12 +59,13 @@ pub use inspection::{
     InspectedManifest, InspectionStore, Listed, ManifestLimits, ManifestUser, TagUser, Totals,
     Users,
 };
+pub use leases::{TakeUpload, UploadLeases};
 pub use memory::MemoryMetadata;
 pub use quota::{Counted, Quota, QuotaExceeded, Scope, Usage};
 pub use retention::{ManifestEntry, RepositoryContents, RetentionStore, TagEntry};
 pub use sqlite::SqliteMetadata;
 pub use store::{
     Blob, DeleteTag, MetadataStore, NewManifest, PutManifest, Referrer, ReferrerLimits,
-    StoredManifest, UploadRecord,
+    StoredManifest, UploadRecord, UploadRevision,
 };
 pub use turns::{Turn, TurnStore};

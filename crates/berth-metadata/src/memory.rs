@@ -10,12 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
+use berth_spec::{BlobName, Digest, Generation, Reference, RepositoryName, SessionId, Tag};
 
 use crate::store::{milliseconds, time_of};
 use crate::{
     Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
-    Referrer, ReferrerLimits, Scope, UploadRecord, Usage,
+    Referrer, ReferrerLimits, Scope, UploadRecord, UploadRevision, Usage,
 };
 
 /// Metadata in memory, for the tests of what uses a [`MetadataStore`]. Nothing is durable.
@@ -29,6 +29,7 @@ pub struct MemoryMetadata {
 struct Stored {
     repositories: BTreeMap<RepositoryName, Repository>,
     blobs: BTreeMap<Digest, StoredBlob>,
+    forsaken: BTreeSet<Generation>,
     uploads: BTreeMap<SessionId, UploadRecord>,
     accounts: accounts::Accounts,
 }
@@ -36,6 +37,7 @@ struct Stored {
 #[derive(Debug)]
 struct StoredBlob {
     size: u64,
+    generation: Option<Generation>,
     condemned_at: Option<i64>,
 }
 
@@ -56,6 +58,12 @@ struct StoredManifest {
 }
 
 impl Stored {
+    /// Whether a session is there, in this state.
+    fn has_upload(&self, upload: UploadRevision) -> bool {
+        let stored = self.uploads.get(&upload.id);
+        stored.is_some_and(|stored| stored.state() == upload)
+    }
+
     /// The blob, linked to the repository and live.
     fn link(&mut self, repository: &RepositoryName, digest: &Digest) {
         if let Some(blob) = self.blobs.get_mut(digest) {
@@ -63,6 +71,14 @@ impl Stored {
         }
         let repository = self.repositories.entry(repository.clone()).or_default();
         repository.blobs.insert(digest.clone(), now());
+    }
+
+    /// Those of these names that are not those of a blob.
+    fn unrecorded<'a>(&self, names: &'a [BlobName]) -> impl Iterator<Item = &'a BlobName> {
+        names.iter().filter(|name| {
+            let blob = self.blobs.get(&name.digest);
+            blob.is_none_or(|blob| blob.generation != name.generation)
+        })
     }
 
     /// How many manifests are linked to a blob.
@@ -82,6 +98,7 @@ impl StoredBlob {
         Blob {
             digest: digest.clone(),
             size: self.size,
+            generation: self.generation,
         }
     }
 
@@ -204,10 +221,14 @@ impl MetadataStore for MemoryMetadata {
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
         bounds: &Bounds,
     ) -> Result<(), MetadataError> {
         let mut stored = self.lock();
+        let is_forsaken = |generation: Generation| stored.forsaken.contains(&generation);
+        if blob.generation.is_some_and(is_forsaken) {
+            return Err(MetadataError::Forsaken(blob.name()));
+        }
         let recorded = stored.blobs.get(&blob.digest).map(|blob| blob.size);
         if let Some(recorded) = recorded.filter(|recorded| *recorded != blob.size) {
             return Err(MetadataError::SizeConflict {
@@ -216,15 +237,19 @@ impl MetadataStore for MemoryMetadata {
                 given: blob.size,
             });
         }
+        if let Some(upload) = finished.filter(|upload| !stored.has_upload(*upload)) {
+            return Err(MetadataError::UploadChanged(upload.id));
+        }
         stored.add_blob(repository, blob, bounds)?;
         let live = StoredBlob {
             size: blob.size,
+            generation: blob.generation,
             condemned_at: None,
         };
         stored.blobs.insert(blob.digest.clone(), live);
         stored.link(repository, &blob.digest);
-        if let Some(session) = finished {
-            stored.uploads.remove(&session);
+        if let Some(upload) = finished {
+            stored.uploads.remove(&upload.id);
         }
         Ok(())
     }
@@ -294,10 +319,8 @@ impl MetadataStore for MemoryMetadata {
         Ok(repository.is_some_and(|repository| repository.blobs.remove(digest).is_some()))
     }
 
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let stored = self.lock();
-        let is_unrecorded = |digest: &&Digest| !stored.blobs.contains_key(*digest);
-        Ok(digests.iter().filter(is_unrecorded).cloned().collect())
+    async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError> {
+        Ok(self.lock().unrecorded(names).cloned().collect())
     }
 
     async fn put_manifest_within(
@@ -495,8 +518,13 @@ impl MetadataStore for MemoryMetadata {
         Ok(true)
     }
 
-    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError> {
-        Ok(self.lock().uploads.remove(&id).is_some())
+    async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
+        let mut stored = self.lock();
+        let is_there = stored.has_upload(upload);
+        if is_there {
+            stored.uploads.remove(&upload.id);
+        }
+        Ok(is_there)
     }
 
     async fn expired_uploads(

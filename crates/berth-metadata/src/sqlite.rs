@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
+use berth_spec::{BlobName, Digest, Reference, RepositoryName, SessionId, Tag};
 use diesel::sqlite::SqliteConnection;
 
 use crate::memory::turns::Turns;
@@ -38,7 +38,7 @@ use crate::sql::usage::CountedNamespaces;
 use crate::store::milliseconds;
 use crate::{
     Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
-    Referrer, ReferrerLimits, Scope, StoredManifest, UploadRecord, Usage,
+    Referrer, ReferrerLimits, Scope, StoredManifest, UploadRecord, UploadRevision, Usage,
 };
 use cache::{ManifestCache, Stale};
 use readers::Readers;
@@ -224,15 +224,15 @@ impl MetadataStore for SqliteMetadata {
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
         bounds: &Bounds,
     ) -> Result<(), MetadataError> {
         self.count_all(bounds).await?;
         let (repository, blob, bounds) = (repository.clone(), blob.clone(), bounds.clone());
         self.write(move |connection| {
             blobs::link(connection, &repository, &blob, &bounds)?;
-            if let Some(session) = finished {
-                uploads::delete(connection, session)?;
+            if let Some(upload) = finished {
+                uploads::finish(connection, upload)?;
             }
             Ok(())
         })
@@ -296,9 +296,9 @@ impl MetadataStore for SqliteMetadata {
             .await
     }
 
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let digests = digests.to_vec();
-        self.read(move |connection| blobs::unrecorded(connection, &digests))
+    async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError> {
+        let names = names.to_vec();
+        self.read(move |connection| blobs::unrecorded(connection, &names))
             .await
     }
 
@@ -455,8 +455,8 @@ impl MetadataStore for SqliteMetadata {
             .await
     }
 
-    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError> {
-        self.write(move |connection| uploads::delete(connection, id))
+    async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
+        self.write(move |connection| uploads::delete(connection, upload))
             .await
     }
 

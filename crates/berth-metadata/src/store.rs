@@ -2,10 +2,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use berth_spec::{Algorithm, Digest, MediaType, Reference, RepositoryName, SessionId, Tag};
+use berth_spec::{
+    Algorithm, BlobName, Digest, Generation, MediaType, Reference, RepositoryName, SessionId, Tag,
+};
 use bytes::Bytes;
 
-use crate::{Bounds, Condition, MetadataError, Scope, Usage};
+use crate::{Bounds, Condition, MetadataError, Scope, UploadLeases, Usage};
 
 /// What a registry knows besides the bytes of blobs.
 ///
@@ -37,13 +39,19 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// refer to the blob and lost their link to it by [`MetadataStore::unlink_blob`] get it back.
     /// If `finished` is given, removes that upload record in the same transaction.
     ///
+    /// If the blob is recorded with another [generation](Blob::generation), it has this one from now on, everywhere: these
+    /// bytes were hashed just now, and nobody knows what has become of the older ones. Whoever publishes a
+    /// generation links it once.
+    ///
     /// # Errors
-    /// [`MetadataError::SizeConflict`] if the blob is recorded with another size.
+    /// [`MetadataError::SizeConflict`] if the blob is recorded with another size, [`MetadataError::Forsaken`] if
+    /// its generation was [forsaken](crate::CollectionStore::forsake), and [`MetadataError::UploadChanged`] if the upload
+    /// record is gone or has another revision.
     async fn link_blob_within(
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
         bounds: &Bounds,
     ) -> Result<(), MetadataError>;
 
@@ -52,7 +60,7 @@ pub trait MetadataStore: Send + Sync + 'static {
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
     ) -> Result<(), MetadataError> {
         self.link_blob_within(repository, blob, finished, &Bounds::NONE)
             .await
@@ -106,8 +114,9 @@ pub trait MetadataStore: Send + Sync + 'static {
         digest: &Digest,
     ) -> Result<bool, MetadataError>;
 
-    /// Those of these digests that no blob is recorded under, whatever repositories are linked to.
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError>;
+    /// Those of these names that are not those of a recorded blob, by digest and generation, whatever
+    /// repositories are linked to.
+    async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError>;
 
     /// Stores a manifest and points tags at it, in one transaction. Pushing the same digest again
     /// is no error: its tags are set, its media type becomes the one pushed last, and its links to
@@ -224,8 +233,9 @@ pub trait MetadataStore: Send + Sync + 'static {
     /// `upload.revision - 1`. `false`, and nothing changes, if it is another, or the record is gone.
     async fn update_upload(&self, upload: &UploadRecord) -> Result<bool, MetadataError>;
 
-    /// Removes the record of an upload session. `false` if there was none.
-    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError>;
+    /// Removes the record of an upload session. `false`, and nothing changes, if it has another revision,
+    /// or is gone.
+    async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError>;
 
     /// At most `limit` upload sessions whose `expires_at` is not after `now`, the longest
     /// expired first.
@@ -234,6 +244,12 @@ pub trait MetadataStore: Send + Sync + 'static {
         now: SystemTime,
         limit: u32,
     ) -> Result<Vec<SessionId>, MetadataError>;
+
+    /// What keeps several processes that share this store from working on one upload session at once. `None` if
+    /// one process has it alone: that one knows by itself what it is working on.
+    fn upload_leases(&self) -> Option<&dyn UploadLeases> {
+        None
+    }
 }
 
 /// A blob that the registry holds.
@@ -243,6 +259,27 @@ pub struct Blob {
     pub digest: Digest,
     /// Its size, in bytes.
     pub size: u64,
+    /// Which writing of its bytes is meant; `None` where the blob store has at most one of each digest.
+    pub generation: Option<Generation>,
+}
+
+impl Blob {
+    /// A blob without a generation.
+    pub fn new(digest: Digest, size: u64) -> Self {
+        Self {
+            digest,
+            size,
+            generation: None,
+        }
+    }
+
+    /// What the blob store knows its bytes by.
+    pub fn name(&self) -> BlobName {
+        BlobName {
+            digest: self.digest.clone(),
+            generation: self.generation,
+        }
+    }
 }
 
 /// A manifest to be stored, with all that the store must know of it.
@@ -348,6 +385,25 @@ pub struct UploadRecord {
     pub revision: u64,
     /// When it may be removed, to the millisecond (stores round down).
     pub expires_at: SystemTime,
+}
+
+impl UploadRecord {
+    /// Which state of the session this is.
+    pub fn state(&self) -> UploadRevision {
+        UploadRevision {
+            id: self.id,
+            revision: self.revision,
+        }
+    }
+}
+
+/// One state of an upload session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadRevision {
+    /// Names the session.
+    pub id: SessionId,
+    /// The revision of its record in that state.
+    pub revision: u64,
 }
 
 /// Milliseconds since the Unix epoch, as stores keep times.

@@ -126,10 +126,7 @@ async fn a_push_that_is_refused_leaves_no_row() {
         tags: None,
     };
     let bounds = Bounds::new(|_| false, vec![quota]);
-    let layer = Blob {
-        digest: Digest::sha256(b"layer"),
-        size: 5,
-    };
+    let layer = Blob::new(Digest::sha256(b"layer"), 5);
     let linked = store.link_blob_within(&here, &layer, None, &bounds).await;
     assert!(!is_let_in(linked));
     let image = manifest("image", &["v1"]);

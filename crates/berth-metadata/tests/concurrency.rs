@@ -40,3 +40,9 @@ async fn one_change_of_an_upload_wins() {
     concurrency::one_change_of_an_upload_wins(&[sqlite().0]).await;
     concurrency::one_change_of_an_upload_wins(&[memory()]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_forsaken_is_recorded_nowhere() {
+    concurrency::what_is_forsaken_is_recorded_nowhere(&[sqlite().0]).await;
+    concurrency::what_is_forsaken_is_recorded_nowhere(&[memory()]).await;
+}

@@ -66,10 +66,7 @@ async fn what_an_older_version_stored_is_read() {
     let here: RepositoryName = "team/app".parse().unwrap();
     let repositories = store.repositories(None, 9).await.unwrap();
     assert_eq!(repositories, std::slice::from_ref(&here));
-    let layer = Blob {
-        digest: digest("layer"),
-        size: 5,
-    };
+    let layer = Blob::new(digest("layer"), 5);
     let found = store.blob(&here, &layer.digest).await.unwrap();
     assert_eq!(found.as_ref(), Some(&layer));
     let linked = store.manifest_blobs(&here, &digest("image")).await;

@@ -22,10 +22,7 @@ fn repository(name: &str) -> RepositoryName {
 async fn stored() -> (SqliteMetadata, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteMetadata::open(&folder.path().join("metadata.sqlite3")).unwrap();
-    let layer = Blob {
-        digest: Digest::sha256(b"layer"),
-        size: 5,
-    };
+    let layer = Blob::new(Digest::sha256(b"layer"), 5);
     let index = NewManifest {
         digest: Digest::sha256(b"an index"),
         media_type: media_types::OCI_IMAGE_INDEX.parse().unwrap(),

@@ -70,10 +70,7 @@ fn repository(name: &str) -> RepositoryName {
 }
 
 fn blob(content: &str) -> Blob {
-    Blob {
-        digest: Digest::sha256(content.as_bytes()),
-        size: content.len() as u64,
-    }
+    Blob::new(Digest::sha256(content.as_bytes()), content.len() as u64)
 }
 
 fn manifest(content: &str, blobs: &[&Blob], tags: &[&str]) -> NewManifest {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use berth_blob::{
-    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, StagedWriter,
+    BlobError, BlobIdentity, BlobList, BlobReader, BlobStore, ByteStream, Listed, Staged,
+    StagedWriter,
 };
-use berth_spec::{Digest, SessionId};
+use berth_spec::{BlobName, Digest, SessionId};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::Method;
@@ -27,7 +28,8 @@ const BATCH: usize = 1_000;
 /// The largest piece of a staging area that is handed on, in bytes.
 const PIECE: usize = 256 * 1024;
 
-/// Blobs in a bucket: `<prefix>/blobs/<algorithm>/<first two hex>/<hex>`, staging areas in
+/// Blobs in a bucket: `<prefix>/blobs/<algorithm>/<first two hex>/<hex>.<generation>` (without a generation, what
+/// earlier versions wrote), staging areas in
 /// `<prefix>/uploads/<session>/`, and bytes that are not what their digest says in
 /// `<prefix>/quarantine/<algorithm>-<hex>.<random>`.
 ///
@@ -86,13 +88,13 @@ impl ObjectBlobs {
     /// If the credentials cannot be had.
     pub async fn presigned_get(
         &self,
-        digest: &Digest,
+        name: &BlobName,
         lifetime: Duration,
     ) -> Result<Option<String>, BlobError> {
         let Some(signer) = &self.shared.signer else {
             return Ok(None);
         };
-        let blob = self.shared.layout.blob(digest);
+        let blob = self.shared.layout.blob(name);
         let signed = signer.signed_url(Method::GET, &blob, lifetime).await;
         let url = signed.map_err(|error| failed(&error))?;
         Ok(Some(url.into()))
@@ -113,13 +115,18 @@ impl fmt::Debug for ObjectBlobs {
 
 #[async_trait]
 impl BlobStore for ObjectBlobs {
-    async fn stage(
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
-        let writer = staging::open(&self.shared, session, offset).await?;
+        let writer = staging::open(&self.shared, session, offset, fence).await?;
         Ok(Box::new(writer))
+    }
+
+    fn abandon(&self, session: SessionId) {
+        self.shared.closed().remove(&session);
     }
 
     async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {
@@ -140,7 +147,7 @@ impl BlobStore for ObjectBlobs {
         session: SessionId,
         length: u64,
         digest: &Digest,
-    ) -> Result<(), BlobError> {
+    ) -> Result<BlobName, BlobError> {
         publish::publish(&self.shared, session, length, digest).await
     }
 
@@ -148,40 +155,56 @@ impl BlobStore for ObjectBlobs {
         publish::discard(&self.shared, session).await
     }
 
-    async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
+    async fn staged(&self) -> Result<Vec<Staged>, BlobError> {
         let layout = &self.shared.layout;
         let objects = self.shared.bucket.list(Some(&layout.uploads()));
-        let sessions = objects.map_ok(|object| layout.session_of(&object.location));
-        let sessions = sessions.try_filter_map(async |session| Ok(session));
-        sessions.try_collect().await.map_err(|error| failed(&error))
+        let staged = objects.map_ok(|object| {
+            let session = layout.session_of(&object.location)?;
+            Some(Staged {
+                session,
+                touched_at: Some(object.last_modified.into()),
+            })
+        });
+        let staged = staged.try_filter_map(async |staged| Ok(staged));
+        staged.try_collect().await.map_err(|error| failed(&error))
     }
 
-    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
-        let blob = self.shared.layout.blob(digest);
+    async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+        let blob = self.shared.layout.blob(name);
         let reader = reading::open(&self.shared, &blob).await?;
         Ok(reader.map(|reader| Box::new(reader) as Box<dyn BlobReader>))
     }
 
-    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
-        removal::delete(&self.shared, digests).await
+    async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError> {
+        removal::delete(&self.shared, names).await
     }
 
-    fn list(&self) -> DigestStream {
+    fn list(&self) -> BlobList {
         let layout = self.shared.layout.clone();
         let objects = self.shared.bucket.list(Some(&layout.blobs()));
-        let digests = objects.try_filter_map(move |object| {
-            let digest = layout.digest_of(&object.location);
-            if digest.is_none() {
+        let listed = objects.try_filter_map(move |object| {
+            let name = layout.name_of(&object.location);
+            if name.is_none() {
                 warn!(object = %object.location, "this is no blob");
             }
-            std::future::ready(Ok(digest))
+            let written_at = Some(object.last_modified.into());
+            let listed = name.map(|name| Listed { name, written_at });
+            std::future::ready(Ok(listed))
         });
-        let batches = digests.map_err(|error| failed(&error)).try_chunks(BATCH);
+        let batches = listed.map_err(|error| failed(&error)).try_chunks(BATCH);
         batches.map_err(|unfinished| unfinished.1).boxed()
     }
 
-    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
-        removal::quarantine(&self.shared, digest, read).await
+    async fn quarantine(&self, name: &BlobName, read: &BlobIdentity) -> Result<bool, BlobError> {
+        removal::quarantine(&self.shared, name, read).await
+    }
+
+    async fn redirect(
+        &self,
+        name: &BlobName,
+        lifetime: Duration,
+    ) -> Result<Option<String>, BlobError> {
+        self.presigned_get(name, lifetime).await
     }
 }
 

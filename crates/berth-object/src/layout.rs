@@ -1,4 +1,4 @@
-use berth_spec::{Algorithm, Digest, SessionId};
+use berth_spec::{Algorithm, BlobName, Digest, SessionId};
 use object_store::path::Path;
 use uuid::Uuid;
 
@@ -22,20 +22,29 @@ impl Layout {
         self.prefix.clone().join("blobs")
     }
 
-    pub(crate) fn blob(&self, digest: &Digest) -> Path {
-        let hex = digest.hex();
-        let folder = self.blobs().join(digest.algorithm().as_str());
-        folder.join(&hex[..2]).join(hex)
+    pub(crate) fn blob(&self, name: &BlobName) -> Path {
+        let hex = name.digest.hex();
+        let folder = self.blobs().join(name.digest.algorithm().as_str());
+        let folder = folder.join(&hex[..2]);
+        match name.generation {
+            Some(generation) => folder.join(format!("{hex}.{generation}")),
+            None => folder.join(hex),
+        }
     }
 
     /// The blob that an object under [`Layout::blobs`] is.
-    pub(crate) fn digest_of(&self, object: &Path) -> Option<Digest> {
-        let hex = object.filename()?;
-        let mut digests = Algorithm::ALL.into_iter().filter_map(|algorithm| {
+    pub(crate) fn name_of(&self, object: &Path) -> Option<BlobName> {
+        let file = object.filename()?;
+        let (hex, generation) = match file.split_once('.') {
+            Some((hex, generation)) => (hex, Some(generation.parse().ok()?)),
+            None => (file, None),
+        };
+        let mut names = Algorithm::ALL.into_iter().filter_map(|algorithm| {
             let digest: Digest = format!("{algorithm}:{hex}").parse().ok()?;
-            (self.blob(&digest) == *object).then_some(digest)
+            let name = BlobName { digest, generation };
+            (self.blob(&name) == *object).then_some(name)
         });
-        digests.next()
+        names.next()
     }
 
     /// What all staging areas are under.
@@ -87,14 +96,18 @@ impl Layout {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use berth_spec::Generation;
 
     #[test]
     fn objects_are_known_by_their_names() {
         for prefix in ["", "registry", "of/teams"] {
             let layout = Layout::new(Path::parse(prefix).unwrap());
             for algorithm in Algorithm::ALL {
-                let digest = Digest::of(algorithm, b"content");
-                assert_eq!(layout.digest_of(&layout.blob(&digest)), Some(digest));
+                let mut name = BlobName::from(Digest::of(algorithm, b"content"));
+                for generation in [None, Some(Generation::random())] {
+                    name.generation = generation;
+                    assert_eq!(layout.name_of(&layout.blob(&name)), Some(name.clone()));
+                }
             }
             let session = SessionId::random();
             assert_eq!(layout.session_of(&layout.record(session)), Some(session));
@@ -108,17 +121,15 @@ mod tests {
         let digest = Digest::sha256(b"content");
         let hex = digest.hex();
         for name in [
+            format!("registry/blobs/sha256/{}/{hex}.1", &hex[..2]),
+            format!("registry/blobs/sha256/{}/{hex}.", &hex[..2]),
             format!("registry/blobs/sha256/ff0/{hex}"),
             format!("registry/blobs/sha512/{}/{hex}", &hex[..2]),
             format!("blobs/sha256/{}/{hex}", &hex[..2]),
             "registry/blobs/sha256/README".to_owned(),
             "registry/blobs".to_owned(),
         ] {
-            assert_eq!(
-                layout.digest_of(&Path::parse(&name).unwrap()),
-                None,
-                "{name}"
-            );
+            assert_eq!(layout.name_of(&Path::parse(&name).unwrap()), None, "{name}");
         }
     }
 }

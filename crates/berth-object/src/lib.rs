@@ -22,10 +22,10 @@
 //! writer.write(vec!["hello, ".into(), "world".into()]).await?;
 //! writer.sync().await?;
 //! let digest = Digest::sha256(b"hello, world");
-//! blobs.publish(session, 12, &digest).await?;
+//! let name = blobs.publish(session, 12, &digest).await?;
 //! blobs.discard(session).await?;
 //!
-//! let blob = blobs.open(&digest).await?.ok_or("just published")?;
+//! let blob = blobs.open(&name).await?.ok_or("just published")?;
 //! let pieces: Vec<_> = blob.read(7..12).try_collect().await?;
 //! assert_eq!(pieces.concat(), b"world");
 //! # Ok(())
@@ -36,7 +36,8 @@
 //!
 //! | object | what it is |
 //! |---|---|
-//! | `<prefix>/blobs/<algorithm>/<2 hex>/<hex>` | a blob |
+//! | `<prefix>/blobs/<algorithm>/<2 hex>/<hex>.<generation>` | a blob; each publication makes a new one |
+//! | `<prefix>/blobs/<algorithm>/<2 hex>/<hex>` | a blob that an earlier version of berth wrote |
 //! | `<prefix>/uploads/<session>/record` | what an upload session holds: its length, its multipart upload and the parts of that, as JSON in one line, and then the bytes that are in no part yet |
 //! | `<prefix>/uploads/<session>/data.<number>` | the target of the session's multipart upload |
 //! | `<prefix>/quarantine/<algorithm>-<hex>.<random>` | bytes that are not what their digest says |
@@ -58,13 +59,20 @@
 //! Parts have one size for the first 2,000 of an upload (16 GB by default). R2 wants that of all
 //! parts, so blobs there end at that size, unless [`Settings::part_size`] is larger.
 //!
-//! # What remains between processes
+//! # Sessions that change hands
 //!
-//! Removing a blob and moving it to quarantine are not conditional in S3 as `object_store` speaks it. The
-//! [`BlobGuards`](berth_blob::BlobGuards) keep both apart from publishing in one process. If a second process
-//! publishes a blob between the moment at which a first has looked that its bytes are the corrupt ones, and
-//! the removal a request later, the new bytes go. Processes that share a bucket must share
-//! guards too, in their database, before more than one of them removes.
+//! A session's record has the fence of whoever wrote it ([`BlobStore::stage_fenced`](berth_blob::BlobStore::stage_fenced)), and each
+//! writing is conditional on the version that was looked at. So a process that was paused neither cuts nor writes over what another
+//! one has saved since, however late it wakes. What it publishes is what it wrote itself. Only a part that it was sending may take the place
+//! of one that the other has sent: then the session cannot be published, since parts are known by their tags.
+//!
+//! # Removal, however late
+//!
+//! S3 has no deletion that tells equal bytes apart, and no lock can stop a request which a process that was paused sends later. So **no object of a
+//! blob is ever written twice**: each publication has a [`Generation`](berth_spec::Generation) in its name, and the metadata say
+//! which one is meant. Whoever removes a blob, or moves it to quarantine, does so with a name that nobody publishes under
+//! again: a push of the same content, before or after, has an object of its own. What makes sure that nobody means a generation any
+//! more is a transaction of the metadata: `docs/garbage-collection.md` tells which.
 #![forbid(unsafe_code)]
 
 mod blobs;

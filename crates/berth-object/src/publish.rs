@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use berth_blob::BlobError;
-use berth_spec::{Digest, SessionId};
+use berth_spec::{BlobName, Digest, Generation, SessionId};
 use futures_util::TryStreamExt;
 use object_store::multipart::PartId;
 use object_store::path::Path;
@@ -13,14 +13,19 @@ use crate::record::{Record, Staged, Upload, mismatch};
 use crate::shared::Shared;
 use crate::staging::{self, missing};
 
-/// Makes a staging area the object of a blob.
+/// Makes a staging area the object of a blob: a new one each time. Whoever removes another object of this digest, however
+/// late, removes that one and nothing else.
 pub(crate) async fn publish(
     shared: &Arc<Shared>,
     session: SessionId,
     length: u64,
     digest: &Digest,
-) -> Result<(), BlobError> {
-    let blob = shared.layout.blob(digest);
+) -> Result<BlobName, BlobError> {
+    let name = BlobName {
+        digest: digest.clone(),
+        generation: Some(Generation::random()),
+    };
+    let blob = shared.layout.blob(&name);
     let mut staged = match staged(shared, session).await? {
         Some(staged) => staged,
         None if length == 0 => Staged::default(),
@@ -34,10 +39,11 @@ pub(crate) async fn publish(
             .bucket
             .put(&blob, PutPayload::from(staged.tail))
             .await;
-        return put.map(drop).map_err(|error| failed(&error));
+        return put.map(|_| name).map_err(|error| failed(&error));
     }
     let data = complete(shared, session, &mut staged).await?;
-    copy(shared, &data, &blob, length).await
+    copy(shared, &data, &blob, length).await?;
+    Ok(name)
 }
 
 /// What a session holds: as it was closed here last, or as its record tells.
@@ -67,6 +73,9 @@ pub(crate) async fn complete(
     {
         upload.sealed = true;
         shared.save(session, staged).await?;
+        if let Some(closed) = shared.closed().get_mut(&session) {
+            *closed = staged.clone();
+        }
     }
     let (length, tail) = (staged.record.length, staged.tail.clone());
     let upload = staged.record.upload.clone();

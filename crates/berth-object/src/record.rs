@@ -23,6 +23,9 @@ pub(crate) struct Record {
     format: u32,
     /// Which writing of a record this is: random, and no other.
     written: String,
+    /// The fence of whoever wrote it: those with a smaller one have lost the session.
+    #[serde(default)]
+    pub(crate) fence: u64,
     /// How many bytes the session has.
     pub(crate) length: u64,
     /// How many multipart uploads were begun for it.
@@ -35,7 +38,7 @@ pub(crate) struct Record {
 /// A multipart upload of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Upload {
-    /// Which of the session's; see [`Layout::data`](crate::layout::Layout::data).
+    /// Random, so that no other upload of the session, of whichever process, becomes the same object; see [`Layout::data`](crate::layout::Layout::data).
     pub(crate) number: u64,
     pub(crate) id: String,
     pub(crate) parts: Vec<Part>,
@@ -147,24 +150,18 @@ impl Shared {
                 found => {
                     let found = found.and_then(|found| found.version);
                     if !staged.is_of(found.as_ref()) {
-                        return Err(superseded(session));
+                        return Err(BlobError::Superseded(session));
                     }
                 }
             }
             last = Some(error);
         }
-        Err(last.map_or_else(|| superseded(session), |error| failed(&error)))
+        Err(last.map_or_else(|| BlobError::Superseded(session), |error| failed(&error)))
     }
 }
 
 fn e_tag(version: Option<&UpdateVersion>) -> Option<&str> {
     version.and_then(|version| version.e_tag.as_deref())
-}
-
-fn superseded(session: SessionId) -> BlobError {
-    refused(format!(
-        "another writer has taken over upload session {session}; ask for its status, and go on from there"
-    ))
 }
 
 fn decode(session: SessionId, content: &Bytes) -> Result<(Record, Bytes), BlobError> {

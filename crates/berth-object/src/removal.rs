@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use berth_blob::{BlobError, BlobIdentity};
-use berth_spec::Digest;
+use berth_spec::BlobName;
 use futures_util::{StreamExt, stream};
 use object_store::Error as StoreError;
 use object_store::path::Path;
@@ -15,9 +15,9 @@ use crate::shared::Shared;
 const AT_ONCE: usize = 16;
 
 /// Removes the objects of blobs. The bucket does not tell which were there, so they are looked up before.
-pub(crate) async fn delete(shared: &Shared, digests: &[Digest]) -> Result<u64, BlobError> {
+pub(crate) async fn delete(shared: &Shared, names: &[BlobName]) -> Result<u64, BlobError> {
     let (mut removed, mut failure) = (0, None);
-    let objects = digests.iter().map(|digest| shared.layout.blob(digest));
+    let objects = names.iter().map(|name| shared.layout.blob(name));
     let objects: Vec<Path> = objects.collect();
     let lookups = objects
         .into_iter()
@@ -47,10 +47,10 @@ pub(crate) async fn delete(shared: &Shared, digests: &[Digest]) -> Result<u64, B
 /// Moves a blob's object aside, if it is the version that was `read`.
 pub(crate) async fn quarantine(
     shared: &Arc<Shared>,
-    digest: &Digest,
+    name: &BlobName,
     read: &BlobIdentity,
 ) -> Result<bool, BlobError> {
-    let blob = shared.layout.blob(digest);
+    let blob = shared.layout.blob(name);
     let Some(read) = read.known_by::<Version>() else {
         return Ok(false);
     };
@@ -63,7 +63,7 @@ pub(crate) async fn quarantine(
     let Some(size) = is_read().await? else {
         return Ok(false);
     };
-    let place = shared.layout.quarantine(digest);
+    let place = shared.layout.quarantine(&name.digest);
     copy(shared, &blob, &place, size).await?;
     if is_read().await?.is_none() {
         shared.remove(&place).await?;

@@ -26,7 +26,8 @@ pub(crate) struct Shared {
     pub(crate) layout: Layout,
     pub(crate) settings: Settings,
     pub(crate) spare_parts: Arc<Semaphore>,
-    /// Small staging areas that were closed without a sync, to be published from here.
+    /// Staging areas that were closed without a sync, as they were: that is what is published of them, and not what
+    /// another process may have written since.
     closed: Mutex<HashMap<SessionId, Staged>>,
 }
 

@@ -5,6 +5,7 @@ use berth_blob::{BlobError, StagedWriter};
 use berth_spec::SessionId;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
+use uuid::Uuid;
 
 use crate::error::failed;
 use crate::parts::Parts;
@@ -18,6 +19,7 @@ pub(crate) async fn open(
     shared: &Arc<Shared>,
     session: SessionId,
     offset: u64,
+    fence: u64,
 ) -> Result<ObjectWriter, BlobError> {
     let closed = shared.closed().remove(&session);
     let loaded = shared.load(session).await?;
@@ -26,11 +28,17 @@ pub(crate) async fn open(
         (Some(closed), Some(loaded)) if closed.is_of(loaded.version.as_ref()) => Some(closed),
         (_, loaded) => loaded,
     };
-    let found = match found {
-        None if offset == 0 => create(shared, session).await?,
+    let mut found = match found {
+        None if offset == 0 => create(shared, session, fence).await?,
         None => return Err(missing(session, offset, 0)),
         Some(found) => found,
     };
+    // Whoever has written it since this one was told to is not written over. And what it writes after this look is
+    // another version than the one that was looked at, so it is not written over either.
+    if found.record.fence > fence {
+        return Err(BlobError::Superseded(session));
+    }
+    found.record.fence = fence;
     if found.record.length < offset {
         return Err(missing(session, offset, found.record.length));
     }
@@ -42,8 +50,9 @@ pub(crate) async fn open(
 }
 
 /// Makes an empty staging area.
-async fn create(shared: &Arc<Shared>, session: SessionId) -> Result<Staged, BlobError> {
+async fn create(shared: &Arc<Shared>, session: SessionId, fence: u64) -> Result<Staged, BlobError> {
     let mut empty = Staged::default();
+    empty.record.fence = fence;
     shared.save(session, &mut empty).await?;
     Ok(empty)
 }
@@ -177,7 +186,7 @@ impl ObjectWriter {
     }
 
     async fn begin_upload(&mut self) -> Result<(u64, String, usize), BlobError> {
-        let number = self.begun;
+        let (number, _) = Uuid::new_v4().as_u64_pair();
         let data = self.shared.layout.data(self.session, number);
         let begun = self.shared.bucket.create_multipart(&data).await;
         let id = begun.map_err(|error| failed(&error))?;
@@ -262,11 +271,14 @@ impl StagedWriter for ObjectWriter {
 
     async fn close(&mut self) -> Result<(), BlobError> {
         self.is_closed = true;
-        if self.in_parts > 0 || self.is_broken {
-            return self.save().await;
-        }
-        // A small one is published from memory: it need not go to the bucket twice.
-        let closed = self.state();
+        let closed = match self.in_parts > 0 || self.is_broken {
+            true => {
+                self.save().await?;
+                self.saved.clone()
+            }
+            // A small one is published from memory: it need not go to the bucket twice.
+            false => self.state(),
+        };
         self.shared.closed().insert(self.session, closed);
         Ok(())
     }

@@ -6,11 +6,11 @@ mod support;
 
 use std::time::Duration;
 
-use berth_blob::{BlobError, BlobStore};
+use berth_blob::{BlobError, BlobStore, Listed};
 use berth_object::{ObjectBlobs, Requests, Settings};
-use berth_spec::{Digest, SessionId};
+use berth_spec::{BlobName, Digest, SessionId};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use support::proxy::{Fault, Proxy};
 use support::server::{SECRET, Server, variables};
 use support::{PART, append, blobs_at, content, push, read, settings};
@@ -30,7 +30,7 @@ fn large(seed: u64) -> Bytes {
 async fn a_read_goes_on_where_its_connection_broke() {
     let (_server, proxy, blobs) = start().await;
     let whole = large(1);
-    let (_, digest) = push(&blobs, &whole).await.unwrap();
+    let (_, name) = push(&blobs, &whole).await.unwrap();
     let faults = [
         Fault::CutAnswer(1_000_000),
         Fault::CutAnswer(0),
@@ -41,9 +41,9 @@ async fn a_read_goes_on_where_its_connection_broke() {
         Fault::CutAnswer(3_000_000),
     ];
     for fault in faults {
-        proxy.fail("GET", digest.hex(), fault, 1);
+        proxy.fail("GET", name.digest.hex(), fault, 1);
     }
-    assert!(read(&blobs, &digest).await.unwrap() == whole);
+    assert!(read(&blobs, &name).await.unwrap() == whole);
     assert_eq!(proxy.calm(), 0, "not all of it went wrong");
 }
 
@@ -51,18 +51,18 @@ async fn a_read_goes_on_where_its_connection_broke() {
 async fn a_read_that_cannot_go_on_tells_so_after_right_bytes() {
     let (_server, proxy, blobs) = start().await;
     let whole = large(2);
-    let (_, digest) = push(&blobs, &whole).await.unwrap();
-    proxy.fail("GET", digest.hex(), Fault::CutAnswer(1_000_000), 1);
-    proxy.fail("GET", digest.hex(), Fault::DropAnswer, 1000);
-    let (read, error) = read_until_error(&blobs, &digest).await;
+    let (_, name) = push(&blobs, &whole).await.unwrap();
+    proxy.fail("GET", name.digest.hex(), Fault::CutAnswer(1_000_000), 1);
+    proxy.fail("GET", name.digest.hex(), Fault::DropAnswer, 1000);
+    let (read, error) = read_until_error(&blobs, &name).await;
     assert!(!read.is_empty() && whole.starts_with(&read));
     assert!(matches!(error, BlobError::Io(_)), "{error:?}");
     assert!(proxy.calm() > 900, "it never gave up");
 }
 
 /// What could be read.
-async fn read_until_error(blobs: &ObjectBlobs, digest: &Digest) -> (Vec<u8>, BlobError) {
-    let blob = blobs.open(digest).await.unwrap().unwrap();
+async fn read_until_error(blobs: &ObjectBlobs, name: &BlobName) -> (Vec<u8>, BlobError) {
+    let blob = blobs.open(name).await.unwrap().unwrap();
     let size = blob.size();
     let mut pieces = blob.read(0..size);
     let mut read = Vec::new();
@@ -76,19 +76,18 @@ async fn read_until_error(blobs: &ObjectBlobs, digest: &Digest) -> (Vec<u8>, Blo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_never_goes_on_with_other_bytes() {
+async fn a_read_of_what_was_removed_ends_with_an_error() {
     let (server, proxy, blobs) = start().await;
     let direct = blobs_at(&server.endpoint(), settings());
-    let [damaged, good] = [3, 4].map(large);
-    let digest = Digest::sha256(&good);
-    let (session, length) = (SessionId::random(), damaged.len() as u64);
-    append(&direct, session, 0, &damaged).await.unwrap();
-    direct.publish(session, length, &digest).await.unwrap();
-    let blob = blobs.open(&digest).await.unwrap().unwrap();
-    proxy.fail("GET", digest.hex(), Fault::CutAnswer(1_000_000), 1);
+    let whole = large(3);
+    let (length, (_, name)) = (whole.len() as u64, push(&direct, &whole).await.unwrap());
+    let blob = blobs.open(&name).await.unwrap().unwrap();
+    proxy.fail("GET", name.digest.hex(), Fault::CutAnswer(1_000_000), 1);
     let mut pieces = blob.read(0..length);
     let mut read = pieces.next().await.unwrap().unwrap().to_vec();
-    push(&direct, &good).await.unwrap();
+    // Another of the same content does not take its place.
+    push(&direct, &whole).await.unwrap();
+    assert_eq!(direct.delete(&[name]).await.unwrap(), 1);
     let error = loop {
         match pieces.next().await.unwrap() {
             Ok(piece) => read.extend_from_slice(&piece),
@@ -96,7 +95,7 @@ async fn a_read_never_goes_on_with_other_bytes() {
         }
     };
     assert!(matches!(error, BlobError::Gone), "{error:?}");
-    assert!(damaged.starts_with(&read));
+    assert!(whole.starts_with(&read));
     assert!(pieces.next().await.is_none());
 }
 
@@ -158,15 +157,21 @@ async fn push_in_chunks(
     until_it_succeeds(async || append(blobs, session, 0, &first).await).await;
     until_it_succeeds(async || append(blobs, session, middle as u64, &second).await).await;
     let length = whole.len() as u64;
-    until_it_succeeds(async || blobs.publish(session, length, &digest).await).await;
+    let name = until_it_succeeds(async || blobs.publish(session, length, &digest).await).await;
     until_it_succeeds(async || blobs.discard(session).await).await;
     assert!(
         blobs.staged().await.unwrap_or_default().is_empty(),
         "{fault:?} at {after}"
     );
-    let read = until_it_succeeds(async || read(blobs, &digest).await).await;
+    let read = until_it_succeeds(async || read(blobs, &name).await).await;
     assert!(read == *whole, "{fault:?} at {after}");
-    until_it_succeeds(async || blobs.delete(std::slice::from_ref(&digest)).await).await;
+    // What failed may have been published all the same.
+    let listed: Vec<Vec<Listed>> =
+        until_it_succeeds(async || blobs.list().try_collect().await).await;
+    let listed = listed.concat().into_iter().map(|listed| listed.name);
+    let names: Vec<BlobName> = listed.filter(|listed| listed.digest == digest).collect();
+    assert!(names.contains(&name), "{fault:?} at {after}");
+    until_it_succeeds(async || blobs.delete(&names).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -185,9 +190,9 @@ async fn a_push_survives_what_passes() {
             proxy.fail(method, target, fault, 1);
         }
     }
-    let (session, digest) = push(&blobs, &whole).await.unwrap();
+    let (session, name) = push(&blobs, &whole).await.unwrap();
     assert_eq!(proxy.calm(), 0, "not all of it went wrong");
-    assert!(read(&blobs, &digest).await.unwrap() == whole);
+    assert!(read(&blobs, &name).await.unwrap() == whole);
     blobs.discard(session).await.unwrap();
 }
 
@@ -237,22 +242,22 @@ async fn a_bucket_that_hangs_is_not_waited_for() {
         ..settings()
     };
     let blobs = blobs_at(&proxy.endpoint(), settings);
-    let (_, digest) = push(&blobs, &content(7, 1000)).await.unwrap();
+    let (_, name) = push(&blobs, &content(7, 1000)).await.unwrap();
     proxy.fail(
         "HEAD",
-        digest.hex(),
+        name.digest.hex(),
         Fault::Stall(0, Duration::from_secs(60)),
         10,
     );
     let started = std::time::Instant::now();
-    let error = blobs.open(&digest).await.err().unwrap();
+    let error = blobs.open(&name).await.err().unwrap();
     assert!(
         error.to_string().contains("did not answer in time"),
         "{error}"
     );
     assert!(started.elapsed() < Duration::from_secs(30));
     proxy.calm();
-    assert!(blobs.open(&digest).await.unwrap().is_some());
+    assert!(blobs.open(&name).await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

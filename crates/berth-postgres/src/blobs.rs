@@ -1,7 +1,6 @@
-use std::collections::HashSet;
-
 use berth_metadata::sql::LIVE;
 use berth_metadata::sql::pages::linked_blob;
+use berth_metadata::sql::rows::{LinkedRow, blob_of, generation_text};
 use berth_metadata::sql::schema::{
     blobs, manifest_blobs, manifests, repositories, repository_blobs,
 };
@@ -14,7 +13,7 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use crate::failure::Failure;
-use crate::{now, repositories as repository_rows, usage};
+use crate::{generations, now, repositories as repository_rows, usage};
 
 /// Records a blob and links it to a repository.
 pub(crate) fn link(
@@ -23,6 +22,7 @@ pub(crate) fn link(
     blob: &Blob,
     bounds: &Bounds,
 ) -> Result<(), Failure> {
+    generations::claim(connection, blob)?;
     let repository_id = repository_rows::lock_or_create(connection, repository)?;
     let blob_id = record(connection, blob)?;
     usage::add_within(connection, repository, bounds, |connection| {
@@ -49,10 +49,8 @@ pub(crate) fn mount(
     usage::add_within(connection, repository, bounds, |connection| {
         Ok(link_to(connection, repository_id, blob.id, digest)?)
     })?;
-    Ok(Some(Blob {
-        digest: digest.clone(),
-        size: to_number(blob.size)?,
-    }))
+    let generation = blob.generation.clone();
+    Ok(Some(blob_of(digest.clone(), blob.size, generation)?))
 }
 
 /// The id of a repository that is linked to a blob: of this one, or any.
@@ -81,17 +79,11 @@ pub(crate) fn find(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Option<Blob>, Failure> {
-    let found: Option<(i64, Option<i64>, i64)> = linked_blob(repository.as_str(), digest.as_str())
+    let found: Option<LinkedRow> = linked_blob(repository.as_str(), digest.as_str())
         .first(connection)
         .optional()?;
-    let size = found.map(|(size, _, _)| size);
-    let Some(size) = size else {
-        return Ok(None);
-    };
-    Ok(Some(Blob {
-        digest: digest.clone(),
-        size: to_number(size)?,
-    }))
+    let blob = found.map(|(size, generation, _, _)| blob_of(digest.clone(), size, generation));
+    Ok(blob.transpose()?)
 }
 
 /// A blob that is locked.
@@ -100,8 +92,26 @@ pub(crate) struct LockedBlob {
     pub(crate) id: i64,
     pub(crate) digest: String,
     size: i64,
+    generation: Option<String>,
     condemned_at: Option<i64>,
 }
+
+/// The columns of a [`LockedBlob`].
+type LockedColumns = (
+    blobs::id,
+    blobs::digest,
+    blobs::size,
+    blobs::generation,
+    blobs::condemned_at,
+);
+
+const LOCKED: LockedColumns = (
+    blobs::id,
+    blobs::digest,
+    blobs::size,
+    blobs::generation,
+    blobs::condemned_at,
+);
 
 /// Those of these blobs that the repository of this id is linked to. They stay until this transaction ends: they are neither
 /// condemned meanwhile nor forgotten.
@@ -121,7 +131,7 @@ pub(crate) fn lock_linked(
         .filter(blobs::digest.eq_any(digests))
         .filter(exists(link))
         .order(blobs::digest)
-        .select((blobs::id, blobs::digest, blobs::size, blobs::condemned_at))
+        .select(LOCKED)
         .for_key_share()
         .load(connection)
 }
@@ -158,16 +168,13 @@ pub(crate) fn find_promised(
     digest: &Digest,
     renew_before: i64,
 ) -> Result<Option<(Blob, bool)>, Failure> {
-    let found: Option<(i64, Option<i64>, i64)> = linked_blob(repository.as_str(), digest.as_str())
+    let found: Option<LinkedRow> = linked_blob(repository.as_str(), digest.as_str())
         .first(connection)
         .optional()?;
-    let Some((size, condemned_at, linked_at)) = found else {
+    let Some((size, generation, condemned_at, linked_at)) = found else {
         return Ok(None);
     };
-    let blob = Blob {
-        digest: digest.clone(),
-        size: to_number(size)?,
-    };
+    let blob = blob_of(digest.clone(), size, generation)?;
     let needs_promise = condemned_at.is_some() || linked_at < renew_before;
     Ok(Some((blob, needs_promise)))
 }
@@ -194,24 +201,6 @@ pub(crate) fn promise(
         .set(repository_blobs::linked_at.eq(now()))
         .execute(connection)?;
     find(connection, repository, digest)
-}
-
-/// Those of these digests that no blob is recorded under.
-pub(crate) fn unrecorded(
-    connection: &mut PgConnection,
-    digests: &[Digest],
-) -> Result<HashSet<Digest>, Failure> {
-    let texts: Vec<&str> = digests.iter().map(Digest::as_str).collect();
-    let recorded: Vec<String> = blobs::table
-        .filter(blobs::digest.eq_any(texts))
-        .select(blobs::digest)
-        .load(connection)?;
-    let recorded: HashSet<String> = recorded.into_iter().collect();
-    let unrecorded = digests.iter();
-    Ok(unrecorded
-        .filter(|digest| !recorded.contains(digest.as_str()))
-        .cloned()
-        .collect())
 }
 
 /// Cuts the links of a repository and of its manifests to a blob.
@@ -247,14 +236,18 @@ fn manifest_of_link(repository_id: i64) -> _ {
         .filter(manifests::repository_id.eq(repository_id))
 }
 
-/// The row of a blob, made or made live again where needed, and locked as [`lock_linked`] does.
+/// The row of a blob, made or made live again where needed, with the generation that was published last, and locked at least as
+/// [`lock_linked`] does.
 fn record(connection: &mut PgConnection, blob: &Blob) -> Result<i64, Failure> {
     let size = to_integer(blob.size)?;
-    let found: Vec<LockedBlob> = blobs::table
+    let row = blobs::table
         .filter(blobs::digest.eq(blob.digest.as_str()))
-        .select((blobs::id, blobs::digest, blobs::size, blobs::condemned_at))
-        .for_key_share()
-        .load(connection)?;
+        .select(LOCKED);
+    // Whoever will change the row asks for that at once: who has a weaker lock by then may have to wait for one who waits for it.
+    let found: Vec<LockedBlob> = match blob.generation {
+        Some(_) => row.for_no_key_update().load(connection)?,
+        None => row.for_key_share().load(connection)?,
+    };
     let Some(row) = found.first() else {
         return insert(connection, blob, size);
     };
@@ -266,6 +259,12 @@ fn record(connection: &mut PgConnection, blob: &Blob) -> Result<i64, Failure> {
         }));
     }
     keep(connection, &found)?;
+    let generation = generation_text(blob.generation);
+    if row.generation != generation {
+        diesel::update(blobs::table.find(row.id))
+            .set(blobs::generation.eq(generation))
+            .execute(connection)?;
+    }
     Ok(row.id)
 }
 
@@ -274,6 +273,7 @@ fn insert(connection: &mut PgConnection, blob: &Blob, size: i64) -> Result<i64, 
         .values((
             blobs::digest.eq(blob.digest.as_str()),
             blobs::size.eq(size),
+            blobs::generation.eq(generation_text(blob.generation)),
             blobs::state.eq(LIVE),
             blobs::stored_at.eq(now()),
         ))

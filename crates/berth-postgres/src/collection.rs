@@ -8,14 +8,14 @@ use berth_metadata::sql::schema::{blobs, repositories, repository_blobs};
 use berth_metadata::sql::stored::{milliseconds, parse};
 use berth_metadata::sql::{CONDEMNED, LIVE};
 use berth_metadata::{Blob, CollectionStore, MetadataError, UnusedBlobs};
-use berth_spec::Digest;
+use berth_spec::{BlobName, Digest};
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
 use crate::blobs::make_live;
 use crate::failure::Failure;
-use crate::{PostgresMetadata, now};
+use crate::{PostgresMetadata, generations, now};
 
 /// The advisory lock of whoever forgets blobs: one at a time of all replicas, since it locks repositories and namespaces that
 /// have nothing to do with each other. "forget" in ASCII.
@@ -73,6 +73,12 @@ impl CollectionStore for PostgresMetadata {
         self.write(move |connection| forget(connection, &digests, condemned_before, unused_since))
             .await
     }
+
+    async fn forsake(&self, names: &[BlobName]) -> Result<Vec<BlobName>, MetadataError> {
+        let names = names.to_vec();
+        self.write(move |connection| generations::forsake(connection, &names))
+            .await
+    }
 }
 
 fn text(digest: Option<&Digest>) -> &str {
@@ -112,7 +118,11 @@ struct Taken {
     id: i64,
     digest: String,
     size: i64,
+    generation: Option<String>,
 }
+
+const TAKEN: (blobs::id, blobs::digest, blobs::size, blobs::generation) =
+    (blobs::id, blobs::digest, blobs::size, blobs::generation);
 
 /// Condemns blobs. First they are taken from everybody who would use them, then it is seen whether they are used: by a statement
 /// of its own, which sees all that those who had the lock before have committed.
@@ -125,7 +135,7 @@ fn condemn(
         .filter(blobs::digest.eq_any(texts(digests)))
         .filter(blobs::state.eq(LIVE))
         .order(blobs::digest)
-        .select((blobs::id, blobs::digest, blobs::size))
+        .select(TAKEN)
         .for_update()
         .load(connection)?;
     let unused = unused_of(connection, &taken, unused_since)?;
@@ -165,7 +175,7 @@ fn in_order(digests: &[Digest], taken: Vec<Taken>) -> Result<Vec<Blob>, Failure>
     let mut blobs = rows::blobs(
         taken
             .into_iter()
-            .map(|blob| (blob.digest, blob.size))
+            .map(|blob| (blob.digest, blob.size, blob.generation))
             .collect(),
     )?;
     blobs.sort_by_key(|blob| digests.iter().position(|digest| *digest == blob.digest));
@@ -192,7 +202,7 @@ fn forget(
         .filter(blobs::digest.eq_any(texts(digests)))
         .filter(blobs::condemned_at.le(condemned_before))
         .order(blobs::digest)
-        .select((blobs::id, blobs::digest, blobs::size))
+        .select(TAKEN)
         .for_update()
         .load(connection)?;
     if !linked_repositories(connection, digests)?.is_subset(&linked) {

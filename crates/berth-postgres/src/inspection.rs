@@ -38,7 +38,7 @@ impl InspectionStore for PostgresMetadata {
         self.read(move |connection| {
             let row: Option<BlobRow> = blobs::table
                 .filter(blobs::digest.eq(&digest))
-                .select((blobs::digest, blobs::size))
+                .select((blobs::digest, blobs::size, blobs::generation))
                 .first(connection)
                 .optional()?;
             Ok(row.map(rows::blob).transpose()?)

@@ -1,6 +1,7 @@
 //! Transactional metadata of an OCI registry on PostgreSQL, for any number of replicas at once.
 //!
-//! [`PostgresMetadata`] implements the traits of [`berth_metadata`] and passes the same contract suites as SQLite.
+//! [`PostgresMetadata`] implements the traits of [`berth_metadata`] and passes the same contract suites as SQLite. It also has
+//! the leases by which replicas agree on who works on an upload session.
 //!
 //! ```no_run
 //! use berth_metadata::{Blob, MetadataStore};
@@ -13,7 +14,7 @@
 //! let metadata = PostgresMetadata::open(&url, &PostgresOptions::default())?;
 //!
 //! let alpine: RepositoryName = "library/alpine".parse()?;
-//! let blob = Blob { digest: Digest::sha256(b"layer"), size: 5 };
+//! let blob = Blob::new(Digest::sha256(b"layer"), 5);
 //! metadata.link_blob(&alpine, &blob, None).await?;
 //! # Ok(())
 //! # }
@@ -33,21 +34,28 @@
 //!    against pushes, conditions, immutable tags and quotas are decided one after another. Different repositories do not wait for
 //!    each other.
 //! 2. **Blobs**, in the order of their digests. Whoever needs a blob (the end of an upload, a mount, a `HEAD`, the push of a manifest)
-//!    holds `FOR KEY SHARE`, as many may at once, until its link is committed. Whoever wants to condemn or forget it
+//!    holds `FOR KEY SHARE`, as many may at once, until its link is committed (at the end of an upload to a bucket, which changes
+//!    which generation is meant, `FOR NO KEY UPDATE`, one at a time). Whoever wants to condemn or forget it
 //!    asks for it alone (`FOR UPDATE`), and only then, by another statement, looks who uses it. So one of the two sees what
 //!    the other did. Who finds a blob condemned takes it back while it holds it.
 //! 3. **Namespaces** with a quota, in the order of their names, by the trigger that counts. What they hold does not change from then on until the
 //!    end of the transaction, so what is compared with the quota is true. Pushes into such a namespace wait for each other.
 //!
+//! Before all of these, whoever records or forsakes a publication of a blob, a generation, locks a number made of it
+//! (advisory lock). So a generation is either recorded or forsaken, and never both; the row of the blob could not decide that, since there
+//! need be none.
+//!
 //! | operation | locks |
 //! |---|---|
-//! | end of an upload, mount, push of a manifest, deletion of a blob from a repository | repository, blobs |
+//! | end of an upload | generation, repository, blobs |
+//! | forsake | generations, by their numbers |
+//! | mount, push of a manifest, deletion of a blob from a repository | repository, blobs |
 //! | deletions of manifests and tags, by clients and by retention | repository |
 //! | `HEAD` that renews a promise | blob |
 //! | condemn | blobs, alone |
 //! | forget | one at a time (advisory lock); all repositories that are linked to them, by id; blobs, alone |
 //! | first count of a namespace | the table of namespaces, against all that counts |
-//! | upload sessions, users, tokens | none: each is one statement |
+//! | upload sessions and their leases, users, tokens | none: each is one statement |
 //! | signing keys | their table |
 //! | turns | one row, passed over by whoever finds it locked |
 //!
@@ -67,6 +75,15 @@
 //!
 //! Times are those of the replica that writes. A link that is renewed never gets an older time, so a clock that is behind
 //! shortens no promise that another replica gave. Turns go by the clock of the database alone. Clocks may differ by as much as is small beside the grace period of collection.
+//!
+//! # Leases of upload sessions
+//!
+//! Who works on an upload session is in its row ([`UploadLeases`](berth_metadata::UploadLeases)): the holder, until when by the
+//! database's clock, and of which revision. Taking a session is one statement, which raises the revision; a lease is of one
+//! revision, so whatever changes the session ends it, without a statement of its own. The taking is durable, since no revision
+//! may be given twice: it is what keeps out a replica that was paused and wakes late. Renewing a lease and giving it back
+//! need not be, and are not waited for (`synchronous_commit = off` in that transaction): what is lost of them makes somebody wait, or ask
+//! once more.
 //!
 //! # Durability
 //!
@@ -101,7 +118,9 @@ mod connections;
 mod damages;
 mod database_url;
 mod failure;
+mod generations;
 mod inspection;
+mod leases;
 mod lists;
 mod manifests;
 mod metadata;

@@ -8,16 +8,19 @@ use berth_metadata::sql::stored::milliseconds;
 use berth_metadata::sql::usage::CountedNamespaces;
 use berth_metadata::{
     Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
-    Referrer, ReferrerLimits, Scope, StoredManifest, UploadRecord, Usage,
+    Referrer, ReferrerLimits, Scope, StoredManifest, UploadLeases, UploadRecord, UploadRevision,
+    Usage,
 };
-use berth_spec::{Digest, Reference, RepositoryName, SessionId, Tag};
+use berth_spec::{BlobName, Digest, Reference, RepositoryName, SessionId, Tag};
 use diesel::pg::PgConnection;
 use secrecy::SecretString;
 
 use crate::connections::Connections;
 use crate::database_url::DatabaseUrl;
 use crate::failure::Failure;
-use crate::{blobs, lists, manifests, migrations, repositories, transactions, uploads, usage};
+use crate::{
+    blobs, generations, lists, manifests, migrations, repositories, transactions, uploads, usage,
+};
 
 /// Metadata in a PostgreSQL database, which any number of processes may use at once: [the crate](crate) tells how.
 ///
@@ -160,15 +163,15 @@ impl MetadataStore for PostgresMetadata {
         &self,
         repository: &RepositoryName,
         blob: &Blob,
-        finished: Option<SessionId>,
+        finished: Option<UploadRevision>,
         bounds: &Bounds,
     ) -> Result<(), MetadataError> {
         self.count_all(bounds).await?;
         let (repository, blob, bounds) = (repository.clone(), blob.clone(), bounds.clone());
         self.write(move |connection| {
             blobs::link(connection, &repository, &blob, &bounds)?;
-            if let Some(session) = finished {
-                uploads::delete(connection, session)?;
+            if let Some(upload) = finished {
+                uploads::finish(connection, upload)?;
             }
             Ok(())
         })
@@ -232,9 +235,9 @@ impl MetadataStore for PostgresMetadata {
             .await
     }
 
-    async fn unrecorded(&self, digests: &[Digest]) -> Result<HashSet<Digest>, MetadataError> {
-        let digests = digests.to_vec();
-        self.read(move |connection| blobs::unrecorded(connection, &digests))
+    async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError> {
+        let names = names.to_vec();
+        self.read(move |connection| generations::unrecorded(connection, &names))
             .await
     }
 
@@ -352,8 +355,8 @@ impl MetadataStore for PostgresMetadata {
             .await
     }
 
-    async fn delete_upload(&self, id: SessionId) -> Result<bool, MetadataError> {
-        self.write(move |connection| uploads::delete(connection, id))
+    async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
+        self.write(move |connection| uploads::delete(connection, upload))
             .await
     }
 
@@ -365,5 +368,9 @@ impl MetadataStore for PostgresMetadata {
         let now = milliseconds(now);
         self.read(move |connection| uploads::expired(connection, now, limit))
             .await
+    }
+
+    fn upload_leases(&self) -> Option<&dyn UploadLeases> {
+        Some(self)
     }
 }

@@ -66,7 +66,7 @@ impl RetentionStore for PostgresMetadata {
                 .inner_join(manifests::table.inner_join(repositories::table))
                 .filter(repositories::name.eq(repository.as_str()))
                 .filter(manifests::digest.eq(manifest.as_str()))
-                .select((blobs::digest, blobs::size))
+                .select((blobs::digest, blobs::size, blobs::generation))
                 .load(connection)?;
             Ok(rows::blobs(linked)?)
         })

@@ -1,8 +1,8 @@
-use berth_metadata::UploadRecord;
 use berth_metadata::sql::pages::expired_uploads;
 use berth_metadata::sql::rows::{UploadRow, parse_all};
 use berth_metadata::sql::schema::uploads;
 use berth_metadata::sql::stored::to_integer;
+use berth_metadata::{MetadataError, UploadRecord, UploadRevision};
 use berth_spec::SessionId;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -27,8 +27,8 @@ pub(crate) fn find(
     Ok(row.map(UploadRow::record).transpose()?)
 }
 
-/// Replaces a record that still has the revision before. Of two replicas that do so at once, the second waits for the row, and
-/// finds another revision.
+/// Replaces a record that still has the revision before, and gives its lease back, which was of that one. Of two replicas that do so at once, the second
+/// waits for the row, and finds another revision.
 pub(crate) fn update(
     connection: &mut PgConnection,
     upload: &UploadRecord,
@@ -43,9 +43,23 @@ pub(crate) fn update(
     Ok(updated > 0)
 }
 
-pub(crate) fn delete(connection: &mut PgConnection, id: SessionId) -> Result<bool, Failure> {
-    let deleted = diesel::delete(uploads::table.find(id.to_string())).execute(connection)?;
+/// Removes a record that still has this revision.
+pub(crate) fn delete(
+    connection: &mut PgConnection,
+    upload: UploadRevision,
+) -> Result<bool, Failure> {
+    let deleted = diesel::delete(uploads::table.find(upload.id.to_string()))
+        .filter(uploads::revision.eq(to_integer(upload.revision)?))
+        .execute(connection)?;
     Ok(deleted > 0)
+}
+
+/// Removes the record of a session whose blob is recorded in the same transaction.
+pub(crate) fn finish(connection: &mut PgConnection, upload: UploadRevision) -> Result<(), Failure> {
+    match delete(connection, upload)? {
+        true => Ok(()),
+        false => Err(MetadataError::UploadChanged(upload.id).into()),
+    }
 }
 
 /// Sessions that expired by `now`, in milliseconds.

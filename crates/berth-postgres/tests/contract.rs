@@ -38,6 +38,12 @@ async fn postgres_keeps_the_contract_of_accounts() {
 }
 
 #[tokio::test]
+async fn postgres_keeps_the_contract_of_leases() {
+    let (store, _server) = postgres();
+    contract::upload_leases(&store).await;
+}
+
+#[tokio::test]
 async fn postgres_keeps_the_contract_of_turns() {
     let (store, _server) = postgres();
     contract::turn_store(&store).await;

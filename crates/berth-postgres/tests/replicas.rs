@@ -88,6 +88,15 @@ async fn nothing_that_is_pushed_is_collected() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_forsaken_is_recorded_nowhere() {
+    let replicas = Replicas::new();
+    let stores = replicas.open(|store| Arc::new(store) as _);
+    concurrency::what_is_forsaken_is_recorded_nowhere(&stores).await;
+    drop(stores);
+    replicas.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_counted_is_true() {
     let replicas = Replicas::new();
     let stores = replicas.open(|store| Arc::new(store) as _);
@@ -119,6 +128,15 @@ async fn one_who_adds_is_first() {
     let replicas = Replicas::new();
     let stores = replicas.open(|store| Arc::new(store) as _);
     concurrency::one_who_adds_is_first(&stores).await;
+    drop(stores);
+    replicas.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_has_an_upload_at_a_time() {
+    let replicas = Replicas::new();
+    let stores = replicas.open(|store| Arc::new(store) as _);
+    concurrency::one_has_an_upload_at_a_time(&stores).await;
     drop(stores);
     replicas.assert_sound().await;
 }

@@ -20,10 +20,7 @@ fn here() -> RepositoryName {
 }
 
 fn blob(number: usize) -> Blob {
-    Blob {
-        digest: Digest::sha256(&number.to_le_bytes()),
-        size: 8,
-    }
+    Blob::new(Digest::sha256(&number.to_le_bytes()), 8)
 }
 
 /// The name of the database of a URL.

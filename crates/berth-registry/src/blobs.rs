@@ -52,17 +52,24 @@ impl Registry {
         repository: &RepositoryName,
         blob: &Blob,
     ) -> Result<Box<dyn BlobReader>, RegistryError> {
-        let Blob { digest, size } = blob;
-        let found = self.blobs.open(digest).await?;
-        let found = match found {
-            Some(reader) if reader.size() == *size => return Ok(reader),
-            found => found.map(|reader| reader.size()),
-        };
-        // It may have been collected since it was found.
-        if self.metadata.blob(repository, digest).await?.is_some() {
-            error!(%digest, size, ?found, "the bytes of a known blob are damaged or missing");
+        let mut blob = blob.clone();
+        loop {
+            let found = match self.blobs.open(&blob.name()).await? {
+                Some(reader) if reader.size() == blob.size => return Ok(reader),
+                found => found.map(|reader| reader.size()),
+            };
+            let Blob { digest, size, .. } = &blob;
+            match self.metadata.blob(repository, digest).await? {
+                // It has been pushed again since it was found.
+                Some(newer) if newer.generation != blob.generation => blob = newer,
+                Some(_) => {
+                    error!(%digest, size, ?found, "the bytes of a known blob are damaged or missing");
+                    return Err(self.blob_unknown(repository, digest).await);
+                }
+                // It has been collected since it was found.
+                None => return Err(self.blob_unknown(repository, digest).await),
+            }
         }
-        Err(self.blob_unknown(repository, digest).await)
     }
 
     /// Takes a blob away from this repository (end-10): its link, and its manifests' links to it.
@@ -99,16 +106,20 @@ impl Registry {
         from: Option<&RepositoryName>,
         digest: &Digest,
     ) -> Result<Option<Blob>, RegistryError> {
-        let Some(reader) = self.blobs.open(digest).await? else {
-            return Ok(None);
-        };
         let bounds = self.bounds(repository, Authority::Ordinary);
         let mounted = self
             .metadata
             .mount_blob_within(repository, from, digest, &bounds)
             .await?;
-        // One that was cut short is linked by now, but unknown until it is uploaded.
-        Ok(mounted.filter(|blob| blob.size == reader.size()))
+        let Some(blob) = mounted else {
+            return Ok(None);
+        };
+        // One that is missing or was cut short is linked by now, but unknown until it is uploaded.
+        match self.open_known(repository, &blob).await {
+            Ok(_) => Ok(Some(blob)),
+            Err(RegistryError::BlobUnknown { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn blob_unknown(&self, repository: &RepositoryName, digest: &Digest) -> RegistryError {

@@ -91,6 +91,7 @@ impl From<MetadataError> for RegistryError {
         match error {
             MetadataError::TagImmutable(tag) => Self::TagImmutable(tag),
             MetadataError::QuotaExceeded(exceeded) => Self::QuotaExceeded(exceeded),
+            MetadataError::UploadChanged(id) => Self::Upload(UploadError::Lost(id)),
             error => Self::Metadata(error),
         }
     }

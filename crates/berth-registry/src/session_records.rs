@@ -1,10 +1,12 @@
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use berth_metadata::{MetadataError, MetadataStore, UploadRecord};
+use berth_metadata::{
+    MetadataError, MetadataStore, TakeUpload, UploadLeases, UploadRecord, UploadRevision,
+};
 use berth_spec::SessionId;
-use berth_upload::{RecordsError, SessionRecord, SessionRecords};
+use berth_upload::{RecordsError, SessionLeases, SessionRecord, SessionRecords, Take};
 
 /// Keeps the records of upload sessions in the metadata store, so that the end of an upload and the
 /// link to its blob are one transaction.
@@ -32,13 +34,61 @@ impl SessionRecords for MetadataSessionRecords {
         self.0.update_upload(&stored(record)).await.map_err(failed)
     }
 
-    async fn remove(&self, id: SessionId) -> Result<bool, RecordsError> {
-        self.0.delete_upload(id).await.map_err(failed)
+    async fn remove(&self, record: &SessionRecord) -> Result<bool, RecordsError> {
+        let removed = self.0.delete_upload(state(record.id, record.revision));
+        removed.await.map_err(failed)
     }
 
     async fn expired(&self, now: SystemTime, limit: u32) -> Result<Vec<SessionId>, RecordsError> {
         self.0.expired_uploads(now, limit).await.map_err(failed)
     }
+
+    fn leases(&self) -> Option<&dyn SessionLeases> {
+        self.0.upload_leases().map(|_| self as _)
+    }
+}
+
+impl MetadataSessionRecords {
+    fn shared(&self) -> Result<&dyn UploadLeases, RecordsError> {
+        let leases = self.0.upload_leases();
+        leases.ok_or_else(|| RecordsError::Failed("the metadata store has no leases".into()))
+    }
+}
+
+#[async_trait]
+impl SessionLeases for MetadataSessionRecords {
+    async fn take(
+        &self,
+        id: SessionId,
+        holder: &str,
+        duration: Duration,
+    ) -> Result<Take, RecordsError> {
+        let taken = self.shared()?.take_upload(id, holder, duration);
+        Ok(match taken.await.map_err(failed)? {
+            TakeUpload::Taken(upload) => Take::Taken(loaded(upload)),
+            TakeUpload::Held { until, left } => Take::Held { until, left },
+            TakeUpload::Missing => Take::Missing,
+        })
+    }
+
+    async fn renew(
+        &self,
+        id: SessionId,
+        revision: u64,
+        duration: Duration,
+    ) -> Result<bool, RecordsError> {
+        let renewed = self.shared()?.renew_upload(state(id, revision), duration);
+        renewed.await.map_err(failed)
+    }
+
+    async fn give_back(&self, id: SessionId, revision: u64) -> Result<(), RecordsError> {
+        let given_back = self.shared()?.give_back_upload(state(id, revision));
+        given_back.await.map_err(failed)
+    }
+}
+
+fn state(id: SessionId, revision: u64) -> UploadRevision {
+    UploadRevision { id, revision }
 }
 
 fn stored(record: &SessionRecord) -> UploadRecord {

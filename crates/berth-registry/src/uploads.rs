@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
-use berth_metadata::Blob;
-use berth_spec::{Algorithm, Digest, RepositoryName, SessionId};
+use berth_metadata::{Blob, MetadataError, UploadRevision};
+use berth_spec::{Algorithm, BlobName, Digest, RepositoryName, SessionId};
 use berth_upload::{Content, Finished};
 use tracing::{Instrument, warn};
 
@@ -70,7 +70,7 @@ impl Registry {
                 .await?;
             let uploads = &registry.uploads;
             let finished = uploads.finish(&repository, id, &digest, content).await?;
-            registry.link(&repository, finished, Some(id)).await
+            registry.link(&repository, finished).await
         })
         .await
     }
@@ -94,7 +94,7 @@ impl Registry {
                 .cut_to_quotas(&repository, None, Some(&digest), content)
                 .await?;
             let finished = registry.uploads.push_whole(&digest, content).await?;
-            registry.link(&repository, finished, None).await
+            registry.link(&repository, finished).await
         })
         .await
     }
@@ -135,48 +135,64 @@ impl Registry {
         &self,
         repository: &RepositoryName,
         finished: Finished,
-        session: Option<SessionId>,
     ) -> Result<(), RegistryError> {
         let blob = Blob {
             digest: finished.digest().clone(),
             size: finished.size(),
+            generation: finished.name().generation,
         };
         let bounds = self.bounds(repository, Authority::Ordinary);
+        let session = finished.record().map(|record| UploadRevision {
+            id: record.id,
+            revision: record.revision,
+        });
         let linked = self
             .metadata
             .link_blob_within(repository, &blob, session, &bounds)
             .await;
         match &linked {
-            Err(error) if error.is_refusal() => self.take_back(finished).await,
+            Err(error) if error.is_refusal() => self.take_back(finished, error).await,
             Ok(()) => self.uploads.release(finished).await,
             Err(_) if session.is_none() => self.uploads.release(finished).await,
-            // The session can be finished again.
-            Err(_) => {}
+            Err(_) => self.uploads.leave(finished),
         }
         Ok(linked?)
     }
 
     /// Removes a published blob that was refused. Who pushes what does not fit, again and again, must not
     /// fill the disk: not even until the next sweep, which leaves files alone if too many have no record.
-    async fn take_back(&self, finished: Finished) {
-        let digest = finished.digest().clone();
-        self.uploads.take_back(finished).await;
-        // Whoever else pushes it just now makes it known, or comes here later.
-        let Some(removing) = self.uploads.guards().removing(&digest) else {
-            return;
-        };
-        if let Err(error) = self.remove_if_unrecorded(&digest).await {
-            warn!(%digest, %error, "cannot remove the file of a refused blob; the next sweep will try again");
+    async fn take_back(&self, finished: Finished, refusal: &MetadataError) {
+        let name = finished.name().clone();
+        match refusal {
+            // What the session holds is no business of this request any more.
+            MetadataError::UploadChanged(_) => self.uploads.abandon(finished),
+            _ => self.uploads.take_back(finished).await,
         }
-        drop(removing);
+        let removed = match name.generation {
+            // Nobody else has ever known this name, and the refusal is certain: so nobody will.
+            Some(_) => self.remove(&name).await,
+            None => self.remove_if_unrecorded(&name).await,
+        };
+        if let Err(error) = removed {
+            warn!(%name, %error, "cannot remove the file of a refused blob; the next sweep will try again");
+        }
     }
 
-    async fn remove_if_unrecorded(&self, digest: &Digest) -> Result<(), RegistryError> {
-        let digests = std::slice::from_ref(digest);
+    async fn remove_if_unrecorded(&self, name: &BlobName) -> Result<(), RegistryError> {
+        // Whoever else pushes it just now makes it known, or comes here later.
+        let Some(_removing) = self.uploads.guards().removing(&name.digest) else {
+            return Ok(());
+        };
         // It may have been there before, or have been pushed to where it fits.
-        if !self.metadata.unrecorded(digests).await?.is_empty() {
-            self.blobs.delete(digests).await?;
+        let names = std::slice::from_ref(name);
+        match self.metadata.unrecorded(names).await?.is_empty() {
+            true => Ok(()),
+            false => self.remove(name).await,
         }
+    }
+
+    async fn remove(&self, name: &BlobName) -> Result<(), RegistryError> {
+        self.blobs.delete(std::slice::from_ref(name)).await?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use berth_blob::{BlobStore, FilesystemBlobs, MemoryBlobs};
+use berth_blob::{BlobStore, FilesystemBlobs, Listed, MemoryBlobs};
 use berth_metadata::{MemoryMetadata, MetadataStore, SqliteMetadata};
 use berth_registry::{
     Authority, Condition, Content, Counted, ImmutableTags, ManifestContent, QuotaExceeded,
@@ -25,7 +25,7 @@ struct World {
     _folder: Option<Arc<TempDir>>,
 }
 
-fn worlds(settings: &Settings) -> [World; 2] {
+fn worlds(settings: &Settings) -> [World; 3] {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = SqliteMetadata::open(&folder.path().join("metadata.sqlite3")).unwrap();
     let files = FilesystemBlobs::open(folder.path()).unwrap();
@@ -41,6 +41,11 @@ fn worlds(settings: &Settings) -> [World; 2] {
             None,
         ),
         world(Arc::new(sqlite), Arc::new(files), Some(Arc::new(folder))),
+        world(
+            Arc::new(MemoryMetadata::default()),
+            Arc::new(MemoryBlobs::with_generations()),
+            None,
+        ),
     ]
 }
 
@@ -142,13 +147,14 @@ impl World {
 
     /// The blobs that have a file.
     async fn files(&self) -> HashSet<Digest> {
-        let listed: Vec<_> = self.blobs.list().try_collect().await.unwrap();
-        listed.into_iter().flatten().collect()
+        let listed: Vec<Vec<Listed>> = self.blobs.list().try_collect().await.unwrap();
+        let listed = listed.into_iter().flatten();
+        listed.map(|listed| listed.name.digest).collect()
     }
 
     async fn has_bytes(&self, content: &str) -> bool {
         let digest = Digest::sha256(content.as_bytes());
-        self.blobs.open(&digest).await.unwrap().is_some()
+        self.files().await.contains(&digest)
     }
 }
 

@@ -71,7 +71,7 @@ async fn a_corrupt_blob_is_unknown_once_quarantined_and_the_next_push_mends_it()
     assert_eq!(read.concat(), b"layer");
     let report = how.run(&*metadata, &*blobs, &Nobody).await.unwrap();
     assert!(report.is_sound(), "{report}");
-    assert!(blobs.open(&layer).await.unwrap().is_some());
+    assert!(blobs.open(&layer.clone().into()).await.unwrap().is_some());
 }
 
 /// Replaces the file of a blob, which is read-only.

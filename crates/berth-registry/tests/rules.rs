@@ -602,11 +602,7 @@ async fn a_blob_whose_bytes_are_lost_is_unknown_until_it_is_pushed_again() {
         assert_eq!(mounted.unwrap(), None);
         world.expect_unknown(&there, &digest).await;
         assert_eq!(
-            world
-                .blobs
-                .delete(std::slice::from_ref(&digest))
-                .await
-                .unwrap(),
+            world.blobs.delete(&[digest.clone().into()]).await.unwrap(),
             1
         );
         world.expect_unknown(&here, &digest).await;

@@ -12,10 +12,7 @@ const NUMBER: usize = 2500;
 
 async fn registry() -> (Registry, Vec<RepositoryName>) {
     let metadata = Arc::new(MemoryMetadata::default());
-    let blob = Blob {
-        digest: Digest::sha256(b""),
-        size: 0,
-    };
+    let blob = Blob::new(Digest::sha256(b""), 0);
     let names: Vec<RepositoryName> = (0..NUMBER)
         .map(|number| format!("a/{number:04}").parse().unwrap())
         .collect();
@@ -105,10 +102,7 @@ async fn a_page_goes_on_after_a_name_that_is_not_shown_or_not_there() {
 #[tokio::test]
 async fn only_names_that_begin_as_is_said_are_looked_at() {
     let metadata = Arc::new(MemoryMetadata::default());
-    let blob = Blob {
-        digest: Digest::sha256(b""),
-        size: 0,
-    };
+    let blob = Blob::new(Digest::sha256(b""), 0);
     let names = [
         "a", "a-b/c", "a/b", "a0/b", "aa", "b", "team-a/x", "team/a", "team/b", "team0", "teams/a",
         "z",

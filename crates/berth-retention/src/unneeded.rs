@@ -40,10 +40,8 @@ mod tests {
 
     #[test]
     fn a_blob_is_found_when_its_last_manifest_goes() {
-        let [own, shared] = [b"own" as &[u8], b"shared"].map(|content| Blob {
-            digest: Digest::sha256(content),
-            size: content.len() as u64,
-        });
+        let [own, shared] = [b"own" as &[u8], b"shared"]
+            .map(|content| Blob::new(Digest::sha256(content), content.len() as u64));
         let mut unneeded = Unneeded::default();
         assert_eq!(unneeded.still_needed(&shared.digest), None);
         unneeded.without_manifest_of(&own, 1);

@@ -68,10 +68,7 @@ fn sorted(deletions: &[Deletion]) -> BTreeSet<String> {
 
 /// Two repositories that share a blob, with an index, a signature by subject and one by tag.
 async fn fill(metadata: &(impl Store + ?Sized)) {
-    let blob = |content: &str| Blob {
-        digest: Digest::sha256(content.as_bytes()),
-        size: content.len() as u64,
-    };
+    let blob = |content: &str| Blob::new(Digest::sha256(content.as_bytes()), content.len() as u64);
     let with = |manifest: NewManifest, blobs: &[&str]| NewManifest {
         required_blobs: blobs.iter().map(|name| blob(name).digest).collect(),
         ..manifest

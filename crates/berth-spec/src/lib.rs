@@ -22,9 +22,11 @@
 #![forbid(unsafe_code)]
 
 mod algorithm;
+mod blob_name;
 mod descriptor;
 mod digest;
 mod error_code;
+mod generation;
 mod globs;
 mod hasher;
 mod manifest;
@@ -38,9 +40,11 @@ mod shard;
 mod tag;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
+pub use blob_name::BlobName;
 pub use descriptor::{Descriptor, Platform};
 pub use digest::{Digest, DigestError};
 pub use error_code::{ErrorBody, ErrorCode, ErrorEntry};
+pub use generation::{Generation, GenerationError};
 pub use globs::{GlobError, Globs};
 pub use hasher::{Hasher, HasherStateError};
 pub use manifest::{Manifest, ManifestError, ManifestKind};

@@ -1,10 +1,10 @@
-//! The contract of [`SessionRecords`], as tests that every implementation runs.
+//! The contract of [`SessionRecords`] and [`SessionLeases`], as tests that every implementation runs.
 
 use std::time::{Duration, SystemTime};
 
 use berth_spec::{Algorithm, Hasher, SessionId};
 
-use crate::{SessionRecord, SessionRecords};
+use crate::{SessionLeases, SessionRecord, SessionRecords, Take};
 
 /// Runs the whole suite. The records must be empty.
 ///
@@ -79,8 +79,13 @@ async fn an_update_needs_the_revision_before_it(records: &dyn SessionRecords) {
 async fn what_is_removed_is_gone(records: &dyn SessionRecords) {
     let stored = record(10_000);
     records.create(&stored).await.unwrap();
-    assert!(records.remove(stored.id).await.unwrap());
-    assert!(!records.remove(stored.id).await.unwrap());
+    let other = SessionRecord {
+        revision: 1,
+        ..stored.clone()
+    };
+    assert!(!records.remove(&other).await.unwrap());
+    assert!(records.remove(&stored).await.unwrap());
+    assert!(!records.remove(&stored).await.unwrap());
     assert_eq!(records.load(stored.id).await.unwrap(), None);
     assert!(
         !records
@@ -108,4 +113,104 @@ async fn the_longest_expired_come_first(records: &dyn SessionRecords) {
     );
     let before = SystemTime::UNIX_EPOCH + Duration::from_secs(9);
     assert_eq!(records.expired(before, 100).await.unwrap(), []);
+}
+
+/// Runs the suite of [`SessionLeases`]. The records must have them.
+///
+/// # Panics
+/// When the implementation breaks the contract.
+#[allow(clippy::panic, clippy::unwrap_used)]
+pub async fn session_leases(records: &dyn SessionRecords) {
+    let leases = records.leases().unwrap();
+    let missing = leases.take(SessionId::random(), "one", LONG).await.unwrap();
+    assert_eq!(missing, Take::Missing);
+    a_lease_keeps_others_out_until_it_ends(records, leases).await;
+    a_change_and_an_end_give_the_lease_back(records, leases).await;
+}
+
+/// Longer than a test takes.
+const LONG: Duration = Duration::from_secs(600);
+
+/// Over while one waits.
+const SHORT: Duration = Duration::from_millis(50);
+
+#[allow(clippy::panic, clippy::unwrap_used)]
+async fn taken(
+    leases: &dyn SessionLeases,
+    id: SessionId,
+    holder: &str,
+    duration: Duration,
+) -> SessionRecord {
+    match leases.take(id, holder, duration).await.unwrap() {
+        Take::Taken(record) => record,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[allow(clippy::unwrap_used)]
+async fn is_held(leases: &dyn SessionLeases, id: SessionId, asking: &str) -> bool {
+    let take = leases.take(id, asking, LONG).await.unwrap();
+    matches!(take, Take::Held { left, .. } if left <= LONG && !left.is_zero())
+}
+
+#[allow(clippy::unwrap_used)]
+async fn a_lease_keeps_others_out_until_it_ends(
+    records: &dyn SessionRecords,
+    leases: &dyn SessionLeases,
+) {
+    let stored = record(10_000);
+    let id = stored.id;
+    records.create(&stored).await.unwrap();
+    let first = taken(leases, id, "one", LONG).await;
+    let raised = SessionRecord {
+        revision: first.revision,
+        ..stored.clone()
+    };
+    assert!(first.revision > stored.revision);
+    assert_eq!(first, raised, "more than the revision was changed");
+    assert!(is_held(leases, id, "other").await);
+    let again = taken(leases, id, "one", LONG).await;
+    leases.give_back(id, first.revision).await.unwrap();
+    assert!(is_held(leases, id, "other").await);
+    leases.give_back(id, again.revision).await.unwrap();
+    let other = taken(leases, id, "other", SHORT).await;
+    assert!(leases.renew(id, other.revision, LONG).await.unwrap());
+    assert!(!leases.renew(id, again.revision, LONG).await.unwrap());
+    let renewed = records.load(id).await.unwrap().unwrap();
+    assert!(renewed.expires_at > SystemTime::now() + LONG / 2);
+    tokio::time::sleep(SHORT * 2).await;
+    assert!(is_held(leases, id, "one").await);
+    assert!(leases.renew(id, other.revision, SHORT).await.unwrap());
+    tokio::time::sleep(SHORT * 2).await;
+    let last = taken(leases, id, "one", LONG).await;
+    assert!(last.revision > other.revision);
+    let late = SessionRecord {
+        revision: other.revision + 1,
+        ..other.clone()
+    };
+    assert!(!records.update(&late).await.unwrap());
+    assert!(!records.remove(&other).await.unwrap());
+}
+
+#[allow(clippy::unwrap_used)]
+async fn a_change_and_an_end_give_the_lease_back(
+    records: &dyn SessionRecords,
+    leases: &dyn SessionLeases,
+) {
+    let stored = record(10_000);
+    let id = stored.id;
+    records.create(&stored).await.unwrap();
+    let first = taken(leases, id, "one", LONG).await;
+    let changed = SessionRecord {
+        offset: 9,
+        revision: first.revision + 1,
+        ..first.clone()
+    };
+    assert!(records.update(&changed).await.unwrap());
+    assert!(!leases.renew(id, first.revision, LONG).await.unwrap());
+    let other = taken(leases, id, "other", LONG).await;
+    assert_eq!(other.offset, 9);
+    assert!(records.remove(&other).await.unwrap());
+    let ended = leases.take(id, "one", LONG).await.unwrap();
+    assert_eq!(ended, Take::Missing);
 }

@@ -33,6 +33,25 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Several processes
+//!
+//! Processes that share records and blobs may each go on with any session, where the records have
+//! [`SessionLeases`]. Whoever works on a session has a lease on it, for 15 seconds, and renews it every 5. Another process
+//! that is asked to work on it waits: until the lease is given back, and then it goes on; until it is renewed,
+//! and then it answers [`UploadError::Busy`]; or until it has ended, since its holder was killed, and then it takes the session.
+//!
+//! A holder that cannot renew stops a second before its lease ends. One that was paused, and wakes when another has
+//! the session, can do no harm by what it was about to do: each taking raises the revision of the record,
+//! and
+//!
+//! - the record is changed and removed only by the revision that it has,
+//! - the record of a blob is made in the transaction that removes the session's, by that revision,
+//! - the staging area has the revision as its fence ([`BlobStore::stage_fenced`](berth_blob::BlobStore::stage_fenced)),
+//! - what is published is what the same process wrote, or nothing.
+//!
+//! So of two that work on a session at once, whatever their clocks say, one gets [`UploadError::Lost`] before anything
+//! is acknowledged to its client.
 #![forbid(unsafe_code)]
 
 mod active;
@@ -40,13 +59,20 @@ mod content;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+mod expiry;
+mod finished;
+mod lease;
+mod leases;
 mod memory;
 mod receive;
 mod records;
 mod uploads;
+mod work;
 
 pub use content::{BodyError, BodyStream, Content};
 pub use error::UploadError;
+pub use finished::Finished;
+pub use leases::{SessionLeases, Take};
 pub use memory::MemorySessionRecords;
 pub use records::{RecordsError, SessionRecord, SessionRecords};
-pub use uploads::{Finished, Uploads};
+pub use uploads::Uploads;

@@ -3,6 +3,8 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use berth_spec::{Algorithm, RepositoryName, SessionId};
 
+use crate::SessionLeases;
+
 /// Where upload sessions are remembered. Every method is one transaction, and durable when it
 /// answers `Ok`. None blocks the calling thread.
 #[async_trait]
@@ -17,11 +19,18 @@ pub trait SessionRecords: Send + Sync + 'static {
     /// `false`, and nothing changes, if it is another, or the record is gone.
     async fn update(&self, record: &SessionRecord) -> Result<bool, RecordsError>;
 
-    /// Removes the record of a session. `false` if there was none.
-    async fn remove(&self, id: SessionId) -> Result<bool, RecordsError>;
+    /// Removes the record of a session, if the stored revision is `record.revision`. `false`, and nothing
+    /// changes, if it is another, or there is none.
+    async fn remove(&self, record: &SessionRecord) -> Result<bool, RecordsError>;
 
     /// At most `limit` sessions whose `expires_at` is not after `now`, the longest expired first.
     async fn expired(&self, now: SystemTime, limit: u32) -> Result<Vec<SessionId>, RecordsError>;
+
+    /// What keeps several processes that share these records from working on one session at once. `None` if one
+    /// process has them alone: that one knows by itself what it is working on.
+    fn leases(&self) -> Option<&dyn SessionLeases> {
+        None
+    }
 }
 
 /// What is known of an upload session between two requests.
@@ -37,7 +46,7 @@ pub struct SessionRecord {
     pub offset: u64,
     /// The state of a [`Hasher`](berth_spec::Hasher) over those bytes.
     pub hash_state: Vec<u8>,
-    /// Rises by one with every change.
+    /// Rises with every change, and whenever somebody takes the session.
     pub revision: u64,
     /// When the session may be removed.
     pub expires_at: SystemTime,

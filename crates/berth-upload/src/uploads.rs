@@ -1,17 +1,24 @@
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use berth_blob::{BlobError, BlobGuards, BlobStore, Publishing};
-use berth_spec::{Algorithm, Digest, Hasher, RepositoryName, SessionId};
-use tracing::{Instrument, debug, warn};
+use berth_blob::{BlobError, BlobGuards, BlobStore, Publishing, StagedWriter};
+use berth_spec::{Algorithm, BlobName, Digest, Hasher, RepositoryName, SessionId};
+use tokio::time::Instant;
+use tracing::{Instrument, warn};
+use uuid::Uuid;
 
 use crate::active::{ActiveSessions, Claim};
+use crate::finished::Source;
+use crate::lease::{self, Lease};
 use crate::receive::{Received, receive, rehash};
-use crate::{Content, RecordsError, SessionRecord, SessionRecords, UploadError};
+use crate::work::{Place, Work};
+use crate::{Content, Finished, RecordsError, SessionRecord, SessionRecords, Take, UploadError};
 
-/// How many expired sessions are looked up at once, beside those that were found before.
-const AT_ONCE: usize = 256;
+/// How soon whoever waits for a session that another process has looks again, at the earliest.
+const SHORTEST_LOOK: Duration = Duration::from_millis(20);
+
+/// And at the latest: it may be given back at any time.
+const LONGEST_LOOK: Duration = Duration::from_millis(500);
 
 /// The machine of upload sessions. Cheap to clone.
 ///
@@ -20,41 +27,14 @@ const AT_ONCE: usize = 256;
 #[derive(Clone)]
 pub struct Uploads(Arc<Machine>);
 
-struct Machine {
-    blobs: Arc<dyn BlobStore>,
-    records: Arc<dyn SessionRecords>,
-    active: ActiveSessions,
+pub(crate) struct Machine {
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) records: Arc<dyn SessionRecords>,
+    pub(crate) active: ActiveSessions,
     guards: BlobGuards,
-    lifetime: Duration,
-}
-
-/// A blob that was just published and is not known to anybody yet. Nobody else can touch its
-/// session, and nobody removes the blob, until this is dropped.
-#[derive(Debug)]
-pub struct Finished {
-    digest: Digest,
-    size: u64,
-    claim: Claim,
-    /// The session as it was before, if it can be continued.
-    before: Option<SessionRecord>,
-    _publishing: Publishing,
-}
-
-impl Finished {
-    /// The digest of the blob.
-    pub fn digest(&self) -> &Digest {
-        &self.digest
-    }
-
-    /// The size of the blob, in bytes.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// The session that it came from.
-    pub fn session(&self) -> SessionId {
-        self.claim.id()
-    }
+    pub(crate) lifetime: Duration,
+    /// Names this process in leases.
+    holder: String,
 }
 
 impl Uploads {
@@ -70,6 +50,7 @@ impl Uploads {
             active: ActiveSessions::default(),
             guards: BlobGuards::default(),
             lifetime,
+            holder: Uuid::new_v4().to_string(),
         }))
     }
 
@@ -127,14 +108,15 @@ impl Uploads {
         let machine = Arc::clone(&self.0);
         let repository = repository.clone();
         to_its_end(async move {
-            let (_claim, record) = machine.claim(&repository, id).await?;
+            let work = machine.claim(&repository, id).await?;
             let appending = async {
-                let (record, _) = machine.take_in(record.clone(), content, None).await?;
+                let (record, _) = machine.take_in(&work, content, None).await?;
                 let offset = record.offset;
                 machine.save(record).await?;
                 Ok(offset)
             };
-            machine.or_cut_back(&record, appending).await
+            let outcome = machine.or_cut_back(&work, appending).await;
+            machine.leave(work, outcome).await
         })
         .await
     }
@@ -158,22 +140,22 @@ impl Uploads {
         let repository = repository.clone();
         let digest = digest.clone();
         to_its_end(async move {
-            let (claim, record) = machine.claim(&repository, id).await?;
+            let work = machine.claim(&repository, id).await?;
             let finishing = async {
-                let taken = machine.take_in(record.clone(), content, Some(&digest));
-                let (whole, hasher) = taken.await?;
+                let (whole, hasher) = machine.take_in(&work, content, Some(&digest)).await?;
                 let size = whole.offset;
-                let publishing = machine.publish(id, size, hasher, &digest).await?;
-                Ok((size, publishing))
+                let (name, publishing) = machine.publish(id, size, hasher, &digest).await?;
+                Ok((name, size, publishing))
             };
-            let (size, _publishing) = machine.or_cut_back(&record, finishing).await?;
-            Ok(Finished {
-                digest,
-                size,
-                claim,
-                before: Some(record),
-                _publishing,
-            })
+            match machine.or_cut_back(&work, finishing).await {
+                Ok((name, size, _publishing)) => Ok(Finished {
+                    name,
+                    size,
+                    from: Source::Session(work),
+                    _publishing,
+                }),
+                Err(error) => machine.leave(work, Err(error)).await,
+            }
         })
         .await
     }
@@ -205,15 +187,38 @@ impl Uploads {
     /// Cleans up after a blob that was finished and is known by now.
     pub async fn release(&self, finished: Finished) {
         self.0.discard(finished.session()).await;
+        if let Source::Session(work) = finished.from {
+            work.settle();
+        }
     }
 
     /// Takes back the bytes of a blob that was finished and will not become known, for certain: a session
     /// is as before, and can be finished again. The blob is still where it was published; whoever removes
     /// it does so after this, if nobody else is publishing it.
     pub async fn take_back(&self, finished: Finished) {
-        match &finished.before {
-            Some(record) => self.0.cut_back(record).await,
-            None => self.0.discard(finished.session()).await,
+        match finished.from {
+            Source::Session(work) => {
+                self.0.cut_back(&work).await;
+                work.give_back().await;
+            }
+            Source::Request(claim) => self.0.discard(claim.id()).await,
+        }
+    }
+
+    /// Leaves a blob of which it is not known whether it became known: a session that is still there can be
+    /// finished again, here or elsewhere.
+    pub fn leave(&self, finished: Finished) {
+        self.0.blobs.abandon(finished.session());
+        // The lease is given back meanwhile: what has failed may take its time.
+        drop(finished);
+    }
+
+    /// Leaves a blob that will not become known, for certain, because its session has ended or is somebody else's by
+    /// now: what there is of the session stays. The blob is still where it was published.
+    pub fn abandon(&self, finished: Finished) {
+        self.0.blobs.abandon(finished.session());
+        if let Source::Session(work) = finished.from {
+            work.settle();
         }
     }
 
@@ -231,8 +236,9 @@ impl Uploads {
         let machine = Arc::clone(&self.0);
         let repository = repository.clone();
         to_its_end(async move {
-            let (_claim, record) = machine.claim(&repository, id).await?;
-            machine.end(record.id).await
+            let work = machine.claim(&repository, id).await?;
+            let ended = work.during(machine.end(work.record())).await;
+            machine.leave(work, ended).await
         })
         .await
     }
@@ -277,36 +283,81 @@ impl Machine {
             .ok_or(UploadError::Unknown(id))
     }
 
-    async fn claim(
-        &self,
-        repository: &RepositoryName,
-        id: SessionId,
-    ) -> Result<(Claim, SessionRecord), UploadError> {
+    async fn claim(&self, repository: &RepositoryName, id: SessionId) -> Result<Work, UploadError> {
         // A session that does not exist is never busy, whoever else asks for it.
         self.load(repository, id).await?;
         let claim = self.active.claim(id).ok_or(UploadError::Busy(id))?;
         // What was loaded before the claim may have changed until the claim.
-        let record = self.load(repository, id).await?;
-        Ok((claim, record))
+        match self.records.leases() {
+            None => Ok(Work::alone(claim, self.load(repository, id).await?)),
+            Some(_) => self.take(claim).await,
+        }
+    }
+
+    /// Takes a session for this process. If another one has it, it may have been killed: then its lease ends. It has
+    /// not if it changes the lease.
+    async fn take(&self, claim: Claim) -> Result<Work, UploadError> {
+        let id = claim.id();
+        let mut seen = None;
+        loop {
+            let begun = Instant::now();
+            let (until, left) = match self.take_once(id).await? {
+                Take::Taken(record) => return Ok(self.leased(claim, record, begun)),
+                Take::Missing => return Err(UploadError::Unknown(id)),
+                Take::Held { until, left } => (until, left),
+            };
+            if *seen.get_or_insert(until) != until {
+                return Err(UploadError::Busy(id));
+            }
+            tokio::time::sleep(left.clamp(SHORTEST_LOOK, LONGEST_LOOK)).await;
+        }
+    }
+
+    pub(crate) async fn take_once(&self, id: SessionId) -> Result<Take, UploadError> {
+        match self.records.leases() {
+            Some(leases) => Ok(leases.take(id, &self.holder, lease::DURATION).await?),
+            None => Ok(Take::Missing),
+        }
+    }
+
+    pub(crate) fn leased(&self, claim: Claim, record: SessionRecord, begun: Instant) -> Work {
+        let lease = Lease::of(&self.records, record.id, record.revision, begun);
+        Work::leased(claim, record, lease)
+    }
+
+    /// Ends work whose outcome is known. A session that was changed or has ended has no lease any more; any other can be
+    /// taken by others at once.
+    pub(crate) async fn leave<T>(
+        &self,
+        work: Work,
+        outcome: Result<T, UploadError>,
+    ) -> Result<T, UploadError> {
+        match &outcome {
+            Ok(_) | Err(UploadError::Interrupted { .. }) => work.settle(),
+            Err(_) => {
+                self.blobs.abandon(work.record().id);
+                work.give_back().await;
+            }
+        }
+        outcome
     }
 
     /// Receives content behind what the session holds, and answers the record as it then is, not
     /// saved yet, and the hash of all its bytes, by the algorithm of the digest wanted.
     async fn take_in(
         &self,
-        mut record: SessionRecord,
+        work: &Work,
         content: Content,
         wanted: Option<&Digest>,
     ) -> Result<(SessionRecord, Hasher), UploadError> {
+        let mut record = work.record().clone();
         check_range(record.offset, &content)?;
         let algorithm = wanted.map_or(record.algorithm, Digest::algorithm);
         // Even without a byte to append: opening the staging area cuts off what an earlier request
         // left there unacknowledged.
         let hasher = Hasher::from_state(record.algorithm, &record.hash_state)?;
         let syncing = wanted.is_none();
-        let received = self
-            .write(record.id, record.offset, hasher, content, syncing)
-            .await?;
+        let received = self.write(work.place(), hasher, content, syncing).await?;
         record.offset += received.length;
         record.hash_state = received.hasher.state();
         if let Some(source) = received.interrupted {
@@ -335,19 +386,18 @@ impl Machine {
         Ok(rehash(hasher, bytes).await?)
     }
 
-    /// Writes content at `offset`. It is made durable if `syncing` says so, or if it broke off
+    /// Writes content at a place. It is made durable if `syncing` says so, or if it broke off
     /// and is to be kept.
     async fn write(
         &self,
-        id: SessionId,
-        offset: u64,
+        place: Place,
         hasher: Hasher,
         content: Content,
         syncing: bool,
     ) -> Result<Received, UploadError> {
         let announced = content.announced();
         let limit = announced.unwrap_or(u64::MAX);
-        let mut writer = self.blobs.stage(id, offset).await?;
+        let mut writer = self.stage(place).await?;
         let received = receive(&mut *writer, hasher, content.body, limit).await?;
         let complete = announced.is_none_or(|announced| announced == received.length);
         if !complete && (received.interrupted.is_none() || received.length > limit) {
@@ -370,7 +420,7 @@ impl Machine {
             return Ok(());
         }
         match self.records.load(record.id).await? {
-            Some(_) => Err(UploadError::Busy(record.id)),
+            Some(_) => Err(UploadError::Lost(record.id)),
             None => Err(UploadError::Unknown(record.id)),
         }
     }
@@ -383,19 +433,19 @@ impl Machine {
     ) -> Result<Finished, UploadError> {
         check_range(0, &content)?;
         let hasher = Hasher::new(digest.algorithm());
-        let received = self.write(claim.id(), 0, hasher, content, false).await?;
+        let place = Place::start_of(claim.id());
+        let received = self.write(place, hasher, content, false).await?;
         if let Some(source) = received.interrupted {
             return Err(UploadError::Interrupted { kept: 0, source });
         }
         let size = received.length;
-        let _publishing = self
+        let (name, _publishing) = self
             .publish(claim.id(), size, received.hasher, &digest)
             .await?;
         Ok(Finished {
-            digest,
+            name,
             size,
-            claim,
-            before: None,
+            from: Source::Request(claim),
             _publishing,
         })
     }
@@ -406,7 +456,7 @@ impl Machine {
         size: u64,
         hasher: Hasher,
         digest: &Digest,
-    ) -> Result<Publishing, UploadError> {
+    ) -> Result<(BlobName, Publishing), UploadError> {
         let actual = hasher.finish();
         if actual != *digest {
             return Err(UploadError::DigestMismatch {
@@ -416,48 +466,62 @@ impl Machine {
         }
         // Not before all bytes are here: how long a client takes must not hold up who removes the blob.
         let publishing = self.guards.publishing(digest).await;
-        self.blobs.publish(id, size, digest).await?;
-        Ok(publishing)
+        let name = self.blobs.publish(id, size, digest).await?;
+        Ok((name, publishing))
     }
 
-    /// Does work on a session, and gives the room of bytes that were not taken back at once: when
-    /// the disk is full, that is what others wait for.
+    /// Does work on a session as long as it may be worked on, and gives the room of bytes that were not taken back
+    /// at once: when the disk is full, that is what others wait for.
     async fn or_cut_back<T>(
         &self,
-        record: &SessionRecord,
-        work: impl Future<Output = Result<T, UploadError>>,
+        work: &Work,
+        doing: impl Future<Output = Result<T, UploadError>>,
     ) -> Result<T, UploadError> {
-        let outcome = work.await;
+        let id = work.record().id;
+        let outcome = work.during(doing).await.map_err(|error| match error {
+            UploadError::Blob(BlobError::Superseded(_)) => UploadError::Lost(id),
+            error => error,
+        });
         match &outcome {
             // What had arrived is kept.
             Ok(_) | Err(UploadError::Interrupted { .. }) => {}
             // The record may have been stored all the same: it must not count on bytes that are gone.
             Err(UploadError::Records(RecordsError::Failed(_))) => {}
-            Err(_) => self.cut_back(record).await,
+            // The bytes that are there are somebody else's.
+            Err(UploadError::Lost(_) | UploadError::Unknown(_)) => {}
+            Err(_) => self.cut_back(work).await,
         }
         outcome
     }
 
-    async fn cut_back(&self, record: &SessionRecord) {
-        if let Err(error) = self.blobs.stage(record.id, record.offset).await {
-            warn!(session = %record.id, %error, "cannot cut off what was not taken of a request");
+    async fn cut_back(&self, work: &Work) {
+        let cutting = async { Ok(self.stage(work.place()).await.map(drop)?) };
+        if let Err(error) = work.during(cutting).await {
+            warn!(session = %work.record().id, %error, "cannot cut off what was not taken of a request");
         }
+    }
+
+    async fn stage(&self, place: Place) -> Result<Box<dyn StagedWriter>, BlobError> {
+        let Place { id, offset, fence } = place;
+        self.blobs.stage_fenced(id, offset, fence).await
     }
 
     /// Ends a session without a blob. Its record goes first, so that no record ever counts on bytes
     /// that are gone; only on a full disk do the bytes go first, which makes the room that the
-    /// record needs to be removed.
-    async fn end(&self, id: SessionId) -> Result<(), UploadError> {
-        match self.records.remove(id).await {
-            Err(RecordsError::StorageFull) => {
-                self.discard(id).await;
-                self.records.remove(id).await?;
+    /// record needs to be removed. (Records that several processes share are on a disk of their own.)
+    pub(crate) async fn end(&self, record: &SessionRecord) -> Result<(), UploadError> {
+        let is_alone = self.records.leases().is_none();
+        let is_removed = match self.records.remove(record).await {
+            Err(RecordsError::StorageFull) if is_alone => {
+                self.discard(record.id).await;
+                self.records.remove(record).await?
             }
-            removed => {
-                removed?;
-                self.discard(id).await;
-            }
+            removed => removed?,
+        };
+        if !is_removed && self.records.load(record.id).await?.is_some() {
+            return Err(UploadError::Lost(record.id));
         }
+        self.discard(record.id).await;
         Ok(())
     }
 
@@ -466,67 +530,6 @@ impl Machine {
         if let Err(error) = self.blobs.discard(id).await {
             warn!(session = %id, %error, "cannot remove the bytes of an ended upload session yet");
         }
-    }
-
-    async fn expire_sessions(&self, now: SystemTime) -> Result<u64, UploadError> {
-        let mut stay = HashSet::new();
-        let mut removed = 0;
-        loop {
-            // Those that stay are found again: the more they are, the more are looked up behind them, or
-            // finding them would cost more than all else.
-            let at_once = AT_ONCE.saturating_add(stay.len().saturating_mul(2));
-            let limit = u32::try_from(at_once).unwrap_or(u32::MAX);
-            let mut expired = self.records.expired(now, limit).await?;
-            let is_last = expired.len() < at_once;
-            expired.retain(|id| !stay.contains(id));
-            for id in expired {
-                let ended = self.expire_session(id, now).await;
-                let is_removed = ended.unwrap_or_else(|error| {
-                    warn!(session = %id, %error, "cannot end an expired upload session yet");
-                    false
-                });
-                match is_removed {
-                    true => removed += 1,
-                    false => _ = stay.insert(id),
-                }
-            }
-            if is_last {
-                return Ok(removed);
-            }
-        }
-    }
-
-    async fn expire_session(&self, id: SessionId, now: SystemTime) -> Result<bool, UploadError> {
-        let Some(_claim) = self.active.claim(id) else {
-            return Ok(false);
-        };
-        let record = self.records.load(id).await?;
-        if record.is_none_or(|record| record.expires_at > now) {
-            return Ok(false);
-        }
-        self.end(id).await?;
-        debug!(session = %id, "upload session expired");
-        Ok(true)
-    }
-
-    async fn remove_orphans(&self) -> Result<u64, UploadError> {
-        let mut removed = 0;
-        for id in self.blobs.staged().await? {
-            // Not claimed before this: a request that comes for the session must not find it busy.
-            if self.records.load(id).await?.is_some() {
-                continue;
-            }
-            // The record of a session is there before its bytes, and a blob pushed whole is
-            // claimed as long as it has bytes: with neither, nobody will come back for them.
-            let Some(_claim) = self.active.claim(id) else {
-                continue;
-            };
-            match self.blobs.discard(id).await {
-                Ok(()) => removed += 1,
-                Err(error) => warn!(session = %id, %error, "cannot remove bytes of no session yet"),
-            }
-        }
-        Ok(removed)
     }
 }
 

@@ -209,12 +209,14 @@ impl World {
             (finished.digest(), finished.size()),
             (&digest, whole.len() as u64)
         );
-        self.records.remove(*id).await.unwrap();
+        let record = finished.record().unwrap();
+        assert!(self.records.remove(record).await.unwrap());
+        let name = finished.name().clone();
         self.uploads.release(finished).await;
         let id = *id;
         self.sessions.remove(&session);
         self.is_gone(id).await;
-        let reader = self.blobs.open(&digest).await.unwrap().unwrap();
+        let reader = self.blobs.open(&name).await.unwrap().unwrap();
         let stored: Vec<Bytes> = reader
             .read(0..whole.len() as u64)
             .try_collect()
@@ -226,7 +228,8 @@ impl World {
     async fn is_gone(&self, id: SessionId) {
         let status = self.uploads.status(&self.repository, id).await;
         assert!(matches!(status, Err(UploadError::Unknown(_))));
-        assert!(!self.blobs.staged().await.unwrap().contains(&id));
+        let staged = self.blobs.staged().await.unwrap();
+        assert!(staged.iter().all(|staged| staged.session != id));
     }
 
     async fn check(&self) {

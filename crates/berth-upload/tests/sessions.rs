@@ -302,7 +302,16 @@ async fn a_whole_blob_leaves_nothing_behind_when_it_fails() {
         .unwrap();
     world.uploads.release(finished).await;
     assert_eq!(world.blobs.staged().await.unwrap(), []);
-    assert_eq!(world.blobs.open(&digest).await.unwrap().unwrap().size(), 5);
+    assert_eq!(
+        world
+            .blobs
+            .open(&digest.into())
+            .await
+            .unwrap()
+            .unwrap()
+            .size(),
+        5
+    );
 }
 
 /// Records of which some cannot be removed.
@@ -345,12 +354,12 @@ impl SessionRecords for SomeStay {
         self.records.update(record).await
     }
 
-    async fn remove(&self, id: SessionId) -> Result<bool, RecordsError> {
-        self.removals.lock().unwrap().push(id);
-        let stays = self.stay.lock().unwrap().contains(&id);
+    async fn remove(&self, record: &SessionRecord) -> Result<bool, RecordsError> {
+        self.removals.lock().unwrap().push(record.id);
+        let stays = self.stay.lock().unwrap().contains(&record.id);
         match stays {
             true => Err(RecordsError::StorageFull),
-            false => self.records.remove(id).await,
+            false => self.records.remove(record).await,
         }
     }
 

@@ -1,7 +1,7 @@
 use berth_blob::{BlobError, BlobIdentity, BlobReader, BlobStore};
 use berth_metadata::Blob;
 use berth_progress::{Progress, Unit};
-use berth_spec::{Digest, DigestRange, Hasher};
+use berth_spec::{BlobName, Digest, DigestRange, Hasher};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::task::spawn_blocking;
@@ -32,7 +32,7 @@ async fn examine(
     blob: &Blob,
     run: Option<&Run<'_>>,
 ) -> Result<Examination, VerifyError> {
-    let reader = match blobs.open(&blob.digest).await {
+    let reader = match blobs.open(&blob.name()).await {
         Ok(Some(reader)) => reader,
         Ok(None) => return Ok(Some((BlobDamage::Missing, None))),
         Err(error) => return Ok(Some((unreadable(&error)?, None))),
@@ -132,7 +132,7 @@ impl BlobRun<'_> {
             return Ok(None);
         }
         // Records go before bytes, and bytes come before records. So there is a problem if the bytes are
-        // missed between two times at which the record is there.
+        // missed between two times at which the record is there, and means the same bytes.
         loop {
             let Some(blob) = metadata.recorded_blob(&blob.digest).await? else {
                 return Ok(None);
@@ -140,8 +140,10 @@ impl BlobRun<'_> {
             let Some((damage, read)) = self.examine(&blob).await? else {
                 return Ok(None);
             };
-            if metadata.recorded_blob(&blob.digest).await?.is_none() {
-                return Ok(None);
+            match metadata.recorded_blob(&blob.digest).await? {
+                None => return Ok(None),
+                Some(recorded) if recorded.name() != blob.name() => continue,
+                Some(_) => {}
             }
             let problem = self.run.problem(Fault::Blob {
                 digest: blob.digest.clone(),
@@ -149,7 +151,7 @@ impl BlobRun<'_> {
                 quarantine: Quarantine::Kept,
                 damage,
             });
-            let problem = self.put_aside(problem.await?, read).await;
+            let problem = self.put_aside(problem.await?, &blob.name(), read).await;
             if problem.is_some() {
                 return Ok(problem);
             }
@@ -157,12 +159,14 @@ impl BlobRun<'_> {
     }
 
     /// Moves corrupt bytes to quarantine, if that is wanted; `None` if they were replaced meanwhile.
-    async fn put_aside(&self, mut problem: Problem, read: Option<BlobIdentity>) -> Option<Problem> {
+    async fn put_aside(
+        &self,
+        mut problem: Problem,
+        name: &BlobName,
+        read: Option<BlobIdentity>,
+    ) -> Option<Problem> {
         let Fault::Blob {
-            digest,
-            damage,
-            quarantine,
-            ..
+            damage, quarantine, ..
         } = &mut problem.fault
         else {
             return Some(problem);
@@ -172,10 +176,10 @@ impl BlobRun<'_> {
             return Some(problem);
         };
         // Whoever pushes it replaces it, and whoever keeps it wants it where it is.
-        let Some(_removing) = guards.removing(digest) else {
+        let Some(_removing) = guards.removing(&name.digest) else {
             return Some(problem);
         };
-        *quarantine = match self.blobs.quarantine(digest, &read).await {
+        *quarantine = match self.blobs.quarantine(name, &read).await {
             Ok(true) => Quarantine::Moved,
             Ok(false) => return None,
             Err(error) => Quarantine::Failed {

@@ -26,7 +26,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (metadata, blobs) = (MemoryMetadata::default(), MemoryBlobs::default());
-//! let lost = Blob { digest: Digest::sha256(b"layer"), size: 5 };
+//! let lost = Blob::new(Digest::sha256(b"layer"), 5);
 //! metadata.link_blob(&"library/alpine".parse()?, &lost, None).await?;
 //!
 //! let report = Verification::default().run(&metadata, &blobs, &Printer).await?;

@@ -25,11 +25,21 @@ CREATE TABLE blobs (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     digest TEXT COLLATE "C" NOT NULL UNIQUE,
     size BIGINT NOT NULL CHECK (size >= 0),
+    -- In a bucket, each publication of a blob has a name of its own, and is never written again: this says which of them is
+    -- meant. Without one, the bytes are where the digest alone says.
+    generation TEXT COLLATE "C",
     state TEXT COLLATE "C" NOT NULL CHECK (state IN ('live', 'condemned')),
     stored_at BIGINT NOT NULL,
     condemned_at BIGINT CHECK ((condemned_at IS NULL) = (state = 'live'))
 );
-CREATE INDEX blobs_condemned ON blobs (digest) INCLUDE (condemned_at, size) WHERE condemned_at IS NOT NULL;
+CREATE INDEX blobs_condemned ON blobs (digest) INCLUDE (condemned_at, size, generation) WHERE condemned_at IS NOT NULL;
+
+-- Published bytes that no blob will ever be recorded with: whoever removes them has said so before. A row stays for
+-- good, since nobody knows how late somebody comes who wants to record them.
+CREATE TABLE forsaken_blobs (
+    generation TEXT COLLATE "C" PRIMARY KEY,
+    digest TEXT COLLATE "C" NOT NULL
+);
 
 -- Through which repositories a blob may be read.
 CREATE TABLE repository_blobs (
@@ -100,7 +110,13 @@ CREATE TABLE uploads (
     hash_state BYTEA NOT NULL,
     revision BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL
+    expires_at BIGINT NOT NULL,
+    -- Whoever works on it has a lease, of one revision: none is left when the session is changed.
+    leased_revision BIGINT,
+    holder TEXT COLLATE "C",
+    -- By the clock of the database.
+    held_until BIGINT,
+    CHECK ((leased_revision IS NULL) = (holder IS NULL) AND (leased_revision IS NULL) = (held_until IS NULL))
 );
 CREATE INDEX uploads_by_expiry ON uploads (expires_at, id);
 

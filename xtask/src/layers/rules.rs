@@ -79,6 +79,9 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "berth-blob",
             "berth-collector",
             "berth-registry",
+            "berth-upload",
+            "berth-object",
+            "berth-postgres",
         ],
     ),
     (

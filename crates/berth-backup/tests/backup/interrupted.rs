@@ -5,11 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use berth_backup::{Backup, BackupError};
 use berth_blob::{
-    BlobError, BlobGuards, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream,
-    FilesystemBlobs, StagedWriter,
+    BlobError, BlobGuards, BlobIdentity, BlobList, BlobReader, BlobStore, ByteStream,
+    FilesystemBlobs, Staged, StagedWriter,
 };
 use berth_metadata::SqliteMetadata;
-use berth_spec::{Digest, SessionId};
+use berth_spec::{BlobName, Digest, SessionId};
 use berth_verify::Nobody;
 use tokio::sync::Notify;
 
@@ -24,12 +24,13 @@ struct Stuck {
 
 #[async_trait]
 impl BlobStore for Stuck {
-    async fn stage(
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
-        self.stored.stage(session, offset).await
+        self.stored.stage_fenced(session, offset, fence).await
     }
 
     async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {
@@ -41,7 +42,7 @@ impl BlobStore for Stuck {
         session: SessionId,
         length: u64,
         digest: &Digest,
-    ) -> Result<(), BlobError> {
+    ) -> Result<BlobName, BlobError> {
         self.stored.publish(session, length, digest).await
     }
 
@@ -49,28 +50,28 @@ impl BlobStore for Stuck {
         self.stored.discard(session).await
     }
 
-    async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
+    async fn staged(&self) -> Result<Vec<Staged>, BlobError> {
         self.stored.staged().await
     }
 
-    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
-        if *digest == self.digest {
+    async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+        if name.digest == self.digest {
             self.reached.notify_one();
             std::future::pending::<()>().await;
         }
-        self.stored.open(digest).await
+        self.stored.open(name).await
     }
 
-    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
-        self.stored.delete(digests).await
+    async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError> {
+        self.stored.delete(names).await
     }
 
-    fn list(&self) -> DigestStream {
+    fn list(&self) -> BlobList {
         self.stored.list()
     }
 
-    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
-        self.stored.quarantine(digest, read).await
+    async fn quarantine(&self, name: &BlobName, read: &BlobIdentity) -> Result<bool, BlobError> {
+        self.stored.quarantine(name, read).await
     }
 }
 

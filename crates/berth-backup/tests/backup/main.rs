@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod backups;
+mod generations;
 mod interrupted;
 mod restored;
 mod serving;

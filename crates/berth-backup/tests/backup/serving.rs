@@ -46,7 +46,8 @@ async fn delete_blob(world: &World, guards: &BlobGuards, digest: &Digest) {
     assert_eq!(condemned.len(), 1);
     let forgotten = metadata.forget_blobs(digests, later, later).await.unwrap();
     assert_eq!(forgotten.len(), 1);
-    assert_eq!(world.blobs.delete(digests).await.unwrap(), 1);
+    let names = [digest.into()];
+    assert_eq!(world.blobs.delete(&names).await.unwrap(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use berth_backup::{Backup, BackupError, BackupReport, RestoreReport, restore};
 use berth_blob::{BlobGuards, BlobStore, FilesystemBlobs};
 use berth_metadata::{Blob, MetadataStore, NewManifest, PutManifest, SqliteMetadata};
-use berth_spec::{Digest, Manifest, RepositoryName, SessionId, media_types};
+use berth_spec::{BlobName, Digest, Manifest, RepositoryName, SessionId, media_types};
 use berth_verify::{Nobody, Observer, Problem, Progress, Verification, Watcher};
 use bytes::Bytes;
 use serde_json::json;
@@ -109,11 +109,12 @@ pub(crate) async fn push_image(
     let repository = repository(name);
     let mut digests = Vec::new();
     for content in [b"config", layer] {
+        let name = publish(blobs, &Digest::sha256(content), content).await;
         let blob = Blob {
-            digest: Digest::sha256(content),
+            digest: name.digest,
             size: content.len() as u64,
+            generation: name.generation,
         };
-        publish(blobs, &blob.digest, content).await;
         metadata.link_blob(&repository, &blob, None).await.unwrap();
         digests.push(blob.digest);
     }
@@ -123,14 +124,15 @@ pub(crate) async fn push_image(
     Digest::sha256(layer)
 }
 
-pub(crate) async fn publish(blobs: &dyn BlobStore, digest: &Digest, content: &[u8]) {
+pub(crate) async fn publish(blobs: &dyn BlobStore, digest: &Digest, content: &[u8]) -> BlobName {
     let session = SessionId::random();
     let mut writer = blobs.stage(session, 0).await.unwrap();
     let pieces = vec![Bytes::copy_from_slice(content)];
     writer.write(pieces).await.unwrap();
     let length = content.len() as u64;
-    blobs.publish(session, length, digest).await.unwrap();
+    let name = blobs.publish(session, length, digest).await.unwrap();
     blobs.discard(session).await.unwrap();
+    name
 }
 
 pub(crate) fn image(layer: &[u8], tag: &str) -> NewManifest {

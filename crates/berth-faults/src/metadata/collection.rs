@@ -2,7 +2,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use berth_metadata::{Blob, CollectionStore, MetadataError, UnusedBlobs};
-use berth_spec::Digest;
+use berth_spec::{BlobName, Digest};
 
 use super::FaultyMetadata;
 
@@ -49,5 +49,11 @@ impl<M: CollectionStore> CollectionStore for FaultyMetadata<M> {
             .metadata
             .forget_blobs(digests, condemned_before, unused_since);
         self.faults.step("forget_blobs", forgotten).await
+    }
+
+    async fn forsake(&self, names: &[BlobName]) -> Result<Vec<BlobName>, MetadataError> {
+        self.faults
+            .step("forsake", self.metadata.forsake(names))
+            .await
     }
 }

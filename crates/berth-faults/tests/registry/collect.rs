@@ -58,7 +58,8 @@ impl Scenario for Sweep {
 
     async fn assert_done(&self, process: &Process) {
         for (content, is_recorded) in [(LAYER, true), (OTHER, false), (UNUSED, false)] {
-            let file = process.stored.blobs.open(&digest(content)).await.unwrap();
+            let file = process.stored.blobs.open(&digest(content).into()).await;
+            let file = file.unwrap();
             assert_eq!(file.is_some(), is_recorded, "{content}");
         }
     }

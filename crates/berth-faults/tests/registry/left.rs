@@ -3,6 +3,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use berth_faults::{Fault, Faults};
+use berth_metadata::{MetadataStore, UploadRevision};
 use berth_spec::SessionId;
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
@@ -58,6 +59,10 @@ pub(crate) async fn settle(process: &Process) {
         sleep(Duration::from_millis(1)).await;
     }
     // What was to be written before this is written when it is.
-    let behind_all = process.stored.metadata.delete_upload(SessionId::random());
+    let nothing = UploadRevision {
+        id: SessionId::random(),
+        revision: 0,
+    };
+    let behind_all = process.stored.metadata.delete_upload(nothing);
     assert!(!behind_all.await.unwrap());
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use berth_blob::BlobStore;
+use berth_blob::{BlobGuards, BlobStore};
 use berth_collector::Collector;
 use berth_faults::{Faults, FaultyBlobs, FaultyMetadata};
 use berth_metadata::InspectionStore;
@@ -17,6 +17,7 @@ use crate::session::Remembered;
 pub(crate) struct Process {
     pub(crate) registry: Registry,
     pub(crate) collector: Collector,
+    elsewhere: Collector,
     /// What the registry works on, and what goes wrong there.
     pub(crate) metadata: Arc<dyn Collected>,
     pub(crate) faults: Faults,
@@ -29,6 +30,7 @@ pub(crate) struct Process {
 pub(crate) struct Stored {
     pub(crate) registry: Registry,
     pub(crate) metadata: Arc<dyn Collected>,
+    pub(crate) inspected: Arc<dyn InspectionStore>,
     pub(crate) blobs: Arc<dyn BlobStore>,
 }
 
@@ -69,6 +71,7 @@ impl Process {
         let stored = Stored {
             registry: Registry::new(metadata.clone(), blobs.clone(), settings.clone()),
             metadata: metadata.clone(),
+            inspected: metadata.clone(),
             blobs: blobs.clone(),
         };
         let faulty = |faults: &Faults| {
@@ -80,14 +83,25 @@ impl Process {
         let registry = Registry::new(metadata.clone(), blobs, settings);
         let (collected, collected_blobs) = faulty(of_collector);
         let guards = registry.blob_guards().clone();
+        let collector = |guards| {
+            let (metadata, blobs) = (collected.clone(), collected_blobs.clone());
+            Collector::new(metadata, blobs, guards).sweeping_after(Duration::ZERO)
+        };
         Self {
-            collector: Collector::new(collected, collected_blobs, guards),
+            collector: collector(guards),
+            elsewhere: collector(BlobGuards::default()),
             registry,
             metadata,
             faults: of_registry.clone(),
             stored,
             remembered: Arc::clone(remembered),
         }
+    }
+
+    /// The collector is another process: it knows nothing of what the registry guards.
+    pub(crate) fn with_collector_elsewhere(mut self) -> Self {
+        self.collector = self.elsewhere.clone();
+        self
     }
 
     pub(crate) async fn push(&self, repository: &RepositoryName, contents: &[&'static str]) {

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use berth_blob::BlobReader;
+use berth_metadata::Blob;
 use berth_spec::{Digest, Manifest, RepositoryName, Tag};
 use futures_util::TryStreamExt;
 
@@ -57,19 +58,22 @@ async fn look_at(stored: &Stored, name: &RepositoryName) -> SeenRepository {
 
 /// The digests of all blobs that are recorded, linked to a repository or not.
 pub(crate) async fn recorded(stored: &Stored) -> BTreeSet<Digest> {
-    let digests: Vec<Digest> = all_blobs().into_iter().map(|(digest, _)| digest).collect();
-    let unrecorded = stored.metadata.unrecorded(&digests).await.unwrap();
-    let recorded = digests.into_iter();
-    recorded
-        .filter(|digest| !unrecorded.contains(digest))
-        .collect()
+    let blobs = recorded_blobs(stored).await.into_iter();
+    blobs.map(|blob| blob.digest).collect()
+}
+
+async fn recorded_blobs(stored: &Stored) -> Vec<Blob> {
+    let blobs = stored.inspected.blobs(None, 1000).await.unwrap();
+    let is_ours = |blob: &Blob| all_blobs().iter().any(|(digest, _)| *digest == blob.digest);
+    assert!(blobs.iter().all(is_ours));
+    blobs
 }
 
 async fn assert_recorded_blobs_are_whole(stored: &Stored) {
-    for digest in recorded(stored).await {
-        let file = stored.blobs.open(&digest).await.unwrap();
-        let file = file.unwrap_or_else(|| panic!("{digest} is recorded and has no file"));
-        assert_is_of(&digest, file).await;
+    for blob in recorded_blobs(stored).await {
+        let file = stored.blobs.open(&blob.name()).await.unwrap();
+        let file = file.unwrap_or_else(|| panic!("{} is recorded and has no file", blob.name()));
+        assert_is_of(&blob.digest, file).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use berth_spec::{Digest, Reference, RepositoryName, Tag, media_types};
+use berth_spec::{BlobName, Digest, Generation, Reference, RepositoryName, Tag, media_types};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -20,6 +20,7 @@ enum Kind {
     LinkBlob {
         repository: u8,
         blob: u8,
+        generation: Option<u8>,
         limits: Limits,
     },
     MountBlob {
@@ -59,6 +60,9 @@ enum Kind {
     ForgetBlobs {
         blobs: Vec<Digest>,
         all_are_old: bool,
+    },
+    Forsake {
+        names: Vec<BlobName>,
     },
     DeleteUnusedManifest {
         repository: u8,
@@ -119,6 +123,7 @@ const REPOSITORIES: u8 = 3;
 const BLOBS: u8 = 4;
 const MANIFESTS: u8 = 5;
 const TAGS: u8 = 4;
+const GENERATIONS: u8 = 3;
 
 fn repository(number: u8) -> RepositoryName {
     ["a", "a/b", "a-b"][usize::from(number)].parse().unwrap()
@@ -132,6 +137,25 @@ fn tag(number: u8) -> Tag {
 
 fn blob(number: u8) -> Digest {
     Digest::sha256(&[b'b', number])
+}
+
+/// A generation is of one blob.
+fn name(blob: u8, generation_number: Option<u8>) -> BlobName {
+    let generation =
+        |number| -> Generation { format!("{blob:016x}{number:016x}").parse().unwrap() };
+    BlobName {
+        digest: self::blob(blob),
+        generation: generation_number.map(generation),
+    }
+}
+
+fn generations() -> impl Strategy<Value = Option<u8>> {
+    prop::option::of(0..GENERATIONS)
+}
+
+fn names() -> impl Strategy<Value = Vec<BlobName>> {
+    let name = (0..BLOBS, generations()).prop_map(|(blob, generation)| name(blob, generation));
+    prop::collection::vec(name, 0..4)
 }
 
 fn manifest(number: u8) -> Digest {
@@ -183,8 +207,10 @@ fn any_kind() -> impl Strategy<Value = Kind> {
     let repositories = 0..REPOSITORIES;
     let some_repository = prop::option::of(0..REPOSITORIES);
     prop_oneof![
-        3 => (repositories.clone(), 0..BLOBS, all_limits())
-            .prop_map(|(repository, blob, limits)| Kind::LinkBlob { repository, blob, limits }),
+        3 => (repositories.clone(), 0..BLOBS, generations(), all_limits()).prop_map(
+            |(repository, blob, generation, limits)| Kind::LinkBlob { repository, blob, generation, limits }
+        ),
+        1 => names().prop_map(|names| Kind::Forsake { names }),
         2 => (repositories.clone(), some_repository, 0..BLOBS, all_limits()).prop_map(
             |(repository, from, blob, limits)| Kind::MountBlob { repository, from, blob, limits }
         ),
@@ -240,6 +266,7 @@ async fn collect(store: &dyn Store, change: &Change) -> String {
             let forgotten = store.forget_blobs(blobs, cutoff(true), unused_since).await;
             format!("{forgotten:?}")
         }
+        Kind::Forsake { names } => format!("{:?}", store.forsake(names).await),
         Kind::DeleteUnusedManifest {
             repository: here,
             manifest: number,
@@ -278,11 +305,14 @@ async fn apply(store: &dyn Store, change: &Change) -> String {
         Kind::LinkBlob {
             repository: here,
             blob: number,
+            generation,
             limits,
         } => {
+            let BlobName { digest, generation } = name(*number, *generation);
             let blob = Blob {
-                digest: blob(*number),
+                digest,
                 size: u64::from(*number),
+                generation,
             };
             let here = repository(*here);
             let bounds = limits.bounds(&here);
@@ -365,6 +395,10 @@ async fn everything(store: &dyn Store) -> Vec<String> {
     }
     for number in 0..BLOBS {
         all.push(format!("{:?}", store.blob_references(&blob(number)).await));
+        let all_generations = (0..GENERATIONS).map(Some).chain([None]);
+        for name in all_generations.map(|generation| name(number, generation)) {
+            all.push(format!("{:?}", store.unrecorded(&[name]).await));
+        }
     }
     for here in (0..REPOSITORIES).map(repository) {
         all.push(format!("{:?}", store.tags(&here, None, 10).await));

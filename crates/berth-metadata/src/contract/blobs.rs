@@ -19,10 +19,7 @@ pub(super) async fn a_blob_is_seen_only_through_its_repositories(store: &dyn Met
     assert_eq!(store.blob(&elsewhere, &layer.digest).await.unwrap(), None);
     assert!(!store.has_repository(&elsewhere).await.unwrap());
 
-    let long = Blob {
-        digest: Digest::of(Algorithm::Sha512, b""),
-        size: 0,
-    };
+    let long = Blob::new(Digest::of(Algorithm::Sha512, b""), 0);
     store.link_blob(&here, &long, None).await.unwrap();
     assert_eq!(store.blob(&here, &long.digest).await.unwrap(), Some(long));
 }
@@ -77,18 +74,28 @@ pub(super) async fn linking_ends_the_upload(store: &dyn MetadataStore) {
         .await
         .unwrap();
     store
-        .link_blob(&here, &larger, Some(upload.id))
+        .link_blob(&here, &larger, Some(upload.state()))
         .await
         .unwrap_err();
+    let changed = UploadRecord {
+        revision: 1,
+        ..upload.clone()
+    };
+    assert!(store.update_upload(&changed).await.unwrap());
+    let stale = store.link_blob(&here, &layer, Some(upload.state())).await;
+    assert!(matches!(stale, Err(MetadataError::UploadChanged(id)) if id == upload.id));
     assert!(
         store.upload(upload.id).await.unwrap().is_some(),
         "a failed link ended the upload"
     );
+    assert_eq!(store.blob(&here, &layer.digest).await.unwrap(), None);
     store
-        .link_blob(&here, &layer, Some(upload.id))
+        .link_blob(&here, &layer, Some(changed.state()))
         .await
         .unwrap();
     assert_eq!(store.upload(upload.id).await.unwrap(), None);
+    let ended = store.link_blob(&here, &layer, Some(changed.state())).await;
+    assert!(matches!(ended, Err(MetadataError::UploadChanged(_))));
 }
 
 pub(super) async fn a_mount_needs_a_repository_that_has_it(store: &dyn MetadataStore) {

@@ -4,6 +4,7 @@
 mod accounts;
 mod bounds;
 mod collection;
+mod forsaking;
 mod tags;
 mod uploads;
 
@@ -14,8 +15,9 @@ use berth_spec::RepositoryName;
 pub use accounts::one_who_adds_is_first;
 pub use bounds::{no_pushes_exceed_a_quota_together, one_push_of_an_immutable_tag_wins};
 pub use collection::{nothing_that_is_pushed_is_collected, what_is_counted_is_true};
+pub use forsaking::what_is_forsaken_is_recorded_nowhere;
 pub use tags::no_change_of_a_tag_is_lost;
-pub use uploads::one_change_of_an_upload_wins;
+pub use uploads::{one_change_of_an_upload_wins, one_has_an_upload_at_a_time};
 
 /// The opening that somebody uses.
 fn of<S: ?Sized>(openings: &[Arc<S>], number: usize) -> Arc<S> {

@@ -6,7 +6,7 @@ use super::repository;
 use crate::{MetadataStore, UploadRecord};
 
 /// A record of a new session, expiring so many milliseconds after the epoch.
-fn upload(expires_at: u64) -> UploadRecord {
+pub(super) fn upload(expires_at: u64) -> UploadRecord {
     UploadRecord {
         id: SessionId::random(),
         repository: repository("library/alpine"),
@@ -26,8 +26,8 @@ pub(super) async fn what_is_created_is_found_until_deleted(store: &dyn MetadataS
         store.upload(created.id).await.unwrap(),
         Some(created.clone())
     );
-    assert!(store.delete_upload(created.id).await.unwrap());
-    assert!(!store.delete_upload(created.id).await.unwrap());
+    assert!(store.delete_upload(created.state()).await.unwrap());
+    assert!(!store.delete_upload(created.state()).await.unwrap());
     assert_eq!(store.upload(created.id).await.unwrap(), None);
 
     let between = Duration::from_nanos(123_456);
@@ -41,7 +41,7 @@ pub(super) async fn what_is_created_is_found_until_deleted(store: &dyn MetadataS
         kept,
         SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000)
     );
-    assert!(store.delete_upload(created.id).await.unwrap());
+    assert!(store.delete_upload(created.state()).await.unwrap());
 }
 
 pub(super) async fn an_update_needs_the_revision_before_it(store: &dyn MetadataStore) {
@@ -72,8 +72,12 @@ pub(super) async fn an_update_needs_the_revision_before_it(store: &dyn MetadataS
     }
     assert!(store.update_upload(&updated).await.unwrap());
     assert!(!store.update_upload(&updated).await.unwrap());
-    assert_eq!(store.upload(created.id).await.unwrap(), Some(updated));
-    assert!(store.delete_upload(created.id).await.unwrap());
+    assert!(!store.delete_upload(created.state()).await.unwrap());
+    assert_eq!(
+        store.upload(created.id).await.unwrap(),
+        Some(updated.clone())
+    );
+    assert!(store.delete_upload(updated.state()).await.unwrap());
 }
 
 pub(super) async fn the_longest_expired_come_first(store: &dyn MetadataStore) {

@@ -1,7 +1,8 @@
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use berth_spec::Digest;
+use berth_spec::{BlobName, Digest};
 
 use super::{MemoryMetadata, Stored, now, page};
 use crate::store::milliseconds;
@@ -101,6 +102,18 @@ impl CollectionStore for MemoryMetadata {
             }
         }
         Ok(forgotten)
+    }
+
+    async fn forsake(&self, names: &[BlobName]) -> Result<Vec<BlobName>, MetadataError> {
+        let mut stored = self.lock();
+        let unrecorded = stored.unrecorded(names);
+        let forsaken: BTreeSet<BlobName> = unrecorded
+            .filter(|name| name.generation.is_some())
+            .cloned()
+            .collect();
+        let generations = forsaken.iter().filter_map(|name| name.generation);
+        stored.forsaken.extend(generations);
+        Ok(forsaken.into_iter().collect())
     }
 }
 

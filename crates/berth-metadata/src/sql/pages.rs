@@ -40,7 +40,7 @@ pub fn blobs_page<'a>(after: &'a str, limit: u32) -> _ {
     blobs::table
         .filter(blobs::digest.gt(after))
         .order(blobs::digest)
-        .select((blobs::digest, blobs::size))
+        .select((blobs::digest, blobs::size, blobs::generation))
         .limit(limit)
 }
 
@@ -53,7 +53,7 @@ pub fn condemned_page<'a>(after: &'a str, condemned_before: i64, limit: u32) -> 
         .filter(blobs::digest.gt(after))
         .order(blobs::digest)
         .limit(limit)
-        .select((blobs::digest, blobs::size))
+        .select((blobs::digest, blobs::size, blobs::generation))
 }
 
 /// Live blobs after one digest, up to another, that are unused: [`BlobRow`](super::rows::BlobRow)s.
@@ -67,7 +67,7 @@ pub fn unused_between<'a>(after: &'a str, last: &'a str, unused_since: i64) -> _
         .filter(blobs::state.eq(live))
         .filter(unused)
         .order(blobs::digest)
-        .select((blobs::digest, blobs::size))
+        .select((blobs::digest, blobs::size, blobs::generation))
 }
 
 /// The manifests of a repository after one of them: [`InspectedRow`](super::rows::InspectedRow)s.
@@ -205,7 +205,7 @@ pub fn parents<'a>(repository_id: i64, id: i64, digest: &'a str) -> _ {
         .filter(manifests::repository_id.eq(repository_id))
 }
 
-/// A blob that a repository is linked to: its size, when it was condemned, when it was linked.
+/// A blob that a repository is linked to: a [`LinkedRow`](super::rows::LinkedRow).
 #[diesel::dsl::auto_type(no_type_alias)]
 pub fn linked_blob<'a>(repository: &'a str, digest: &'a str) -> _ {
     repository_blobs::table
@@ -215,6 +215,7 @@ pub fn linked_blob<'a>(repository: &'a str, digest: &'a str) -> _ {
         .filter(blobs::digest.eq(digest))
         .select((
             blobs::size,
+            blobs::generation,
             blobs::condemned_at,
             repository_blobs::linked_at,
         ))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-use berth_spec::{Digest, MediaType};
+use berth_spec::{BlobName, Digest, Generation, MediaType};
 use diesel::prelude::*;
 use secrecy::ExposeSecret;
 
@@ -14,21 +14,50 @@ use crate::{
     RobotTokenRecord, SigningKeyRecord, StoredManifest, TagEntry, UploadRecord, UserRecord,
 };
 
-/// Digest, size.
-pub type BlobRow = (String, i64);
+/// Digest, size, generation.
+pub type BlobRow = (String, i64, Option<String>);
 
 /// A blob.
-pub fn blob((digest, size): BlobRow) -> Result<Blob, MetadataError> {
+pub fn blob((digest, size, generation): BlobRow) -> Result<Blob, MetadataError> {
+    blob_of(parse(&digest)?, size, generation)
+}
+
+/// A blob of a digest that is known.
+pub fn blob_of(
+    digest: Digest,
+    size: i64,
+    generation: Option<String>,
+) -> Result<Blob, MetadataError> {
     Ok(Blob {
-        digest: parse(&digest)?,
+        digest,
         size: to_number(size)?,
+        generation: generation.as_deref().map(parse).transpose()?,
     })
+}
+
+/// Digest, generation.
+pub type BlobNameRow = (String, Option<String>);
+
+/// The name of the bytes of a blob.
+pub fn blob_name((digest, generation): BlobNameRow) -> Result<BlobName, MetadataError> {
+    Ok(BlobName {
+        digest: parse(&digest)?,
+        generation: generation.as_deref().map(parse).transpose()?,
+    })
+}
+
+/// How a generation is stored.
+pub fn generation_text(generation: Option<Generation>) -> Option<String> {
+    generation.map(|generation| generation.to_string())
 }
 
 /// Blobs, in the order of their rows.
 pub fn blobs(rows: Vec<BlobRow>) -> Result<Vec<Blob>, MetadataError> {
     rows.into_iter().map(blob).collect()
 }
+
+/// Size, generation, when it was condemned, when it was linked.
+pub type LinkedRow = (i64, Option<String>, Option<i64>, i64);
 
 /// Texts that were valid when they were stored.
 pub fn parse_all<T>(texts: &[String]) -> Result<Vec<T>, MetadataError>
@@ -180,7 +209,7 @@ pub fn manifest_entries(
 }
 
 /// A row of `uploads`.
-#[derive(Queryable, Insertable, AsChangeset)]
+#[derive(Queryable, QueryableByName, Insertable, AsChangeset)]
 #[diesel(table_name = uploads)]
 pub struct UploadRow {
     id: String,

@@ -27,6 +27,14 @@ diesel::table! {
         state -> Text,
         stored_at -> BigInt,
         condemned_at -> Nullable<BigInt>,
+        generation -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    forsaken_blobs (generation) {
+        generation -> Text,
+        digest -> Text,
     }
 }
 

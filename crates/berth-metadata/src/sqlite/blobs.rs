@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use berth_spec::{Digest, RepositoryName};
+use berth_spec::{BlobName, Digest, RepositoryName};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::query_builder::{QueryFragment, QueryId};
@@ -10,8 +10,11 @@ use diesel::upsert::excluded;
 use super::{now, repositories as repository_rows, usage};
 use crate::sql::LIVE;
 use crate::sql::pages::linked_blob;
-use crate::sql::schema::{blobs, manifest_blobs, manifests, repositories, repository_blobs};
-use crate::sql::stored::{parse, to_integer, to_number};
+use crate::sql::rows::{self, LinkedRow, blob_of, generation_text};
+use crate::sql::schema::{
+    blobs, forsaken_blobs, manifest_blobs, manifests, repositories, repository_blobs,
+};
+use crate::sql::stored::{to_integer, to_number};
 use crate::{Blob, Bounds, MetadataError};
 
 /// Records a blob and links it to a repository.
@@ -21,27 +24,63 @@ pub(super) fn link(
     blob: &Blob,
     bounds: &Bounds,
 ) -> Result<(), MetadataError> {
+    refuse_forsaken(connection, blob)?;
     let blob_id = record(connection, blob)?;
     usage::add_within(connection, repository, bounds, |connection| {
         Ok(link_to(connection, repository, blob_id, &blob.digest)?)
     })
 }
 
-/// Those of these digests that no blob is recorded under.
+/// Who links a blob has published its bytes before: they may have been removed since, if they were forsaken.
+fn refuse_forsaken(connection: &mut SqliteConnection, blob: &Blob) -> Result<(), MetadataError> {
+    let Some(generation) = generation_text(blob.generation) else {
+        return Ok(());
+    };
+    let forsaken = forsaken_blobs::table
+        .find(generation)
+        .select(forsaken_blobs::generation)
+        .first::<String>(connection);
+    match forsaken.optional()? {
+        Some(_) => Err(MetadataError::Forsaken(blob.name())),
+        None => Ok(()),
+    }
+}
+
+/// Those of these names that are not those of a recorded blob.
 pub(super) fn unrecorded(
     connection: &mut SqliteConnection,
-    digests: &[Digest],
-) -> Result<HashSet<Digest>, MetadataError> {
-    let mut unrecorded: HashSet<Digest> = digests.iter().cloned().collect();
-    let texts = unrecorded.iter().map(Digest::as_str);
-    let recorded: Vec<String> = blobs::table
-        .filter(blobs::digest.eq_any(texts.collect::<Vec<_>>()))
-        .select(blobs::digest)
+    names: &[BlobName],
+) -> Result<HashSet<BlobName>, MetadataError> {
+    let mut unrecorded: HashSet<BlobName> = names.iter().cloned().collect();
+    let digests: HashSet<&str> = names.iter().map(|name| name.digest.as_str()).collect();
+    let recorded: Vec<rows::BlobNameRow> = blobs::table
+        .filter(blobs::digest.eq_any(digests))
+        .select((blobs::digest, blobs::generation))
         .load(connection)?;
-    for digest in &recorded {
-        unrecorded.remove(&parse(digest)?);
+    for row in recorded {
+        unrecorded.remove(&rows::blob_name(row)?);
     }
     Ok(unrecorded)
+}
+
+/// Sees to it that those of these names that are not recorded never will be, if they have a generation.
+pub(super) fn forsake(
+    connection: &mut SqliteConnection,
+    names: &[BlobName],
+) -> Result<Vec<BlobName>, MetadataError> {
+    let mut forsaken: Vec<BlobName> = unrecorded(connection, names)?.into_iter().collect();
+    forsaken.sort();
+    forsaken.retain(|name| name.generation.is_some());
+    for name in &forsaken {
+        let generation = generation_text(name.generation);
+        diesel::insert_or_ignore_into(forsaken_blobs::table)
+            .values((
+                generation.map(|generation| forsaken_blobs::generation.eq(generation)),
+                forsaken_blobs::digest.eq(name.digest.as_str()),
+            ))
+            .execute(connection)?;
+    }
+    Ok(forsaken)
 }
 
 /// Links a blob that another repository has.
@@ -56,25 +95,22 @@ pub(super) fn mount(
         .inner_join(blobs::table)
         .inner_join(repositories::table)
         .filter(blobs::digest.eq(digest.as_str()))
-        .select((blobs::id, blobs::size));
-    let found: Option<(i64, i64)> = match from {
+        .select((blobs::id, blobs::size, blobs::generation));
+    let found: Option<(i64, i64, Option<String>)> = match from {
         Some(from) => linked
             .filter(repositories::name.eq(from.as_str()))
             .first(connection)
             .optional()?,
         None => linked.first(connection).optional()?,
     };
-    let Some((blob_id, size)) = found else {
+    let Some((blob_id, size, generation)) = found else {
         return Ok(None);
     };
     make_live(connection, blob_id)?;
     usage::add_within(connection, repository, bounds, |connection| {
         Ok(link_to(connection, repository, blob_id, digest)?)
     })?;
-    Ok(Some(Blob {
-        digest: digest.clone(),
-        size: to_number(size)?,
-    }))
+    blob_of(digest.clone(), size, generation).map(Some)
 }
 
 /// The blob, if the repository is linked to it.
@@ -83,12 +119,11 @@ pub(super) fn find(
     repository: &RepositoryName,
     digest: Digest,
 ) -> Result<Option<Blob>, MetadataError> {
-    let found: Option<(i64, Option<i64>, i64)> = linked_blob(repository.as_str(), digest.as_str())
+    let found: Option<LinkedRow> = linked_blob(repository.as_str(), digest.as_str())
         .first(connection)
         .optional()?;
-    let size = found.map(|(size, _, _)| size);
-    let size = size.map(to_number).transpose()?;
-    Ok(size.map(|size| Blob { digest, size }))
+    let blob = found.map(|(size, generation, _, _)| blob_of(digest, size, generation));
+    blob.transpose()
 }
 
 /// A blob that a repository is linked to.
@@ -130,15 +165,14 @@ pub(super) fn find_promised(
     digest: Digest,
     renew_before: i64,
 ) -> Result<Option<(Blob, bool)>, MetadataError> {
-    let found: Option<(i64, Option<i64>, i64)> = linked_blob(repository.as_str(), digest.as_str())
+    let found: Option<LinkedRow> = linked_blob(repository.as_str(), digest.as_str())
         .first(connection)
         .optional()?;
-    let Some((size, condemned_at, linked_at)) = found else {
+    let Some((size, generation, condemned_at, linked_at)) = found else {
         return Ok(None);
     };
-    let size = to_number(size)?;
     let needs_promise = condemned_at.is_some() || linked_at < renew_before;
-    Ok(Some((Blob { digest, size }, needs_promise)))
+    Ok(Some((blob_of(digest, size, generation)?, needs_promise)))
 }
 
 /// Renews the link between a repository and a blob, if there is one still, and takes the blob back
@@ -179,19 +213,21 @@ pub(super) fn unlink(
     Ok(true)
 }
 
-/// The row of a blob, made or made live again where needed.
+/// The row of a blob, made or made live again where needed, with the generation that was published last.
 fn record(connection: &mut SqliteConnection, blob: &Blob) -> Result<i64, MetadataError> {
     let size = to_integer(blob.size)?;
-    let found: Option<(i64, i64)> = blobs::table
+    let generation = generation_text(blob.generation);
+    let found: Option<(i64, i64, Option<String>)> = blobs::table
         .filter(blobs::digest.eq(blob.digest.as_str()))
-        .select((blobs::id, blobs::size))
+        .select((blobs::id, blobs::size, blobs::generation))
         .first(connection)
         .optional()?;
-    let Some((id, recorded)) = found else {
+    let Some((id, recorded, older)) = found else {
         return Ok(diesel::insert_into(blobs::table)
             .values((
                 blobs::digest.eq(blob.digest.as_str()),
                 blobs::size.eq(size),
+                blobs::generation.eq(generation),
                 blobs::state.eq(LIVE),
                 blobs::stored_at.eq(now()),
             ))
@@ -206,6 +242,11 @@ fn record(connection: &mut SqliteConnection, blob: &Blob) -> Result<i64, Metadat
         });
     }
     make_live(connection, id)?;
+    if older != generation {
+        diesel::update(blobs::table.find(id))
+            .set(blobs::generation.eq(generation))
+            .execute(connection)?;
+    }
     Ok(id)
 }
 

@@ -1,16 +1,16 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use berth_spec::Digest;
+use berth_spec::{BlobName, Digest};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::blobs::make_live;
+use super::blobs::{self as blob_rows, make_live};
 use super::{SqliteMetadata, now};
 use crate::sql::pages::{condemned_page, is_unused, unused_between};
-use crate::sql::rows;
+use crate::sql::rows::{self, blob_of};
 use crate::sql::schema::{blobs, repository_blobs};
-use crate::sql::stored::{parse, to_number};
+use crate::sql::stored::parse;
 use crate::sql::{CONDEMNED, LIVE};
 use crate::store::milliseconds;
 use crate::{Blob, CollectionStore, MetadataError, UnusedBlobs};
@@ -70,6 +70,12 @@ impl CollectionStore for SqliteMetadata {
         })
         .await
     }
+
+    async fn forsake(&self, names: &[BlobName]) -> Result<Vec<BlobName>, MetadataError> {
+        let names = names.to_vec();
+        self.write(move |connection| blob_rows::forsake(connection, &names))
+            .await
+    }
 }
 
 fn text(digest: Option<&Digest>) -> &str {
@@ -108,17 +114,20 @@ fn condemn(
         .filter(blobs::digest.eq(digest.as_str()))
         .filter(blobs::state.eq(LIVE))
         .filter(is_unused(unused_since))
-        .select((blobs::id, blobs::size))
+        .select((blobs::id, blobs::size, blobs::generation))
         .first(connection);
-    take(found, |(id, size): (i64, i64)| {
-        diesel::update(blobs::table.find(id))
-            .set((
-                blobs::state.eq(CONDEMNED),
-                blobs::condemned_at.eq(Some(now())),
-            ))
-            .execute(connection)?;
-        blob(digest.clone(), size).map(Some)
-    })
+    take(
+        found,
+        |(id, size, generation): (i64, i64, Option<String>)| {
+            diesel::update(blobs::table.find(id))
+                .set((
+                    blobs::state.eq(CONDEMNED),
+                    blobs::condemned_at.eq(Some(now())),
+                ))
+                .execute(connection)?;
+            blob_of(digest.clone(), size, generation).map(Some)
+        },
+    )
 }
 
 fn condemned(
@@ -140,18 +149,25 @@ fn forget(
     let found = blobs::table
         .filter(blobs::digest.eq(digest.as_str()))
         .filter(blobs::condemned_at.le(condemned_before))
-        .select((blobs::id, blobs::size, is_unused(unused_since)))
+        .select((
+            (blobs::id, blobs::size, blobs::generation),
+            is_unused(unused_since),
+        ))
         .first(connection);
-    take(found, |(id, size, is_unused): (i64, i64, bool)| {
-        if !is_unused {
-            make_live(connection, id)?;
-            return Ok(None);
-        }
-        let links = repository_blobs::table.filter(repository_blobs::blob_id.eq(id));
-        diesel::delete(links).execute(connection)?;
-        diesel::delete(blobs::table.find(id)).execute(connection)?;
-        blob(digest.clone(), size).map(Some)
-    })
+    take(
+        found,
+        |(row, is_unused): ((i64, i64, Option<String>), bool)| {
+            let (id, size, generation) = row;
+            if !is_unused {
+                make_live(connection, id)?;
+                return Ok(None);
+            }
+            let links = repository_blobs::table.filter(repository_blobs::blob_id.eq(id));
+            diesel::delete(links).execute(connection)?;
+            diesel::delete(blobs::table.find(id)).execute(connection)?;
+            blob_of(digest.clone(), size, generation).map(Some)
+        },
+    )
 }
 
 /// What `change` makes of a row, if there is one.
@@ -163,11 +179,6 @@ fn take<T>(
         Ok(row) => row.and_then(|row| change(row).transpose()),
         Err(error) => Some(Err(error.into())),
     }
-}
-
-fn blob(digest: Digest, size: i64) -> Result<Blob, MetadataError> {
-    let size = to_number(size)?;
-    Ok(Blob { digest, size })
 }
 
 #[cfg(test)]

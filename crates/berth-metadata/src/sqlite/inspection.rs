@@ -37,7 +37,7 @@ impl InspectionStore for SqliteMetadata {
         self.read(move |connection| {
             let row: Option<BlobRow> = blobs::table
                 .filter(blobs::digest.eq(digest))
-                .select((blobs::digest, blobs::size))
+                .select((blobs::digest, blobs::size, blobs::generation))
                 .first(connection)
                 .optional()?;
             row.map(rows::blob).transpose()

@@ -170,7 +170,7 @@ fn linked_blobs(
     let linked: Vec<BlobRow> = manifest_blobs::table
         .inner_join(blobs::table)
         .filter(manifest_blobs::manifest_id.eq(manifest_id))
-        .select((blobs::digest, blobs::size))
+        .select((blobs::digest, blobs::size, blobs::generation))
         .load(connection)?;
     rows::blobs(linked)
 }

@@ -9,7 +9,7 @@ use super::SqliteMetadata;
 use super::connection::{configure, sync_folder_of, unusable, url};
 use super::private;
 use crate::MetadataError;
-use crate::sql::schema::uploads;
+use crate::sql::schema::{blobs, forsaken_blobs, uploads};
 
 /// What a checkpoint did.
 #[derive(QueryableByName)]
@@ -45,6 +45,22 @@ impl SqliteMetadata {
         copying
             .await
             .map_err(|error| MetadataError::Database(error.to_string()))?
+    }
+
+    /// Makes all blobs those of a store that has at most one of each digest: for a copy of the metadata, when the
+    /// bytes have been copied into such a store.
+    ///
+    /// # Errors
+    /// [`MetadataError`] if the metadata cannot be changed.
+    pub async fn drop_generations(&self) -> Result<(), MetadataError> {
+        self.write(|connection| {
+            diesel::delete(forsaken_blobs::table).execute(connection)?;
+            diesel::update(blobs::table.filter(blobs::generation.is_not_null()))
+                .set(blobs::generation.eq(None::<String>))
+                .execute(connection)?;
+            Ok(())
+        })
+        .await
     }
 
     /// Closes the metadata so that its file alone holds all of it, and can be moved: the log beside

@@ -6,7 +6,7 @@ use crate::sql::pages::expired_uploads;
 use crate::sql::rows::{UploadRow, parse_all};
 use crate::sql::schema::uploads;
 use crate::sql::stored::to_integer;
-use crate::{MetadataError, UploadRecord};
+use crate::{MetadataError, UploadRecord, UploadRevision};
 
 pub(super) fn create(
     connection: &mut SqliteConnection,
@@ -44,12 +44,26 @@ pub(super) fn update(
     Ok(updated > 0)
 }
 
+/// Removes a record that still has this revision.
 pub(super) fn delete(
     connection: &mut SqliteConnection,
-    id: SessionId,
+    upload: UploadRevision,
 ) -> Result<bool, MetadataError> {
-    let deleted = diesel::delete(uploads::table.find(id.to_string())).execute(connection)?;
+    let deleted = diesel::delete(uploads::table.find(upload.id.to_string()))
+        .filter(uploads::revision.eq(to_integer(upload.revision)?))
+        .execute(connection)?;
     Ok(deleted > 0)
+}
+
+/// Removes the record of a session whose blob is recorded in the same transaction.
+pub(super) fn finish(
+    connection: &mut SqliteConnection,
+    upload: UploadRevision,
+) -> Result<(), MetadataError> {
+    match delete(connection, upload)? {
+        true => Ok(()),
+        false => Err(MetadataError::UploadChanged(upload.id)),
+    }
 }
 
 /// Sessions that expired by `now`, in milliseconds.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use berth_blob::{BlobError, BlobStore};
 use berth_object::{ObjectBlobs, Requests, Settings};
-use berth_spec::{Digest, SessionId};
+use berth_spec::{BlobName, Digest, SessionId};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 
@@ -74,17 +74,15 @@ pub(crate) async fn append(
 pub(crate) async fn push(
     blobs: &dyn BlobStore,
     content: &Bytes,
-) -> Result<(SessionId, Digest), BlobError> {
+) -> Result<(SessionId, BlobName), BlobError> {
     let (session, digest) = (SessionId::random(), Digest::sha256(content));
     append(blobs, session, 0, content).await?;
-    blobs
-        .publish(session, content.len() as u64, &digest)
-        .await?;
-    Ok((session, digest))
+    let published = blobs.publish(session, content.len() as u64, &digest);
+    Ok((session, published.await?))
 }
 
-pub(crate) async fn read(blobs: &dyn BlobStore, digest: &Digest) -> Result<Vec<u8>, BlobError> {
-    let blob = blobs.open(digest).await?.expect("the blob is there");
+pub(crate) async fn read(blobs: &dyn BlobStore, name: &BlobName) -> Result<Vec<u8>, BlobError> {
+    let blob = blobs.open(name).await?.expect("the blob is there");
     let size = blob.size();
     let pieces: Vec<Bytes> = blob.read(0..size).try_collect().await?;
     Ok(pieces.concat())

@@ -33,10 +33,7 @@ async fn what_is_as_it_should_be_is_no_problem() {
         world.push_blob("a/b", b"").await;
         let long = Digest::of(Algorithm::Sha512, b"long digest");
         publish(&*world.blobs, &long, b"long digest").await;
-        let blob = Blob {
-            digest: long,
-            size: 11,
-        };
+        let blob = Blob::new(long, 11);
         world.link("c", &blob).await;
 
         let notes = Notes::default();
@@ -107,7 +104,14 @@ async fn a_flipped_bit_is_found_with_those_that_it_hurts_and_a_push_mends_it() {
         fault(&layer, 600_000, damage, Quarantine::Moved)
     );
     assert_eq!(hurt_tags(&problems[0]).len(), 4);
-    assert!(world.blobs.open(&layer).await.unwrap().is_none());
+    assert!(
+        world
+            .blobs
+            .open(&layer.clone().into())
+            .await
+            .unwrap()
+            .is_none()
+    );
     let quarantined = format!("quarantine/sha256-{}.1", layer.hex());
     assert!(fs::read(world.root().join(quarantined)).unwrap() == flipped);
 
@@ -126,14 +130,18 @@ async fn the_same_is_found_in_memory() {
     let world = World::in_memory();
     let layer = Digest::sha256(b"right");
     publish(&*world.blobs, &layer, b"wrong").await;
-    let blob = Blob {
-        digest: layer.clone(),
-        size: 5,
-    };
+    let blob = Blob::new(layer.clone(), 5);
     world.link("a", &blob).await;
     let (report, _) = world.verify(&quarantining()).await;
     assert_eq!(report.quarantined, 1);
-    assert!(world.blobs.open(&layer).await.unwrap().is_none());
+    assert!(
+        world
+            .blobs
+            .open(&layer.clone().into())
+            .await
+            .unwrap()
+            .is_none()
+    );
     world.push_blob("a", b"right").await;
     assert!(world.verify(&quarantining()).await.0.is_sound());
 }
@@ -180,10 +188,7 @@ async fn a_wrong_record_is_no_reason_to_move_right_bytes() {
     for world in World::both() {
         let digest = Digest::sha256(b"right bytes");
         publish(&*world.blobs, &digest, b"right bytes").await;
-        let blob = Blob {
-            digest: digest.clone(),
-            size: 12,
-        };
+        let blob = Blob::new(digest.clone(), 12);
         world.link("a", &blob).await;
         let (_, problems) = world.verify(&quarantining()).await;
         let damage = BlobDamage::Misrecorded { found: 11 };
@@ -191,7 +196,14 @@ async fn a_wrong_record_is_no_reason_to_move_right_bytes() {
             problems[0].fault,
             fault(&digest, 12, damage, Quarantine::Kept)
         );
-        assert!(world.blobs.open(&digest).await.unwrap().is_some());
+        assert!(
+            world
+                .blobs
+                .open(&digest.clone().into())
+                .await
+                .unwrap()
+                .is_some()
+        );
     }
 }
 

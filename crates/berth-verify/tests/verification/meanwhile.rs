@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use berth_blob::{
-    BlobError, BlobGuards, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream,
-    MemoryBlobs, StagedWriter,
+    BlobError, BlobGuards, BlobIdentity, BlobList, BlobReader, BlobStore, ByteStream, MemoryBlobs,
+    Staged, StagedWriter,
 };
 use berth_metadata::{
     Blob, InspectedManifest, InspectionStore, ManifestLimits, MemoryMetadata, MetadataError,
     MetadataStore, Totals, Users,
 };
-use berth_spec::{Digest, RepositoryName, SessionId};
+use berth_spec::{BlobName, Digest, RepositoryName, SessionId};
 use berth_verify::Verification;
 
 use crate::world::{World, image, index, publish, repository, verify};
@@ -155,10 +155,7 @@ async fn a_blob_that_is_forgotten_is_no_problem() {
         forgets_blobs: true,
         ..Emptying::default()
     };
-    let gone = Blob {
-        digest: Digest::sha256(b"gone"),
-        size: 4,
-    };
+    let gone = Blob::new(Digest::sha256(b"gone"), 4);
     let name = repository("a");
     metadata.stored.link_blob(&name, &gone, None).await.unwrap();
     let how = Verification::default();
@@ -187,22 +184,21 @@ enum Moment {
 impl Mending {
     async fn mend(&self) {
         let digest = Digest::sha256(self.content);
-        self.stored
-            .delete(std::slice::from_ref(&digest))
-            .await
-            .unwrap();
+        let names = [digest.clone().into()];
+        self.stored.delete(&names).await.unwrap();
         publish(&self.stored, &digest, self.content).await;
     }
 }
 
 #[async_trait]
 impl BlobStore for Mending {
-    async fn stage(
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
-        self.stored.stage(session, offset).await
+        self.stored.stage_fenced(session, offset, fence).await
     }
 
     async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {
@@ -214,7 +210,7 @@ impl BlobStore for Mending {
         session: SessionId,
         length: u64,
         digest: &Digest,
-    ) -> Result<(), BlobError> {
+    ) -> Result<BlobName, BlobError> {
         self.stored.publish(session, length, digest).await
     }
 
@@ -222,31 +218,31 @@ impl BlobStore for Mending {
         self.stored.discard(session).await
     }
 
-    async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
+    async fn staged(&self) -> Result<Vec<Staged>, BlobError> {
         self.stored.staged().await
     }
 
-    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+    async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
         if self.mended_at == Moment::Opening(number) {
             self.mend().await;
         }
-        self.stored.open(digest).await
+        self.stored.open(name).await
     }
 
-    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
-        self.stored.delete(digests).await
+    async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError> {
+        self.stored.delete(names).await
     }
 
-    fn list(&self) -> DigestStream {
+    fn list(&self) -> BlobList {
         self.stored.list()
     }
 
-    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
+    async fn quarantine(&self, name: &BlobName, read: &BlobIdentity) -> Result<bool, BlobError> {
         if self.mended_at == Moment::Quarantine {
             self.mend().await;
         }
-        self.stored.quarantine(digest, read).await
+        self.stored.quarantine(name, read).await
     }
 }
 
@@ -271,10 +267,7 @@ async fn a_blob_that_is_mended_is_no_problem_and_stays() {
                 mended_at,
             };
             let size = content.len() as u64;
-            let blob = Blob {
-                digest: digest.clone(),
-                size,
-            };
+            let blob = Blob::new(digest.clone(), size);
             metadata
                 .link_blob(&repository("a"), &blob, None)
                 .await
@@ -291,7 +284,12 @@ async fn a_blob_that_is_mended_is_no_problem_and_stays() {
             let is_never_mended = mended_at == Moment::Quarantine && damaged.is_none();
             let expected = if is_never_mended { 1 } else { problems };
             assert_eq!(report.problems, expected);
-            let is_there = blobs.stored.open(&digest).await.unwrap().is_some();
+            let is_there = blobs
+                .stored
+                .open(&digest.clone().into())
+                .await
+                .unwrap()
+                .is_some();
             assert_eq!(is_there, expected == 0);
         }
     }

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use berth_blob::{
-    BlobError, BlobIdentity, BlobReader, BlobStore, ByteStream, DigestStream, MemoryBlobs,
+    BlobError, BlobIdentity, BlobList, BlobReader, BlobStore, ByteStream, MemoryBlobs, Staged,
     StagedWriter,
 };
-use berth_spec::{Digest, SessionId};
+use berth_spec::{BlobName, Digest, SessionId};
 use berth_verify::Verification;
 use tokio::time::Instant;
 
@@ -66,7 +66,11 @@ async fn a_problem_is_found_by_the_run_that_comes_by() {
         digests.push(world.push_blob("a", &number.to_le_bytes()).await);
     }
     digests.sort();
-    world.blobs.delete(&digests[299..300]).await.unwrap();
+    world
+        .blobs
+        .delete(&[digests[299].clone().into()])
+        .await
+        .unwrap();
     let problems = async |from: Option<usize>, at_most| {
         let how = Verification {
             from: from.map(|from| digests[from].clone()),
@@ -128,12 +132,13 @@ impl BlobReader for CountedReader {
 
 #[async_trait]
 impl BlobStore for Counting {
-    async fn stage(
+    async fn stage_fenced(
         &self,
         session: SessionId,
         offset: u64,
+        fence: u64,
     ) -> Result<Box<dyn StagedWriter>, BlobError> {
-        self.stored.stage(session, offset).await
+        self.stored.stage_fenced(session, offset, fence).await
     }
 
     async fn read_staged(&self, session: SessionId, length: u64) -> Result<ByteStream, BlobError> {
@@ -145,7 +150,7 @@ impl BlobStore for Counting {
         session: SessionId,
         length: u64,
         digest: &Digest,
-    ) -> Result<(), BlobError> {
+    ) -> Result<BlobName, BlobError> {
         self.stored.publish(session, length, digest).await
     }
 
@@ -153,12 +158,12 @@ impl BlobStore for Counting {
         self.stored.discard(session).await
     }
 
-    async fn staged(&self) -> Result<Vec<SessionId>, BlobError> {
+    async fn staged(&self) -> Result<Vec<Staged>, BlobError> {
         self.stored.staged().await
     }
 
-    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
-        let Some(reader) = self.stored.open(digest).await? else {
+    async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+        let Some(reader) = self.stored.open(name).await? else {
             return Ok(None);
         };
         let open = Arc::clone(&self.open);
@@ -167,16 +172,16 @@ impl BlobStore for Counting {
         Ok(Some(Box::new(CountedReader { reader, open })))
     }
 
-    async fn delete(&self, digests: &[Digest]) -> Result<u64, BlobError> {
-        self.stored.delete(digests).await
+    async fn delete(&self, names: &[BlobName]) -> Result<u64, BlobError> {
+        self.stored.delete(names).await
     }
 
-    fn list(&self) -> DigestStream {
+    fn list(&self) -> BlobList {
         self.stored.list()
     }
 
-    async fn quarantine(&self, digest: &Digest, read: &BlobIdentity) -> Result<bool, BlobError> {
-        self.stored.quarantine(digest, read).await
+    async fn quarantine(&self, name: &BlobName, read: &BlobIdentity) -> Result<bool, BlobError> {
+        self.stored.quarantine(name, read).await
     }
 }
 

@@ -78,10 +78,7 @@ impl World {
     pub(crate) async fn push_blob(&self, name: &str, content: &[u8]) -> Digest {
         let digest = Digest::sha256(content);
         publish(&*self.blobs, &digest, content).await;
-        let blob = Blob {
-            digest: digest.clone(),
-            size: content.len() as u64,
-        };
+        let blob = Blob::new(digest.clone(), content.len() as u64);
         self.link(name, &blob).await;
         digest
     }

@@ -63,10 +63,7 @@ pub async fn no_pushes_exceed_a_quota_together(openings: &[Arc<dyn MetadataStore
         let (store, bounds) = (of(openings, number / 2), bounds.clone());
         let here = repository(["team", "team/app"][number % 2]);
         pushes.spawn(async move {
-            let layer = Blob {
-                digest: Digest::sha256(&number.to_le_bytes()),
-                size: LAYER,
-            };
+            let layer = Blob::new(Digest::sha256(&number.to_le_bytes()), LAYER);
             let linked = store.link_blob_within(&here, &layer, None, &bounds).await;
             // It takes no bytes.
             let tagged = NewManifest {

@@ -1,0 +1,146 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use berth_metadata::sql::rows::UploadRow;
+use berth_metadata::sql::stored::{time_of, to_integer};
+use berth_metadata::{MetadataError, TakeUpload, UploadLeases, UploadRevision};
+use berth_spec::SessionId;
+use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use crate::PostgresMetadata;
+use crate::failure::Failure;
+
+/// The time of the database, in milliseconds: of the moment at which a row is looked at, since the statement may have waited
+/// for it.
+macro_rules! now {
+    () => {
+        "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+    };
+}
+
+/// Of those who take a session at once, one has the row; the others wait for it, and look once more.
+const TAKE: &str = concat!(
+    "UPDATE uploads SET revision = revision + 1, leased_revision = revision + 1, holder = $2, held_until = ",
+    now!(),
+    " + $3 WHERE id = $1 AND (leased_revision IS DISTINCT FROM revision OR held_until <= ",
+    now!(),
+    " OR holder = $2) RETURNING *"
+);
+
+/// Whoever has a session, if it is there; it may have been given back since.
+const HELD: &str = concat!(
+    "SELECT coalesce(held_until, ",
+    now!(),
+    ") AS held_until, greatest(0, coalesce(held_until - ",
+    now!(),
+    ", 0)) AS remaining FROM uploads WHERE id = $1"
+);
+
+const RENEW: &str = concat!(
+    "UPDATE uploads SET held_until = ",
+    now!(),
+    " + $3, expires_at = greatest(expires_at, ",
+    now!(),
+    " + $3) WHERE id = $1 AND revision = $2 AND leased_revision = $2"
+);
+
+const GIVE_BACK: &str =
+    "UPDATE uploads SET leased_revision = NULL, holder = NULL, held_until = NULL
+    WHERE id = $1 AND revision = $2 AND leased_revision = $2";
+
+/// What is no loss if it is lost: a lease that ends early or late does not let two change one session.
+/// (A raised revision must never be lost, or two would have the same.)
+const NEED_NOT_LAST: &str = "SET LOCAL synchronous_commit = off";
+
+#[async_trait]
+impl UploadLeases for PostgresMetadata {
+    async fn take_upload(
+        &self,
+        id: SessionId,
+        holder: &str,
+        duration: Duration,
+    ) -> Result<TakeUpload, MetadataError> {
+        let holder = holder.to_owned();
+        self.write(move |connection| take(connection, id, &holder, duration))
+            .await
+    }
+
+    async fn renew_upload(
+        &self,
+        held: UploadRevision,
+        duration: Duration,
+    ) -> Result<bool, MetadataError> {
+        self.write(move |connection| renew(connection, held, duration))
+            .await
+    }
+
+    async fn give_back_upload(&self, held: UploadRevision) -> Result<(), MetadataError> {
+        self.write(move |connection| give_back(connection, held))
+            .await
+    }
+}
+
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = BigInt)]
+    held_until: i64,
+    #[diesel(sql_type = BigInt)]
+    remaining: i64,
+}
+
+fn take(
+    connection: &mut PgConnection,
+    id: SessionId,
+    holder: &str,
+    duration: Duration,
+) -> Result<TakeUpload, Failure> {
+    let taken: Option<UploadRow> = diesel::sql_query(TAKE)
+        .bind::<Text, _>(id.to_string())
+        .bind::<Text, _>(holder)
+        .bind::<BigInt, _>(whole_milliseconds(duration))
+        .get_result(connection)
+        .optional()?;
+    if let Some(row) = taken {
+        return Ok(TakeUpload::Taken(row.record()?));
+    }
+    let held: Option<Held> = diesel::sql_query(HELD)
+        .bind::<Text, _>(id.to_string())
+        .get_result(connection)
+        .optional()?;
+    Ok(held.map_or(TakeUpload::Missing, |held| TakeUpload::Held {
+        until: time_of(held.held_until),
+        left: Duration::from_millis(held.remaining.unsigned_abs()),
+    }))
+}
+
+fn renew(
+    connection: &mut PgConnection,
+    held: UploadRevision,
+    duration: Duration,
+) -> Result<bool, Failure> {
+    connection.batch_execute(NEED_NOT_LAST)?;
+    let renewed = diesel::sql_query(RENEW)
+        .bind::<Text, _>(held.id.to_string())
+        .bind::<BigInt, _>(to_integer(held.revision)?)
+        .bind::<BigInt, _>(whole_milliseconds(duration))
+        .execute(connection)?;
+    Ok(renewed > 0)
+}
+
+fn give_back(connection: &mut PgConnection, held: UploadRevision) -> Result<(), Failure> {
+    connection.batch_execute(NEED_NOT_LAST)?;
+    diesel::sql_query(GIVE_BACK)
+        .bind::<Text, _>(held.id.to_string())
+        .bind::<BigInt, _>(to_integer(held.revision)?)
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Rounded up: a lease never ends long before whoever has it thinks so.
+fn whole_milliseconds(duration: Duration) -> i64 {
+    let milliseconds = duration.as_nanos().div_ceil(1_000_000);
+    i64::try_from(milliseconds).unwrap_or(i64::from(i32::MAX))
+}
