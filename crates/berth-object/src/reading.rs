@@ -27,10 +27,6 @@ pub(crate) struct ObjectReader {
     found: ObjectMeta,
 }
 
-<<<<<<< HEAD
-/// Which version of which object this is. The name and the time tell apart equal bytes of different uploads,
-/// whose tags may be equal.
-=======
 /// An object that was not looked for.
 pub(crate) struct KnownReader {
     shared: Arc<Shared>,
@@ -41,9 +37,8 @@ pub(crate) struct KnownReader {
 /// Bytes that nobody has looked at yet: none that were read, so nothing is removed for them.
 struct Unseen;
 
-/// Which version of an object this is. The time tells apart equal bytes of different uploads, whose tags
-/// may be equal.
->>>>>>> scale
+/// Which version of which object this is. The name and the time tell apart equal bytes of different uploads,
+/// whose tags may be equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
     object: Path,
@@ -187,31 +182,18 @@ impl Reading {
         .boxed()
     }
 
-<<<<<<< HEAD
-    fn file(&self) -> Option<Arc<File>> {
-        None
-    }
-}
-
-/// A range of an object that is being read. Nothing is asked for ahead: what the connection holds
-/// is all that waits in memory.
-struct Reading {
+/// An object that was not looked for.
+pub(crate) struct KnownReader {
     shared: Arc<Shared>,
     object: Path,
-    e_tag: Option<String>,
-    /// What is still to come from the bucket.
-    rest: Range<u64>,
-    answer: Option<BoxStream<'static, StoreResult<Bytes>>>,
-    /// What came and was not handed on yet.
-    piece: Bytes,
-    /// How often in a row the connection broke and nothing came, and since when.
-    failures: u32,
-    broken_since: Option<Instant>,
+    size: u64,
 }
 
-impl Reading {
-=======
->>>>>>> scale
+/// Bytes that nobody has looked at yet: none that were read, so nothing is removed for them.
+struct Unseen;
+
+/// Which version of which object this is. The name and the time tell apart equal bytes of different uploads,
+/// whose tags may be equal.
     async fn next(&mut self) -> Result<Option<Bytes>, BlobError> {
         while self.piece.is_empty() {
             if self.rest.is_empty() {
