@@ -145,8 +145,9 @@ struct Reading {
     answer: Option<BoxStream<'static, StoreResult<Bytes>>>,
     /// What came and was not handed on yet.
     piece: Bytes,
-    /// How often in a row the connection broke and nothing came.
+    /// How often in a row the connection broke and nothing came, and since when.
     failures: u32,
+    broken_since: Option<Instant>,
 }
 
 impl Reading {
@@ -182,18 +183,6 @@ impl Reading {
         .boxed()
     }
 
-/// An object that was not looked for.
-pub(crate) struct KnownReader {
-    shared: Arc<Shared>,
-    object: Path,
-    size: u64,
-}
-
-/// Bytes that nobody has looked at yet: none that were read, so nothing is removed for them.
-struct Unseen;
-
-/// Which version of which object this is. The name and the time tell apart equal bytes of different uploads,
-/// whose tags may be equal.
     async fn next(&mut self) -> Result<Option<Bytes>, BlobError> {
         while self.piece.is_empty() {
             if self.rest.is_empty() {
