@@ -261,6 +261,19 @@ async fn a_bucket_that_hangs_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_keeps_conditions_is_known_although_an_answer_is_lost() {
+    let (_server, proxy, blobs) = start().await;
+    for after in 0.. {
+        proxy.fail_one(after, Fault::DropAnswer);
+        blobs.try_out().await.unwrap();
+        if proxy.calm() > 0 {
+            assert!(after > 3, "only {after} requests were made");
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_error_tells_a_secret() {
     let server = Server::start();
     let wrong = |name: &str| {
