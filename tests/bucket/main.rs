@@ -4,6 +4,7 @@
 #[allow(dead_code, unused_imports)]
 #[path = "../harness/mod.rs"]
 mod harness;
+mod pulls;
 #[allow(dead_code)]
 #[path = "../../crates/berth-object/tests/support/server.rs"]
 mod server;

@@ -5,13 +5,17 @@ use tempfile::TempDir;
 
 use crate::{berth, run, text};
 
-const OPTIONS: [&str; 41] = [
+const OPTIONS: [&str; 45] = [
     "data",
     "metadata",
     "metadata_password_file",
     "metadata_connections",
     "metadata_timeout",
     "blob_storage",
+    "blob_cache",
+    "blob_cache_folder",
+    "blob_redirect",
+    "blob_redirect_lifetime",
     "listen",
     "insecure_listen",
     "tls_certificate",

@@ -105,6 +105,20 @@ impl Berth {
         })
     }
 
+    /// As [`Berth::start_in`], with a wrapper as for [`Berth::start_under`].
+    pub(crate) fn start_under_in(
+        wrapper: &[String],
+        variables: &[(String, String)],
+        options: &[&str],
+    ) -> Self {
+        Self::serve(Place {
+            wrapper: wrapper.to_vec(),
+            variables: variables.to_vec(),
+            options: options.iter().map(ToString::to_string).collect(),
+            ..Place::new()
+        })
+    }
+
     /// Serves a new folder on a disk of its own, which is in memory.
     pub(crate) fn start_on_a_disk_of(mebibytes: u32) -> Self {
         Self::start_on_a_disk_under(mebibytes, &[])

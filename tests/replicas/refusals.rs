@@ -21,6 +21,16 @@ fn blobs_in_a_folder_are_refused() {
 }
 
 #[test]
+fn a_cache_in_the_data_folder_is_refused() {
+    let world = World::new();
+    let mut command = world.command(&["serve", "--listen=127.0.0.1:0", "--blob-cache=1GiB"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output);
+    assert!(said.contains("set blob_cache_folder"), "{said}");
+}
+
+#[test]
 fn there_is_no_backup_of_what_replicas_share() {
     let world = World::new();
     let folder = tempfile::tempdir().unwrap();

@@ -22,6 +22,34 @@ fn what_one_replica_takes_the_others_give() {
 }
 
 #[test]
+fn what_one_replica_has_cached_is_gone_when_another_deletes_it() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let caching = |name: &str| {
+        let folder = folder.path().join(name);
+        world.start_with(&[
+            "--blob-cache=20MiB",
+            "--blob-cache-folder",
+            folder.to_str().unwrap(),
+        ])
+    };
+    let (one, other) = (caching("one"), caching("other"));
+    let content = noise(3, 2_000_000);
+    let digest = one.push_blob("team/app", &content);
+    one.push_blob("team/kept", &content);
+    let blob = format!("/v2/team/app/blobs/{digest}");
+    for replica in [&one, &other, &one, &other] {
+        assert!(replica.get(&blob).is(200).body == content);
+    }
+    other.delete(&blob).is(202);
+    for replica in [&one, &other] {
+        replica.get(&blob).is(404);
+        let kept = blob.replace("team/app", "team/kept");
+        assert!(replica.get(&kept).is(200).body == content);
+    }
+}
+
+#[test]
 fn an_upload_goes_on_at_another_replica() {
     let world = World::new();
     let (one, other) = (world.start(), world.start());

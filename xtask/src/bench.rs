@@ -1,5 +1,6 @@
 //! Measures berth and its peers side by side, and writes what came out.
 
+mod cluster;
 mod content;
 mod http;
 mod image;
@@ -32,6 +33,9 @@ const FOLDER: &str = "docs/performance";
 
 /// Measures as the options say, and writes the raw results and the document.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if let Some(part) = options.cluster {
+        return cluster::run(options, part);
+    }
     let raw = root().join(FOLDER).join("results.json");
     let mut results = Results::load(&raw)?;
     if !options.report {

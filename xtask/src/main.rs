@@ -43,7 +43,7 @@ enum Chore {
     Clients,
     /// Runs the fuzz targets of tests/fuzz with libFuzzer
     Fuzz(fuzz::Options),
-    /// Measures the release build and its peers side by side, and writes docs/performance.md
+    /// Measures the release build and its peers side by side, and writes docs/performance.md, or docs/scale.md
     Bench(bench::Options),
 }
 

@@ -58,13 +58,30 @@ pub(crate) fn install_for_bench() -> Result<()> {
     install_all(&["skopeo"], &PEERS)
 }
 
+/// Installs what the benchmark of replicas needs and is missing, beside [`install_for_bench`].
+pub(crate) fn install_for_cluster() -> Result<()> {
+    install_postgres()?;
+    let gateways = GO_PROGRAMS.iter();
+    install_all(&[], gateways.filter(|program| program.name == "versitygw"))
+}
+
+/// The version of a program made with Go that is installed here.
+pub(crate) fn version(name: &str) -> Option<&'static str> {
+    let mut programs = GO_PROGRAMS.iter().chain(&PEERS);
+    let program = programs.find(|program| program.name == name)?;
+    Some(program.version)
+}
+
 /// Installs packages of Debian that have a program of their name, and programs made with Go.
-fn install_all(packages: &[&str], programs: &[GoProgram]) -> Result<()> {
+fn install_all<'a>(
+    packages: &[&str],
+    programs: impl IntoIterator<Item = &'a GoProgram>,
+) -> Result<()> {
     for package in packages {
         install_package(package)?;
     }
     check_go()?;
-    programs.iter().try_for_each(install_go_program)
+    programs.into_iter().try_for_each(install_go_program)
 }
 
 fn check_go() -> Result<()> {

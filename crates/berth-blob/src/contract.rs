@@ -9,7 +9,7 @@ use berth_spec::{Algorithm, BlobName, Digest, Generation, SessionId};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::{BlobError, BlobStore, ByteStream, Listed};
+use crate::{BlobError, BlobStore, ByteStream, Listed, begun};
 
 /// What becomes of blobs that are open when they are removed or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +56,26 @@ pub async fn blob_store(store: &dyn BlobStore) {
 /// # Panics
 /// When the implementation breaks the contract.
 pub async fn blob_store_where(store: &dyn BlobStore, open_blobs: OpenBlobs) {
+    all_but_damage(store, open_blobs).await;
+    a_damaged_blob_is_replaced(store, open_blobs).await;
+}
+
+/// Runs the whole suite over a store that checks what it reads. The store must be empty.
+///
+/// # Panics
+/// When the implementation breaks the contract.
+pub async fn verifying_blob_store(store: &dyn BlobStore, open_blobs: OpenBlobs) {
+    all_but_damage(store, open_blobs).await;
+    a_damaged_blob_is_not_read_to_its_end(store).await;
+}
+
+async fn all_but_damage(store: &dyn BlobStore, open_blobs: OpenBlobs) {
     what_is_published_can_be_read(store).await;
     nothing_is_seen_before_it_is_published(store).await;
     what_was_not_acknowledged_is_cut_off(store).await;
     staged_bytes_must_be_there(store).await;
     publishing_needs_the_exact_length(store).await;
     publishing_can_be_repeated(store).await;
-    a_damaged_blob_is_replaced(store, open_blobs).await;
     a_published_blob_never_changes(store).await;
     the_empty_blob_needs_no_staging(store).await;
     any_range_can_be_read(store).await;
@@ -73,6 +86,7 @@ pub async fn blob_store_where(store: &dyn BlobStore, open_blobs: OpenBlobs) {
     staging_areas_are_listed_until_discarded(store).await;
     a_generation_that_was_never_published_is_nowhere(store).await;
     a_name_with_a_generation_is_written_once(store).await;
+    what_is_known_is_read_or_told_before_its_first_byte(store).await;
 }
 
 fn content(seed: u8, length: usize) -> Vec<u8> {
@@ -269,6 +283,27 @@ async fn a_damaged_blob_is_replaced(store: &dyn BlobStore, open_blobs: OpenBlobs
     }
 }
 
+/// Not even if bytes of the same digest that were right have been read before.
+#[allow(clippy::unwrap_used)]
+async fn a_damaged_blob_is_not_read_to_its_end(store: &dyn BlobStore) {
+    let digest = Digest::sha256(b"as it should be");
+    for damage in [&b"as it should"[..], b"as it might be.", b""] {
+        let damaged = SessionId::random();
+        stage(store, damaged, 0, damage).await;
+        let damaged_name = name(store, damaged, damage.len(), &digest).await;
+        let blob = store.open(&damaged_name).await.unwrap().unwrap();
+        let size = blob.size();
+        match blob.read(0..size).try_collect::<Vec<Bytes>>().await {
+            Ok(pieces) => assert_eq!(pieces.concat(), b"as it should be"),
+            Err(error) => assert!(matches!(error, BlobError::Corrupt), "{error}"),
+        }
+        let (whole, name) = publish(store, b"as it should be").await;
+        assert_eq!(read(store, &name).await.unwrap(), b"as it should be");
+        store.discard(damaged).await.unwrap();
+        store.discard(whole).await.unwrap();
+    }
+}
+
 #[allow(clippy::unwrap_used)]
 async fn a_published_blob_never_changes(store: &dyn BlobStore) {
     let content = content(4, 1000);
@@ -453,6 +488,32 @@ async fn a_generation_that_was_never_published_is_nowhere(store: &dyn BlobStore)
     assert!(!store.quarantine(&never, &identity).await.unwrap());
     assert_eq!(store.delete(&[never]).await.unwrap(), 0);
     assert!(read(store, &published).await.is_some());
+}
+
+/// A store need not look for what is about to be read, but whoever waits for its beginning hears that it is not there.
+#[allow(clippy::unwrap_used)]
+async fn what_is_known_is_read_or_told_before_its_first_byte(store: &dyn BlobStore) {
+    let content = content(21, 300_000);
+    let size = content.len() as u64;
+    let (_, name) = publish(store, &content).await;
+    for range in [0..size, 7..8, size..size] {
+        let blob = store.open_known(&name, size).await.unwrap().unwrap();
+        assert_eq!(blob.size(), size);
+        let bytes = begun(blob.read(range.clone())).await.unwrap();
+        let expected = &content[range.start as usize..range.end as usize];
+        assert!(collect(bytes).await == expected, "{range:?} differs");
+    }
+    // Whoever is wrong about the size is told the right one, or at once that it is another.
+    let wrong = store.open_known(&name, size + 1).await.unwrap().unwrap();
+    if wrong.size() != size {
+        let begun = begun(wrong.read(0..size + 1)).await;
+        assert!(matches!(begun, Err(BlobError::Truncated)));
+    }
+    store.delete(std::slice::from_ref(&name)).await.unwrap();
+    if let Some(missing) = store.open_known(&name, size).await.unwrap() {
+        let begun = begun(missing.read(0..size)).await;
+        assert!(matches!(begun, Err(BlobError::Gone)));
+    }
 }
 
 /// What removal by whoever is late depends on.

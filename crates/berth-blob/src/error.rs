@@ -26,6 +26,9 @@ pub enum BlobError {
     /// A blob ended before its size.
     #[error("a blob is shorter than when it was opened")]
     Truncated,
+    /// A blob has other bytes than its digest says. Told by stores that check what they read.
+    #[error("the bytes of a blob are not what its digest says")]
+    Corrupt,
     /// A blob was removed or replaced while it was read, and its store does not keep what is open.
     #[error("a blob was removed or replaced while it was read: read it again")]
     Gone,

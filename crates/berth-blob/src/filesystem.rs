@@ -23,6 +23,7 @@ use crate::{
 };
 use blocking::blocking;
 use layout::Layout;
+pub use pieces::pieces_of_file;
 use staging::FileWriter;
 
 /// Blobs in a folder: `blobs/<algorithm>/<first two hex>/<hex>`, staging areas in
@@ -82,7 +83,7 @@ impl BlobStore for FilesystemBlobs {
         let file = self
             .blocking(move |layout| staging::open_for_reading(layout, session, length))
             .await?;
-        Ok(pieces::stream(Arc::new(file), 0..length))
+        Ok(pieces_of_file(Arc::new(file), 0..length))
     }
 
     async fn publish(
@@ -199,7 +200,7 @@ impl BlobReader for FileReader {
     }
 
     fn read(self: Box<Self>, range: Range<u64>) -> ByteStream {
-        pieces::stream(self.file, range)
+        pieces_of_file(self.file, range)
     }
 
     fn file(&self) -> Option<Arc<File>> {

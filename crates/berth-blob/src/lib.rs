@@ -40,8 +40,8 @@ mod memory;
 mod store;
 
 pub use error::BlobError;
-pub use filesystem::FilesystemBlobs;
+pub use filesystem::{FilesystemBlobs, pieces_of_file};
 pub use guards::{BlobGuards, KeepingAll, Publishing, Removing};
 pub use identity::BlobIdentity;
 pub use memory::MemoryBlobs;
-pub use store::{BlobList, BlobReader, BlobStore, ByteStream, Listed, Staged, StagedWriter};
+pub use store::{BlobList, BlobReader, BlobStore, ByteStream, Listed, Staged, StagedWriter, begun};

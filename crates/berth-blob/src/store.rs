@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::future::ready;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -6,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use berth_spec::{BlobName, Digest, SessionId};
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 
 use crate::{BlobError, BlobIdentity};
 
@@ -95,6 +97,18 @@ pub trait BlobStore: Send + Sync + 'static {
     /// bytes end with [`BlobError::Gone`]. Bytes of another blob never follow.
     async fn open(&self, name: &BlobName) -> Result<Option<Box<dyn BlobReader>>, BlobError>;
 
+    /// As [`BlobStore::open`], for whoever is about to read a blob that is there with this size, as its metadata tell. A store that
+    /// would have to ask for both may leave that to reading: then a blob that is missing ends with
+    /// [`BlobError::Gone`] and one of another size with [`BlobError::Truncated`], each before its first byte. [`begun`] waits for that.
+    async fn open_known(
+        &self,
+        name: &BlobName,
+        size: u64,
+    ) -> Result<Option<Box<dyn BlobReader>>, BlobError> {
+        let _ = size;
+        self.open(name).await
+    }
+
     /// Removes blobs, and answers how many there were. Of a name with a generation, the metadata must
     /// have made sure that nobody means it any more; [`BlobGuards`](crate::BlobGuards) tell when it is safe for one
     /// without. A power cut may bring some back, but never one that is published again after that.
@@ -153,6 +167,18 @@ pub type BlobList = BoxStream<'static, Result<Vec<Listed>, BlobError>>;
 
 /// Bytes in pieces of bounded size, each produced only when it is asked for.
 pub type ByteStream = BoxStream<'static, Result<Bytes, BlobError>>;
+
+/// The same bytes, of which the first have come.
+///
+/// # Errors
+/// The error that they begin with.
+pub async fn begun(mut bytes: ByteStream) -> Result<ByteStream, BlobError> {
+    match bytes.next().await {
+        None => Ok(bytes),
+        Some(Err(error)) => Err(error),
+        Some(Ok(first)) => Ok(stream::once(ready(Ok(first))).chain(bytes).boxed()),
+    }
+}
 
 /// An open staging area. Dropping it without [`StagedWriter::sync`] leaves bytes that may or may
 /// not survive a crash, and that the next [`BlobStore::stage`] cuts off.

@@ -1,9 +1,10 @@
+use std::io;
 use std::ops::Range;
 
-use berth_registry::{BlobReader, Registry, RegistryError};
+use berth_registry::{BlobError, BlobReader, PulledBlob, Registry, RegistryError};
 use berth_sendfile::FileMaps;
 use berth_spec::{Digest, Reference, RepositoryName};
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tracing::debug;
 
 use crate::conditions::{self, entity_tag, is_not_modified, is_not_wanted, range_counts};
@@ -34,7 +35,8 @@ impl Audience {
 /// From so many bytes on, mapping a file costs less than reading it.
 const MAPPED_FROM: u64 = 64 * 1024;
 
-/// end-2: `GET` and `HEAD` of a blob. With `maps`, large ones are sent from their file.
+/// end-2: `GET` and `HEAD` of a blob. With `maps`, large ones are sent from their file. To a `GET`, the answer may be a
+/// redirect; what needs no bytes is answered here.
 pub(crate) async fn get(
     registry: &Registry,
     maps: Option<&FileMaps>,
@@ -56,7 +58,10 @@ pub(crate) async fn get(
         }
         return Ok(content(StatusCode::OK, digest, blob.size, audience));
     }
-    let reader = registry.open_blob(repository, digest).await?;
+    let reader = match registry.pull_blob(repository, digest).await? {
+        PulledBlob::Here(reader) => reader,
+        PulledBlob::Elsewhere { url } => return elsewhere(digest, &url),
+    };
     let size = reader.size();
     let (answer, range) = match range_of(headers, digest, size) {
         Wanted::Whole => (content(StatusCode::OK, digest, size, audience), 0..size),
@@ -76,21 +81,43 @@ pub(crate) async fn get(
             return Ok(errors::answer(&failure).header(header::CONTENT_RANGE, held));
         }
     };
-    Ok(answer.body(bytes(reader, range, maps)))
+    if let Some(body) = mapped(&*reader, &range, maps) {
+        return Ok(answer.body(ResponseBody::Mapped(body)));
+    }
+    let remaining = range.end - range.start;
+    let bytes = registry.begin(repository, digest, reader, range).await?;
+    Ok(answer.body(ResponseBody::Stream { bytes, remaining }))
 }
 
-fn bytes(reader: Box<dyn BlobReader>, range: Range<u64>, maps: Option<&FileMaps>) -> ResponseBody {
-    let remaining = range.end - range.start;
-    if let Some(maps) = maps.filter(|_| remaining >= MAPPED_FROM)
-        && let Some(file) = reader.file()
-    {
-        match MappedBody::new(maps, file, range.clone()) {
-            Ok(body) => return ResponseBody::Mapped(body),
-            Err(error) => debug!(%error, "a blob cannot be mapped, and is read instead"),
+/// The same bytes from the file of the blob, if it has one and that is worth it.
+fn mapped(
+    reader: &dyn BlobReader,
+    range: &Range<u64>,
+    maps: Option<&FileMaps>,
+) -> Option<MappedBody> {
+    let maps = maps.filter(|_| range.end - range.start >= MAPPED_FROM)?;
+    match MappedBody::new(maps, reader.file()?, range.clone()) {
+        Ok(body) => Some(body),
+        Err(error) => {
+            debug!(%error, "a blob cannot be mapped, and is read instead");
+            None
         }
     }
-    let bytes = reader.read(range);
-    ResponseBody::Stream { bytes, remaining }
+}
+
+/// Sends the client to where the blob is, with the same headers: a `Range` counts there.
+fn elsewhere(digest: &Digest, url: &str) -> Result<Answer, Failure> {
+    let mut location = HeaderValue::try_from(url).map_err(|_| {
+        let error = io::Error::other("the store answers a URL that no header can hold");
+        RegistryError::Blob(BlobError::Io(error))
+    })?;
+    // Whoever has it has the blob.
+    location.set_sensitive(true);
+    let answer = Answer::new(StatusCode::TEMPORARY_REDIRECT)
+        .digest(digest)
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::LOCATION, location);
+    Ok(answer)
 }
 
 /// end-10: `DELETE` of a blob.

@@ -173,6 +173,8 @@ impl Answer {
     /// Makes what it says about where something is fit the one who asked.
     pub(crate) fn located_from(self, origin: &Origin) -> Self {
         let location = self.0.headers().get(header::LOCATION);
+        // One that leads elsewhere fits everybody.
+        let location = location.filter(|location| !location.is_sensitive());
         let path = location.and_then(|path| path.to_str().ok());
         match path.map(|path| origin.location(path)) {
             Some(url) => self.location(url),

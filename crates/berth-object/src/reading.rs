@@ -9,8 +9,10 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use object_store::path::Path;
 use object_store::{
-    Error as StoreError, GetOptions, GetRange, ObjectMeta, ObjectStore, Result as StoreResult,
+    Error as StoreError, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore,
+    Result as StoreResult,
 };
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::error::{failed, refused, text_of};
@@ -25,10 +27,21 @@ pub(crate) struct ObjectReader {
     found: ObjectMeta,
 }
 
-/// Which version of an object this is. The time tells apart equal bytes of different uploads, whose tags
-/// may be equal.
+/// An object that was not looked for.
+pub(crate) struct KnownReader {
+    shared: Arc<Shared>,
+    object: Path,
+    size: u64,
+}
+
+/// Bytes that nobody has looked at yet: none that were read, so nothing is removed for them.
+struct Unseen;
+
+/// Which version of which object this is. The name and the time tell apart equal bytes of different uploads,
+/// whose tags may be equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
+    object: Path,
     size: u64,
     e_tag: Option<String>,
     version: Option<String>,
@@ -38,6 +51,7 @@ pub(crate) struct Version {
 impl Version {
     pub(crate) fn of(found: &ObjectMeta) -> Self {
         Self {
+            object: found.location.clone(),
             size: found.size,
             e_tag: found.e_tag.clone(),
             version: found.version.clone(),
@@ -54,6 +68,16 @@ pub(crate) async fn open(
     let found = shared.find(object).await?;
     let shared = Arc::clone(shared);
     Ok(found.map(|found| ObjectReader { shared, found }))
+}
+
+/// An object of which the size is known, and nothing else: it is asked for when it is read.
+pub(crate) fn known(shared: &Arc<Shared>, object: Path, size: u64) -> KnownReader {
+    let shared = Arc::clone(shared);
+    KnownReader {
+        shared,
+        object,
+        size,
+    }
 }
 
 /// The bytes of an object that must be there.
@@ -76,27 +100,31 @@ impl BlobReader for ObjectReader {
     }
 
     fn read(self: Box<Self>, range: Range<u64>) -> ByteStream {
-        if range.end > self.found.size {
-            return stream::iter([Err(BlobError::Truncated)]).boxed();
-        }
-        let reading = Reading {
-            shared: self.shared,
-            object: self.found.location,
-            e_tag: self.found.e_tag,
-            rest: range,
-            answer: None,
-            piece: Bytes::new(),
-            failures: 0,
-        };
-        stream::unfold(Some(reading), |reading| async move {
-            let mut reading = reading?;
-            match reading.next().await {
-                Ok(None) => None,
-                Ok(Some(piece)) => Some((Ok(piece), Some(reading))),
-                Err(error) => Some((Err(error), None)),
-            }
-        })
-        .boxed()
+        let ObjectMeta {
+            location,
+            size,
+            e_tag,
+            ..
+        } = self.found;
+        Reading::of(self.shared, location, size, e_tag, range)
+    }
+
+    fn file(&self) -> Option<Arc<File>> {
+        None
+    }
+}
+
+impl BlobReader for KnownReader {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn identity(&self) -> BlobIdentity {
+        BlobIdentity::new(Unseen)
+    }
+
+    fn read(self: Box<Self>, range: Range<u64>) -> ByteStream {
+        Reading::of(self.shared, self.object, self.size, None, range)
     }
 
     fn file(&self) -> Option<Arc<File>> {
@@ -109,17 +137,52 @@ impl BlobReader for ObjectReader {
 struct Reading {
     shared: Arc<Shared>,
     object: Path,
+    size: u64,
+    /// That of the object that was opened, or that the first answer was of.
     e_tag: Option<String>,
     /// What is still to come from the bucket.
     rest: Range<u64>,
     answer: Option<BoxStream<'static, StoreResult<Bytes>>>,
     /// What came and was not handed on yet.
     piece: Bytes,
-    /// How often in a row the connection broke and nothing came.
+    /// How often in a row the connection broke and nothing came, and since when.
     failures: u32,
+    broken_since: Option<Instant>,
 }
 
 impl Reading {
+    fn of(
+        shared: Arc<Shared>,
+        object: Path,
+        size: u64,
+        e_tag: Option<String>,
+        range: Range<u64>,
+    ) -> ByteStream {
+        if range.end > size {
+            return stream::iter([Err(BlobError::Truncated)]).boxed();
+        }
+        let reading = Self {
+            shared,
+            object,
+            size,
+            e_tag,
+            rest: range,
+            answer: None,
+            piece: Bytes::new(),
+            failures: 0,
+            broken_since: None,
+        };
+        stream::unfold(Some(reading), |reading| async move {
+            let mut reading = reading?;
+            match reading.next().await {
+                Ok(None) => None,
+                Ok(Some(piece)) => Some((Ok(piece), Some(reading))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+        .boxed()
+    }
+
     async fn next(&mut self) -> Result<Option<Bytes>, BlobError> {
         while self.piece.is_empty() {
             if self.rest.is_empty() {
@@ -138,9 +201,15 @@ impl Reading {
     async fn take_in(&mut self) -> Result<(), Broken> {
         let answer = match &mut self.answer {
             Some(answer) => answer,
-            None => self
-                .answer
-                .insert(ask(&*self.shared.bucket, &self.object, &self.e_tag, &self.rest).await?),
+            None => {
+                let asked = ask(&*self.shared.bucket, &self.object, &self.e_tag, &self.rest);
+                let found = asked.await?;
+                if found.meta.size != self.size {
+                    return Err(Broken::OtherSize);
+                }
+                self.e_tag.clone_from(&found.meta.e_tag);
+                self.answer.insert(found.into_stream())
+            }
         };
         let piece = match answer.next().await {
             Some(piece) => piece?,
@@ -152,13 +221,18 @@ impl Reading {
         }
         self.rest.start += length;
         self.failures = 0;
+        self.broken_since = None;
         self.piece = piece;
         Ok(())
     }
 
     async fn wait_after(&mut self, broken: &Broken) -> Result<(), BlobError> {
         self.failures += 1;
-        let is_last = self.failures > self.shared.settings.read_attempts;
+        let since = *self.broken_since.get_or_insert_with(Instant::now);
+        let settings = &self.shared.settings;
+        let is_last = self.failures > settings.read_attempts
+            // Each attempt may have been several requests already.
+            || since.elapsed() > settings.requests.give_up_after;
         match broken {
             // Tags are compared, so this is not the object that was opened.
             Broken::Failed(StoreError::NotFound { .. } | StoreError::Precondition { .. }) => {
@@ -168,13 +242,14 @@ impl Reading {
             Broken::Early if is_last => {
                 return Err(refused("the bucket sends fewer bytes than were asked for"));
             }
+            Broken::OtherSize => return Err(BlobError::Truncated),
             Broken::TooLong => {
                 return Err(refused("the bucket sends more bytes than were asked for"));
             }
             Broken::Failed(error) => debug!(error = %text_of(error), "a read goes on after this"),
             Broken::Early => debug!("a read goes on after its connection ended early"),
         }
-        let waits = &self.shared.settings.requests;
+        let waits = &settings.requests;
         let wait = waits
             .first_wait
             .saturating_mul(2u32.saturating_pow(self.failures - 1));
@@ -188,6 +263,7 @@ enum Broken {
     Failed(StoreError),
     Early,
     TooLong,
+    OtherSize,
 }
 
 impl From<StoreError> for Broken {
@@ -210,11 +286,11 @@ async fn ask(
     object: &Path,
     e_tag: &Option<String>,
     range: &Range<u64>,
-) -> Result<BoxStream<'static, StoreResult<Bytes>>, StoreError> {
+) -> Result<GetResult, StoreError> {
     let options = GetOptions {
         if_match: e_tag.clone(),
         range: Some(GetRange::Bounded(range.clone())),
         ..GetOptions::default()
     };
-    Ok(bucket.get_opts(object, options).await?.into_stream())
+    bucket.get_opts(object, options).await
 }

@@ -48,6 +48,25 @@ async fn a_read_goes_on_where_its_connection_broke() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_of_known_size_is_one_request_and_goes_on_as_any_other() {
+    let (_server, proxy, blobs) = start().await;
+    let whole = large(4);
+    let (length, (_, name)) = (whole.len() as u64, push(&blobs, &whole).await.unwrap());
+    proxy.seen();
+    for faults in 0..3 {
+        let fault = Fault::CutAnswer(1_000_000);
+        proxy.fail("GET", name.digest.hex(), fault, faults);
+        let blob = blobs.open_known(&name, length).await.unwrap().unwrap();
+        let read: Vec<Bytes> = blob.read(0..length).try_collect().await.unwrap();
+        assert!(read.concat() == whole);
+        assert_eq!(proxy.calm(), 0);
+        let seen = proxy.seen();
+        assert!(seen.iter().all(|line| line.starts_with("GET")), "{seen:?}");
+        assert_eq!(seen.len(), 1 + faults, "{seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_that_cannot_go_on_tells_so_after_right_bytes() {
     let (_server, proxy, blobs) = start().await;
     let whole = large(2);
@@ -261,16 +280,33 @@ async fn a_bucket_that_hangs_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bucket_that_keeps_conditions_is_known_although_an_answer_is_lost() {
+async fn a_read_of_which_nothing_comes_is_given_up_in_time() {
+    let (_server, proxy, _) = start().await;
+    let settings = Settings {
+        read_attempts: u32::MAX,
+        requests: Requests {
+            retries: 0,
+            give_up_after: Duration::from_millis(500),
+            ..settings().requests
+        },
+        ..settings()
+    };
+    let blobs = blobs_at(&proxy.endpoint(), settings);
+    let (_, name) = push(&blobs, &content(8, 1000)).await.unwrap();
+    proxy.fail("GET", name.digest.hex(), Fault::SlowDown, usize::MAX);
+    let reading = read_until_error(&blobs, &name);
+    let given_up = tokio::time::timeout(Duration::from_secs(20), reading).await;
+    let (read, error) = given_up.unwrap();
+    assert!(read.is_empty());
+    assert!(error.to_string().contains("503"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_whose_answer_was_lost_is_tried_out_again() {
     let (_server, proxy, blobs) = start().await;
-    for after in 0.. {
-        proxy.fail_one(after, Fault::DropAnswer);
-        blobs.try_out().await.unwrap();
-        if proxy.calm() > 0 {
-            assert!(after > 3, "only {after} requests were made");
-            return;
-        }
-    }
+    proxy.fail("PUT", "probe", Fault::DropAnswer, 1);
+    blobs.try_out().await.unwrap();
+    assert_eq!(proxy.calm(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -40,10 +40,13 @@ pub(crate) fn put(
         Some(id) => id,
         None => repository_rows::create(connection, repository)?,
     };
-    keep_description(connection, repository_id, manifest, bounds)?;
+    let is_stored = keep_description(connection, repository_id, manifest, bounds)?;
     blobs::keep(connection, &linked)?;
     usage::add_within(connection, repository, bounds, |connection| {
         let manifest_id = store(connection, repository_id, manifest)?;
+        if is_stored {
+            cut_links(connection, manifest_id)?;
+        }
         link_blobs(connection, manifest_id, manifest, &linked)?;
         link_manifests(connection, manifest_id, manifest)?;
         for tag in &manifest.tags {
@@ -54,13 +57,14 @@ pub(crate) fn put(
 }
 
 /// Refuses to describe otherwise what an immutable tag points to: of content that does not tell its media type
-/// itself, whoever pushes it says what it is.
+/// itself, whoever pushes it says what it is. Whether the manifest is stored already, which stays so while the repository is
+/// locked.
 fn keep_description(
     connection: &mut PgConnection,
     repository_id: i64,
     manifest: &NewManifest,
     bounds: &Bounds,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let stored: Option<(i64, String, Option<String>, Option<String>)> = manifests::table
         .filter(manifests::repository_id.eq(repository_id))
         .filter(manifests::digest.eq(manifest.digest.as_str()))
@@ -73,17 +77,17 @@ fn keep_description(
         .first(connection)
         .optional()?;
     let Some((id, media_type, artifact_type, subject)) = stored else {
-        return Ok(());
+        return Ok(false);
     };
     let pushed_type = manifest.artifact_type.as_deref().map(texts::artifact_type);
     let is_same = media_type == manifest.media_type.as_str()
         && artifact_type.as_deref() == pushed_type.as_deref()
         && subject.as_deref() == manifest.subject.as_ref().map(Digest::as_str);
-    if is_same {
-        return Ok(());
+    if !is_same {
+        let tags = tags_of(connection, id)?;
+        tags.iter().try_for_each(|tag| bounds.change_tag(tag))?;
     }
-    let tags = tags_of(connection, id)?;
-    Ok(tags.iter().try_for_each(|tag| bounds.change_tag(tag))?)
+    Ok(true)
 }
 
 /// The tags that point to a manifest, in byte order.
@@ -222,6 +226,15 @@ fn store(
     Ok(id)
 }
 
+/// Removes the links of a manifest to what it needs, which are about to be made anew.
+fn cut_links(connection: &mut PgConnection, manifest_id: i64) -> QueryResult<()> {
+    let blobs = manifest_blobs::table.filter(manifest_blobs::manifest_id.eq(manifest_id));
+    diesel::delete(blobs).execute(connection)?;
+    let manifests = manifest_manifests::table.filter(manifest_manifests::parent_id.eq(manifest_id));
+    diesel::delete(manifests).execute(connection)?;
+    Ok(())
+}
+
 fn link_blobs(
     connection: &mut PgConnection,
     manifest_id: i64,
@@ -230,8 +243,6 @@ fn link_blobs(
 ) -> QueryResult<()> {
     let ids = linked.iter().map(|blob| (blob.digest.as_str(), blob.id));
     let ids: HashMap<&str, i64> = ids.collect();
-    let old = manifest_blobs::table.filter(manifest_blobs::manifest_id.eq(manifest_id));
-    diesel::delete(old).execute(connection)?;
     let links: Vec<_> = referred_blobs(manifest)
         .map(|digest| {
             (
@@ -255,8 +266,6 @@ fn link_manifests(
     manifest_id: i64,
     manifest: &NewManifest,
 ) -> QueryResult<()> {
-    let old = manifest_manifests::table.filter(manifest_manifests::parent_id.eq(manifest_id));
-    diesel::delete(old).execute(connection)?;
     let links: Vec<_> = manifest
         .required_manifests
         .iter()

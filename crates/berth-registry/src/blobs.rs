@@ -1,6 +1,6 @@
 use std::time::SystemTime;
 
-use berth_blob::BlobReader;
+use berth_blob::{BlobReader, BlobStore};
 use berth_metadata::{Blob, Condition};
 use berth_spec::{Digest, RepositoryName};
 use tracing::error;
@@ -41,10 +41,20 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Box<dyn BlobReader>, RegistryError> {
-        let Some(blob) = self.metadata.blob(repository, digest).await? else {
-            return Err(self.blob_unknown(repository, digest).await);
-        };
+        let blob = self.known_blob(repository, digest).await?;
         self.open_known(repository, &blob).await
+    }
+
+    /// What the metadata tell of a blob of this repository.
+    pub(crate) async fn known_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Blob, RegistryError> {
+        match self.metadata.blob(repository, digest).await? {
+            Some(blob) => Ok(blob),
+            None => Err(self.blob_unknown(repository, digest).await),
+        }
     }
 
     async fn open_known(
@@ -52,10 +62,20 @@ impl Registry {
         repository: &RepositoryName,
         blob: &Blob,
     ) -> Result<Box<dyn BlobReader>, RegistryError> {
-        let mut blob = blob.clone();
+        let opened = self.open_known_in(&*self.blobs, repository, blob.clone());
+        Ok(opened.await?.1)
+    }
+
+    /// Opens a blob in a store that has the same blobs, and answers which one that was.
+    pub(crate) async fn open_known_in(
+        &self,
+        blobs: &dyn BlobStore,
+        repository: &RepositoryName,
+        mut blob: Blob,
+    ) -> Result<(Blob, Box<dyn BlobReader>), RegistryError> {
         loop {
-            let found = match self.blobs.open(&blob.name()).await? {
-                Some(reader) if reader.size() == blob.size => return Ok(reader),
+            let found = match blobs.open(&blob.name()).await? {
+                Some(reader) if reader.size() == blob.size => return Ok((blob, reader)),
                 found => found.map(|reader| reader.size()),
             };
             let Blob { digest, size, .. } = &blob;

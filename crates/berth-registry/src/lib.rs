@@ -37,6 +37,7 @@ mod error;
 mod immutable_tags;
 mod lists;
 mod manifests;
+mod pulls;
 mod quota_rule;
 mod referrers;
 mod registry;
@@ -45,7 +46,10 @@ mod session_records;
 mod settings;
 mod uploads;
 
-pub use berth_blob::{BlobError, BlobGuards, BlobReader, BlobStore, ByteStream, MemoryBlobs};
+pub use berth_blob::{
+    BlobError, BlobGuards, BlobIdentity, BlobList, BlobReader, BlobStore, ByteStream, MemoryBlobs,
+    Staged, StagedWriter,
+};
 pub use berth_metadata::{
     Blob, Condition, Counted, Expected, Grace, MemoryMetadata, MetadataError, MetadataStore,
     QuotaExceeded, Scope, StoredManifest,
@@ -58,6 +62,7 @@ pub use error::RegistryError;
 pub use immutable_tags::{ImmutableTags, ImmutableTagsError};
 pub use lists::{RepositoryPage, TagPage};
 pub use manifests::{ManifestContent, PushedManifest};
+pub use pulls::{PulledBlob, Redirects};
 pub use quota_rule::{Holders, QuotaRule, QuotaRuleError};
 pub use referrers::ReferrerPage;
 pub use registry::Registry;

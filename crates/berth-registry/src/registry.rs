@@ -12,6 +12,8 @@ use crate::{MetadataSessionRecords, RegistryError, Settings};
 pub struct Registry {
     pub(crate) metadata: Arc<dyn MetadataStore>,
     pub(crate) blobs: Arc<dyn BlobStore>,
+    /// The same blobs, as clients pull them.
+    pub(crate) pulled: Arc<dyn BlobStore>,
     pub(crate) uploads: Uploads,
     pub(crate) settings: Arc<Settings>,
 }
@@ -27,6 +29,7 @@ impl Registry {
         Self {
             uploads: Uploads::new(Arc::clone(&blobs), records, settings.upload_lifetime),
             metadata,
+            pulled: Arc::clone(&blobs),
             blobs,
             settings: Arc::new(settings),
         }

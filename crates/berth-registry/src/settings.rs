@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use berth_metadata::Grace;
 
-use crate::{ImmutableTags, QuotaRule};
+use crate::{ImmutableTags, QuotaRule, Redirects};
 
 /// What the owner of a registry may choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Settings {
     pub immutable_tags: Vec<ImmutableTags>,
     /// How much repositories and namespaces may hold.
     pub quotas: Vec<QuotaRule>,
+    /// Which blobs are pulled straight from where they are stored, if that can be.
+    pub redirects: Option<Redirects>,
 }
 
 impl Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             collection_grace: Self::DEFAULT_COLLECTION_GRACE,
             immutable_tags: Vec::new(),
             quotas: Vec::new(),
+            redirects: None,
         }
     }
 }

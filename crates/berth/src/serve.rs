@@ -20,7 +20,7 @@ use crate::place::Place;
 use crate::reload::Reload;
 use crate::signals::StopSignals;
 use crate::upkeep::Upkeep;
-use crate::{audit, authentication, exposure, file_handles, logs, rules, schedule};
+use crate::{audit, authentication, exposure, file_handles, logs, pulls, rules, schedule};
 
 /// How long work that nobody waits for any more may hold up the end of the process.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,6 +29,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = logs::start(&config)?;
     rules::check(&config)?;
+    pulls::check(&config)?;
     for group in rules::unknown_groups(&config)? {
         warn!(group, "a rule names a group that nobody can be in");
     }
@@ -64,6 +65,7 @@ async fn listen(
     config: &Config,
 ) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen()?;
+    let registry = pulls::prepare(upkeep.registry.clone(), &upkeep.blobs, config).await?;
     let address = config.listen.0;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; another address or port can be chosen with --listen")
@@ -82,7 +84,7 @@ async fn listen(
         audit,
         limits: config.limits(),
         origins: config.origins(),
-        ..Setup::new(upkeep.registry.clone())
+        ..Setup::new(registry)
     };
     let tasks = tokio::spawn(take_tasks(control, upkeep.clone()));
     let (collect_every, verify_rate) = (config.collection_interval.0, config.verification_rate.0);

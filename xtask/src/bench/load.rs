@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::future::try_join_all;
 
-use super::http::Connection;
+use super::http::{Connection, Request};
+use super::push;
 use super::registries::Running;
 
 /// What a registry needed for some work.
@@ -39,7 +40,41 @@ pub(super) async fn measured<T>(
 }
 
 pub(super) async fn open(address: SocketAddr, count: usize) -> Result<Vec<Connection>> {
-    try_join_all((0..count).map(|_| Connection::open(address))).await
+    open_spread(&[address], count).await
+}
+
+/// As [`open`], to each of these addresses in turn.
+pub(super) async fn open_spread(addresses: &[SocketAddr], count: usize) -> Result<Vec<Connection>> {
+    let addresses = addresses.iter().cycle().take(count);
+    try_join_all(addresses.map(|address| Connection::open(*address))).await
+}
+
+/// Sends these requests again and again on all connections until the time is over, and answers the milliseconds
+/// that each took.
+pub(super) async fn blow(
+    connections: &mut [Connection],
+    requests: &[Request],
+    duration: Duration,
+) -> Result<Vec<f64>> {
+    let end = Instant::now() + duration;
+    // Each connection begins with another request.
+    let storms = connections
+        .iter_mut()
+        .enumerate()
+        .map(async |(first, connection)| {
+            let mut latencies = Vec::new();
+            for request in requests.iter().cycle().skip(first) {
+                let sent = Instant::now();
+                if sent >= end {
+                    break;
+                }
+                let answer = connection.send(request).await?;
+                push::expect(&answer, 200, "a request for a manifest")?;
+                latencies.push(sent.elapsed().as_secs_f64() * 1e3);
+            }
+            anyhow::Ok(latencies)
+        });
+    Ok(try_join_all(storms).await?.concat())
 }
 
 /// Does work for each number of a range, each connection taking the next number when it is free.

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cluster::Part;
 use super::results::Row;
 
 /// How `cargo xtask bench` is called.
@@ -12,6 +13,11 @@ pub(crate) struct Options {
     /// Measures this row only, and keeps the raw results of the others
     #[arg(long, value_name = "ROW")]
     pub(super) only: Option<Row>,
+    /// Measures replicas of berth on PostgreSQL and a bucket instead, all or one part, and writes docs/scale.md: in
+    /// about ten minutes, or two with --quick
+    #[arg(long, value_name = "PART", num_args = 0..=1, require_equals = true, conflicts_with_all = ["only", "zot"])]
+    #[allow(clippy::option_option)]
+    pub(super) cluster: Option<Option<Part>>,
     /// Measures nothing: writes the document and its plots again from the raw results
     #[arg(long, conflicts_with_all = ["quick", "only", "zot"])]
     pub(super) report: bool,

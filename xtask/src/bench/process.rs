@@ -5,12 +5,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::load::Cost;
+use crate::command::{command, run_quietly};
 
 /// How many ticks Linux counts in a second of CPU time, on every architecture that it tells.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// How often it is looked whether a process has ended.
 const END_INTERVAL: Duration = Duration::from_millis(2);
+
+/// The CPU time that this process has taken so far.
+pub(super) fn own_cpu_seconds() -> Result<f64> {
+    let ticks = ticks(&fs::read_to_string("/proc/self/stat")?);
+    Ok(ticks.context("/proc tells no CPU time")? as f64 / TICKS_PER_SECOND)
+}
 
 /// A child process, which ends with this value.
 pub(super) struct Process(Child);
@@ -29,6 +36,30 @@ impl Process {
     pub(super) fn cpu_seconds(&self) -> Result<f64> {
         let ticks = ticks(&self.read("stat")?).context("/proc tells no CPU time")?;
         Ok(ticks as f64 / TICKS_PER_SECOND)
+    }
+
+    /// The CPU time that it and all of its children have taken so far, those that have ended too.
+    pub(super) fn family_cpu_seconds(&self) -> Result<f64> {
+        let own = family_ticks(&self.read("stat")?).context("/proc tells no CPU time")?;
+        let mut ticks = own;
+        for entry in fs::read_dir("/proc")? {
+            // What is no process has no such file, and what ends just now is counted as its parent's.
+            let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else {
+                continue;
+            };
+            if parent(&stat) == Some(self.0.id()) {
+                ticks += family_ticks(&stat).unwrap_or_default();
+            }
+        }
+        Ok(ticks as f64 / TICKS_PER_SECOND)
+    }
+
+    /// Asks it to end, as Ctrl-C does, and waits until it has.
+    pub(super) fn interrupt(&mut self) -> Result<()> {
+        let id = self.0.id().to_string();
+        run_quietly(&mut command("kill", &["-INT", &id]))?;
+        self.0.wait()?;
+        Ok(())
     }
 
     /// The memory that it has now.
@@ -97,6 +128,17 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(user + kernel)
 }
 
+/// The same with the ticks of the children that it has waited for.
+fn family_ticks(stat: &str) -> Option<u64> {
+    let ticks = fields(stat)?.skip(11).take(4);
+    ticks.map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
+/// The process whose child `/proc/PID/stat` is of.
+fn parent(stat: &str) -> Option<u32> {
+    fields(stat)?.nth(1)?.parse().ok()
+}
+
 /// Whether `/proc/PID/stat` is that of a process that has ended and was not waited for.
 fn is_zombie(stat: &str) -> bool {
     fields(stat).and_then(|mut fields| fields.next()) == Some("Z")
@@ -127,6 +169,8 @@ mod tests {
         let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194560 1000 0 0 0 250 30 7 8 20 0 9";
         assert_eq!(ticks(stat), Some(280));
         assert_eq!(ticks("42 (short) S 1"), None);
+        assert_eq!(family_ticks(stat), Some(295));
+        assert_eq!(parent(stat), Some(1));
         assert!(is_zombie("42 (S) Z 1 42") && !is_zombie("42 (Z) S 1 42"));
         let status = "Name:\tberth\nVmHWM:\t   20480 kB\nVmRSS:\t   10240 kB\n";
         assert_eq!(mebibytes(status, "VmHWM"), Some(20.0));
@@ -137,6 +181,26 @@ mod tests {
     fn shell(script: &str) -> Process {
         let child = Command::new("sh").args(["-c", script]).spawn();
         Process::of(child.unwrap())
+    }
+
+    #[test]
+    fn children_are_counted_with_their_parent() {
+        let busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
+        // One that has ended, and one that runs.
+        let parent = shell(&format!("sh -c '{busy}'; sh -c '{busy}; sleep 1'; true"));
+        let started = Instant::now();
+        while parent.family_cpu_seconds().unwrap() < 0.1 {
+            assert!(started.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(END_INTERVAL);
+        }
+        assert!(parent.cpu_seconds().unwrap() < 0.1);
+    }
+
+    #[test]
+    fn an_interrupted_process_ends() {
+        let mut process = shell("exec sleep 60");
+        process.interrupt().unwrap();
+        assert!(!process.is_running());
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! The registries, as programs that can be started.
 
 mod collection;
-mod configuration;
+pub(super) mod configuration;
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -33,7 +33,7 @@ const START_INTERVAL: Duration = Duration::from_micros(500);
 pub(super) struct Program {
     pub(super) registry: Registry,
     pub(super) version: String,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 /// What a server is started for.
@@ -47,17 +47,22 @@ enum Purpose {
 
 /// Builds or installs the registries: berth first.
 pub(super) fn programs(options: &Options) -> Result<Vec<Program>> {
-    let berth = Build::Release.program()?;
-    tools::install_for_bench()?;
-    let mut programs = vec![
-        Program::new(Registry::Berth, berth)?,
-        Program::new(Registry::Distribution, tools::path("registry"))?,
-    ];
+    let mut programs = Vec::from(berth_and_distribution()?);
     match &options.zot {
         Some(zot) => programs.push(Program::new(Registry::Zot, fs::canonicalize(zot)?)?),
         None => println!("zot is left out: name its program with --zot FILE"),
     }
     Ok(programs)
+}
+
+/// Builds or installs those that are always measured.
+pub(super) fn berth_and_distribution() -> Result<[Program; 2]> {
+    let berth = Build::Release.program()?;
+    tools::install_for_bench()?;
+    Ok([
+        Program::new(Registry::Berth, berth)?,
+        Program::new(Registry::Distribution, tools::path("registry"))?,
+    ])
 }
 
 impl Program {
@@ -170,11 +175,12 @@ fn configuration_file(data: &Path) -> PathBuf {
 }
 
 /// An address that nobody listens on.
-fn free_address() -> Result<SocketAddr> {
+pub(super) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-async fn wait_for_answer(process: &mut Process, address: SocketAddr) -> Result<()> {
+/// Waits until a registry that was started just now answers.
+pub(super) async fn wait_for_answer(process: &mut Process, address: SocketAddr) -> Result<()> {
     let started = Instant::now();
     while !answers(address).await {
         ensure!(process.is_running(), "it ended");

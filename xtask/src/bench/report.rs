@@ -1,10 +1,10 @@
 //! The document, from the raw results alone.
 
 mod about;
-mod format;
+pub(super) mod format;
 mod growth;
 mod lines;
-mod markers;
+pub(super) mod markers;
 mod plots;
 mod reclaim;
 #[cfg(test)]

@@ -6,9 +6,9 @@ mod images;
 mod pull;
 mod push;
 mod reclaim;
-mod small_image;
+pub(super) mod small_image;
 mod start;
-mod storm;
+pub(super) mod storm;
 
 use std::path::PathBuf;
 

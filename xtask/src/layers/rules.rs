@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -20,6 +20,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("berth-postgres", &["berth-spec", "berth-metadata"]),
     ("berth-blob", &["berth-spec"]),
     ("berth-object", &["berth-spec", "berth-blob"]),
+    ("berth-cache", &["berth-spec", "berth-blob"]),
     ("berth-upload", &["berth-spec", "berth-blob"]),
     (
         "berth-collector",
@@ -57,6 +58,16 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "berth-blob",
             "berth-upload",
             "berth-verify",
+        ],
+    ),
+    (
+        "berth-transfer",
+        &[
+            "berth-spec",
+            "berth-progress",
+            "berth-metadata",
+            "berth-blob",
+            "berth-registry",
         ],
     ),
     // Only tests use it: nothing may build on it, and its own tests put all of this together.
@@ -98,6 +109,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "berth-postgres",
             "berth-blob",
             "berth-object",
+            "berth-cache",
             "berth-upload",
             "berth-collector",
             "berth-verify",
@@ -106,6 +118,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "berth-registry",
             "berth-http",
             "berth-retention",
+            "berth-transfer",
             "berth-auth",
             "berth-tls",
             "berth-audit",

@@ -15,9 +15,9 @@ const PIECE: u64 = 256 * 1024;
 
 type Piece = JoinHandle<Result<Bytes, BlobError>>;
 
-/// Reads a range of a file in pieces. While the reader of the stream has one piece, the next is
-/// read; never more.
-pub(super) fn stream(file: Arc<File>, range: Range<u64>) -> ByteStream {
+/// The bytes of a range of a file that nobody cuts off, in pieces of at most 256 KiB, read on threads that may
+/// block. While the reader of the stream has one piece, the next is read; never more.
+pub fn pieces_of_file(file: Arc<File>, range: Range<u64>) -> ByteStream {
     let mut pieces = Pieces {
         file,
         rest: range,

@@ -8,7 +8,7 @@ use berth_http::{
     ConnectionLimits, ForwardedHeader, Limits, Origins, RequestRate, ThrottleSettings,
 };
 use berth_postgres::{DatabaseUrl, PostgresOptions};
-use berth_registry::{Grace, ImmutableTags, QuotaRule, Settings};
+use berth_registry::{Grace, ImmutableTags, QuotaRule, Redirects, Settings};
 use berth_retention::Rule;
 use berth_tls::TlsFiles;
 use clap::Args;
@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::file_handles;
 
 use super::values::{
-    AccessRules, AuditFile, AutoBound, BlobStorage, Bound, ChallengeKind, Count, Delay, Folder,
-    Interval, Listen, LogFilter, LogFormat, MetadataStorage, Networks, OptionalFile,
-    OptionalTokenServer, OptionalUrl, ProxyHeader, Rate, ServiceName, Size, Time, UseAccounts,
-    switch,
+    AccessRules, AuditFile, AutoBound, BlobStorage, Bound, CacheFolder, CacheLimit, ChallengeKind,
+    Count, Delay, Folder, Interval, Listen, LogFilter, LogFormat, MetadataStorage, Networks,
+    OptionalFile, OptionalTokenServer, OptionalUrl, ProxyHeader, Rate, RedirectFrom, ServiceName,
+    Size, Time, UrlLifetime, UseAccounts, switch,
 };
 
 /// The options as one source gives them: those that it does not name are absent.
@@ -56,6 +56,22 @@ pub(super) struct Options {
     /// Where blobs are: folder, the data folder, or the URL of a bucket, such as s3://BUCKET/PREFIX; its endpoint and credentials are in AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on [default: folder]
     #[arg(long, env = "BERTH_BLOB_STORAGE", value_name = "folder|URL")]
     blob_storage: Option<BlobStorage>,
+
+    /// How many bytes of blobs that are pulled often are also kept in a folder here, where blobs are in a bucket, or off [default: off]
+    #[arg(long, env = "BERTH_BLOB_CACHE", value_name = "BYTES|off")]
+    blob_cache: Option<CacheLimit>,
+
+    /// That folder, which each process needs for itself; auto is cache in the data folder, where there is one [default: auto]
+    #[arg(long, env = "BERTH_BLOB_CACHE_FOLDER", value_name = "FOLDER|auto")]
+    blob_cache_folder: Option<CacheFolder>,
+
+    /// From how many bytes on clients are sent to the bucket to pull a blob, with a URL that is good for everybody who has it: they must reach the bucket as this process does. all for all blobs, off for none [default: off]
+    #[arg(long, env = "BERTH_BLOB_REDIRECT", value_name = "BYTES|all|off")]
+    blob_redirect: Option<RedirectFrom>,
+
+    /// How long such a URL is good, from 1s to 7days, whatever becomes of rights meanwhile [default: 10m]
+    #[arg(long, env = "BERTH_BLOB_REDIRECT_LIFETIME", value_name = "TIME")]
+    blob_redirect_lifetime: Option<UrlLifetime>,
 
     /// The address and port to listen on; port 0 takes any free one [default: 127.0.0.1:5000]
     #[arg(long, env = "BERTH_LISTEN", value_name = "ADDRESS:PORT")]
@@ -248,7 +264,7 @@ pub(super) struct Options {
 }
 
 /// Those that tell which registry a command is for.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct PlaceOptions {
     /// The folder that holds everything [default: ./data]
     #[arg(long, env = "BERTH_DATA", value_name = "FOLDER", value_parser = OsStringValueParser::new().try_map(Folder::try_from))]
@@ -280,6 +296,16 @@ pub(crate) struct PlaceOptions {
     audit_required: Option<bool>,
 }
 
+impl PlaceOptions {
+    /// A data folder with all that a registry has.
+    pub(crate) fn of_folder(data: &Path) -> Result<Self, String> {
+        Ok(Self {
+            data: Some(Folder::try_from(data.as_os_str().to_owned())?),
+            ..Self::default()
+        })
+    }
+}
+
 impl From<PlaceOptions> for Options {
     fn from(place: PlaceOptions) -> Self {
         Self {
@@ -303,6 +329,10 @@ pub(crate) struct Config {
     metadata_connections: Count,
     metadata_timeout: Time,
     pub(crate) blob_storage: BlobStorage,
+    pub(crate) blob_cache: CacheLimit,
+    blob_cache_folder: CacheFolder,
+    pub(crate) blob_redirect: RedirectFrom,
+    blob_redirect_lifetime: UrlLifetime,
     pub(crate) listen: Listen,
     pub(crate) insecure_listen: bool,
     tls_certificate: OptionalFile,
@@ -360,6 +390,10 @@ impl Default for Config {
             metadata_connections: Count(database.connections),
             metadata_timeout: Time(database.statement_timeout),
             blob_storage: BlobStorage(None),
+            blob_cache: CacheLimit(None),
+            blob_cache_folder: CacheFolder(None),
+            blob_redirect: RedirectFrom(None),
+            blob_redirect_lifetime: UrlLifetime(Redirects::DEFAULT_LIFETIME),
             listen: Listen(([127, 0, 0, 1], 5000).into()),
             insecure_listen: false,
             tls_certificate: OptionalFile(None),
@@ -416,6 +450,10 @@ impl Config {
             collection_grace: Grace(self.collection_grace.0),
             immutable_tags: self.immutable_tags.clone(),
             quotas: self.quota.clone(),
+            redirects: self.blob_redirect.0.map(|from| Redirects {
+                from,
+                lifetime: self.blob_redirect_lifetime.0,
+            }),
         }
     }
 
@@ -443,6 +481,13 @@ impl Config {
             statement_timeout: self.metadata_timeout.0,
             ..PostgresOptions::default()
         }
+    }
+
+    /// Where blobs are cached. `None` if that is to be in the data folder, and there is none.
+    pub(crate) fn blob_cache_folder(&self) -> Option<PathBuf> {
+        let is_shared = matches!(self.metadata.database(), Ok(Some(_)));
+        let in_data = (!is_shared).then(|| self.data.join("cache"));
+        self.blob_cache_folder.0.clone().or(in_data)
     }
 
     /// How the registry's own tokens are issued.

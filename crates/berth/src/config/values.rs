@@ -6,6 +6,7 @@ mod folder;
 mod log_filter;
 mod metadata_storage;
 mod network;
+mod pulls;
 mod text;
 mod upkeep;
 
@@ -27,6 +28,7 @@ pub(super) use folder::Folder;
 pub(crate) use log_filter::LogFilter;
 pub(crate) use metadata_storage::MetadataStorage;
 pub(crate) use network::{Networks, OptionalFile, OptionalUrl, ProxyHeader};
+pub(crate) use pulls::{CacheFolder, CacheLimit, RedirectFrom, UrlLifetime};
 use text::text_in_files;
 pub(crate) use upkeep::{Delay, Interval, Rate};
 

@@ -24,7 +24,18 @@ impl Request {
         body: &Body<'_>,
     ) -> Self {
         // All registries hear the same host, wherever they listen.
-        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
+        Self::to("localhost", method, target, headers, body)
+    }
+
+    /// A request that this host hears as its own.
+    fn to(
+        host: &str,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &Body<'_>,
+    ) -> Self {
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -48,6 +59,13 @@ impl Request {
     /// A GET without more.
     pub(crate) fn get(target: &str) -> Self {
         Self::new("GET", target, &[], &Body::None)
+    }
+
+    /// A GET of a whole `http` URL; `None` if it is none.
+    pub(crate) fn get_url(url: &str) -> Option<Self> {
+        let rest = url.strip_prefix("http://")?;
+        let (host, target) = rest.split_at(rest.find('/')?);
+        Some(Self::to(host, "GET", target, &[], &Body::None))
     }
 }
 
@@ -75,5 +93,14 @@ mod tests {
             text(Body::Chunked),
             format!("{head}Transfer-Encoding: chunked\r\n\r\n")
         );
+    }
+
+    #[test]
+    fn a_url_is_asked_for_at_its_host() {
+        let request = Request::get_url("http://127.0.0.1:80/a/b?c=d").unwrap();
+        let text = String::from_utf8(request.wire).unwrap();
+        assert_eq!(text, "GET /a/b?c=d HTTP/1.1\r\nHost: 127.0.0.1:80\r\n\r\n");
+        assert!(Request::get_url("https://127.0.0.1/a").is_none());
+        assert!(Request::get_url("http://127.0.0.1").is_none());
     }
 }

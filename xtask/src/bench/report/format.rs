@@ -1,10 +1,10 @@
 use crate::bench::results::Metric;
 
 /// What stands in a cell that has no value.
-pub(super) const NOTHING: &str = "–";
+pub(in crate::bench) const NOTHING: &str = "–";
 
 /// A value with about three significant digits.
-pub(super) fn number(value: f64) -> String {
+pub(in crate::bench) fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
         100.0.. => grouped(value),
@@ -14,12 +14,12 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-pub(super) fn optional(value: Option<f64>) -> String {
+pub(in crate::bench) fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| NOTHING.to_owned(), number)
 }
 
 /// A whole number, with a comma between thousands.
-pub(super) fn grouped(value: f64) -> String {
+pub(in crate::bench) fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (position, digit) in digits.chars().enumerate() {
@@ -33,12 +33,12 @@ pub(super) fn grouped(value: f64) -> String {
 }
 
 /// A line of a Markdown table.
-pub(super) fn line(cells: &[String]) -> String {
+pub(in crate::bench) fn line(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
 /// The first lines of a Markdown table: the first columns hold text, the others numbers.
-pub(super) fn header(cells: &[&str], texts: usize) -> String {
+pub(in crate::bench) fn header(cells: &[&str], texts: usize) -> String {
     let rule: Vec<&str> = (0..cells.len())
         .map(|column| if column < texts { "---" } else { "---:" })
         .collect();

@@ -1,11 +1,11 @@
 use anyhow::{Context, Result};
 
-pub(super) const BEGIN: &str =
+pub(in crate::bench) const BEGIN: &str =
     "<!-- bench: from here to the end mark, `cargo xtask bench` writes -->";
-pub(super) const END: &str = "<!-- bench: end -->";
+pub(in crate::bench) const END: &str = "<!-- bench: end -->";
 
 /// Puts generated text between the marks.
-pub(super) fn replace(document: &str, generated: &str) -> Result<String> {
+pub(in crate::bench) fn replace(document: &str, generated: &str) -> Result<String> {
     let (before, rest) = document
         .split_once(BEGIN)
         .with_context(|| format!("there is no line {BEGIN}"))?;

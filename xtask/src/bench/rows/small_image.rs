@@ -9,14 +9,14 @@ use crate::bench::push;
 const LAYER_SIZE: usize = 10 << 10;
 
 /// An image that is small enough to be held in memory, with layers of 10 KiB that no other has.
-pub(super) struct SmallImage {
+pub(in crate::bench) struct SmallImage {
     layers: Vec<(Vec<u8>, Digest)>,
-    pub(super) image: Image,
+    pub(in crate::bench) image: Image,
 }
 
 impl SmallImage {
     /// Images of different numbers have no blob in common.
-    pub(super) fn new(number: usize, layers: usize) -> Self {
+    pub(in crate::bench) fn new(number: usize, layers: usize) -> Self {
         let layers: Vec<(Vec<u8>, Digest)> = (0..layers)
             .map(|layer| {
                 let bytes = random((number * layers + layer) as u64, LAYER_SIZE);
@@ -43,7 +43,7 @@ impl SmallImage {
     }
 
     /// Pushes as clients do: the layers, the config, and then the manifest.
-    pub(super) async fn push(
+    pub(in crate::bench) async fn push(
         &self,
         connection: &mut Connection,
         repository: &str,

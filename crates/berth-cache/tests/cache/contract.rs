@@ -1,0 +1,46 @@
+use std::sync::Arc;
+
+use berth_blob::contract::{OpenBlobs, verifying_blob_store};
+use berth_blob::{FilesystemBlobs, MemoryBlobs};
+use berth_cache::{CacheSettings, CachedBlobs};
+
+use crate::ROOM;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = Arc::new(MemoryBlobs::default());
+    let settings = CacheSettings::with_limit(ROOM);
+    let blobs = CachedBlobs::open(below, folder.path(), settings).unwrap();
+    verifying_blob_store(&blobs, OpenBlobs::Kept).await;
+}
+
+/// Each publication has a name of its own there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_memory_with_generations() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = Arc::new(MemoryBlobs::with_generations());
+    let settings = CacheSettings::with_limit(ROOM);
+    let blobs = CachedBlobs::open(below, folder.path(), settings).unwrap();
+    verifying_blob_store(&blobs, OpenBlobs::Kept).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_a_folder() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let below = Arc::new(FilesystemBlobs::open(folder.path()).unwrap());
+    let settings = CacheSettings::with_limit(ROOM);
+    let blobs = CachedBlobs::open(below, cache.path(), settings).unwrap();
+    verifying_blob_store(&blobs, OpenBlobs::Kept).await;
+}
+
+/// With room for less than most blobs of the suite.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_small_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = Arc::new(MemoryBlobs::default());
+    let settings = CacheSettings::with_limit(300_000);
+    let blobs = CachedBlobs::open(below, folder.path(), settings).unwrap();
+    verifying_blob_store(&blobs, OpenBlobs::Kept).await;
+    assert!(blobs.usage().kept <= 300_000);
+}
