@@ -26,10 +26,11 @@ pub(crate) struct ObjectReader {
     found: ObjectMeta,
 }
 
-/// Which version of an object this is. The time tells apart equal bytes of different uploads, whose tags
-/// may be equal.
+/// Which version of which object this is. The time tells apart equal bytes of different uploads, whose tags
+/// may be equal; but it may be one of whole seconds, in which equal bytes came twice, as two objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
+    object: Path,
     size: u64,
     e_tag: Option<String>,
     version: Option<String>,
@@ -39,6 +40,7 @@ pub(crate) struct Version {
 impl Version {
     pub(crate) fn of(found: &ObjectMeta) -> Self {
         Self {
+            object: found.location.clone(),
             size: found.size,
             e_tag: found.e_tag.clone(),
             version: found.version.clone(),

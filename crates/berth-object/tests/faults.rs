@@ -273,9 +273,9 @@ async fn a_read_of_which_nothing_comes_is_given_up_in_time() {
         ..settings()
     };
     let blobs = blobs_at(&proxy.endpoint(), settings);
-    let (_, digest) = push(&blobs, &content(8, 1000)).await.unwrap();
-    proxy.fail("GET", digest.hex(), Fault::SlowDown, usize::MAX);
-    let reading = read_until_error(&blobs, &digest);
+    let (_, name) = push(&blobs, &content(8, 1000)).await.unwrap();
+    proxy.fail("GET", name.digest.hex(), Fault::SlowDown, usize::MAX);
+    let reading = read_until_error(&blobs, &name);
     let given_up = tokio::time::timeout(Duration::from_secs(20), reading).await;
     let (read, error) = given_up.unwrap();
     assert!(read.is_empty());
