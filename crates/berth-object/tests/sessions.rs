@@ -52,7 +52,7 @@ async fn another_process_goes_on_with_a_session() {
     let left: Vec<_> = server.objects();
     assert_eq!(left.len(), 1, "{left:?}");
     let generation = again.generation.unwrap();
-    assert!(left[0].ends_with(&format!("{}.{generation}", digest.hex())));
+    assert!(left[0].ends_with(format!("{}.{generation}", digest.hex())));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
