@@ -180,7 +180,7 @@ impl MetadataStore for PostgresMetadata {
         let (repository, blob, bounds) = (repository.clone(), blob.clone(), bounds.clone());
         self.write(move |connection| {
             blobs::link(connection, &repository, &blob, &bounds)?;
-            if let Some(upload) = finished {
+            if let Some(upload) = &finished {
                 uploads::finish(connection, upload)?;
             }
             Ok(())
@@ -366,7 +366,7 @@ impl MetadataStore for PostgresMetadata {
     }
 
     async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
-        self.write(move |connection| uploads::delete(connection, upload))
+        self.write(move |connection| uploads::delete(connection, &upload))
             .await
     }
 

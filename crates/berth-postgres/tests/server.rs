@@ -3,12 +3,15 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use berth_metadata::{AccountStore, Blob, InspectionStore, MetadataError, MetadataStore, Scope};
+use berth_metadata::{
+    AccountStore, Blob, InspectionStore, MetadataError, MetadataStore, Scope, TakeUpload,
+    UploadLeases, UploadRecord,
+};
 use berth_postgres::test_server::TestServer;
 use berth_postgres::{DatabaseUrl, PostgresMetadata, PostgresOptions};
-use berth_spec::{Digest, RepositoryName};
+use berth_spec::{Algorithm, Digest, RepositoryName, SessionId};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -356,4 +359,49 @@ async fn counts_that_are_wrong_are_corrected() {
         assert_eq!((usage.bytes, usage.tags), (8, 0));
     }
     assert_eq!(store.recount().await.unwrap(), Vec::<String>::new());
+}
+
+async fn take(store: &PostgresMetadata, id: SessionId, holder: &str) -> UploadRecord {
+    let taken = store
+        .take_upload(id, holder, Duration::from_secs(600))
+        .await;
+    match taken.unwrap() {
+        TakeUpload::Taken(record) => record,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_session_gets_no_revision_again_that_was_lost() {
+    let server = TestServer::shared();
+    let url = server.database();
+    let store = open(&url).unwrap();
+    let begun = UploadRecord {
+        id: SessionId::random(),
+        repository: here(),
+        algorithm: Algorithm::Sha256,
+        offset: 0,
+        hash_state: vec![1],
+        revision: 0,
+        expires_at: SystemTime::now(),
+        holder: None,
+    };
+    store.create_upload(&begun).await.unwrap();
+    let mut lost = take(&store, begun.id, "one").await;
+    for offset in 1..4 {
+        lost.offset = offset;
+        lost.revision += 1;
+        assert!(store.update_upload(&lost).await.unwrap());
+        lost = take(&store, begun.id, "one").await;
+    }
+    // As on a standby that knows of none of it.
+    server.execute(
+        &name_of(&url),
+        "UPDATE uploads SET revision = 0, leased_revision = NULL, holder = NULL, held_until = NULL",
+    );
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let taken = take(&store, begun.id, "other").await;
+    assert!(taken.revision > lost.revision);
+    lost.revision += 1;
+    assert!(!store.update_upload(&lost).await.unwrap());
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, warn};
 
-use crate::{RecordsError, SessionLeases, SessionRecords, UploadError};
+use crate::{HeldRevision, RecordsError, SessionLeases, SessionRecords, UploadError};
 
 /// How long a session is lost to others after the process that worked on it was killed.
 pub(crate) const DURATION: Duration = Duration::from_secs(15);
@@ -40,16 +40,16 @@ impl Lease {
     /// A lease that was asked for at `begun`, and got under this revision.
     pub(crate) fn of(
         records: &Arc<dyn SessionRecords>,
-        id: SessionId,
-        revision: u64,
+        held: HeldRevision,
         begun: Instant,
     ) -> Self {
+        let id = held.id;
         let (renewed, end) = watch::channel(end_of(begun));
         let (working, ended) = oneshot::channel();
         let records = Arc::clone(records);
         let keeper = tokio::spawn(async move {
             if let Some(leases) = records.leases() {
-                keep(leases, id, revision, renewed, ended).await;
+                keep(leases, &held, renewed, ended).await;
             }
         });
         Self {
@@ -116,13 +116,12 @@ fn end_of(asked: Instant) -> Instant {
 
 async fn keep(
     leases: &dyn SessionLeases,
-    id: SessionId,
-    revision: u64,
+    held: &HeldRevision,
     renewed: watch::Sender<Instant>,
     ended: oneshot::Receiver<()>,
 ) {
     let renewing = async {
-        renew(leases, id, revision, &renewed).await;
+        renew(leases, held, &renewed).await;
         pending().await
     };
     tokio::select! {
@@ -130,18 +129,13 @@ async fn keep(
         _ = ended => {}
         () = renewing => {}
     }
-    if let Err(error) = leases.give_back(id, revision).await {
-        debug!(session = %id, %error, "the lease of an upload session was not given back, and ends by itself");
+    if let Err(error) = leases.give_back(held).await {
+        debug!(session = %held.id, %error, "the lease of an upload session was not given back, and ends by itself");
     }
 }
 
 /// Renews a lease until that cannot be done in time.
-async fn renew(
-    leases: &dyn SessionLeases,
-    id: SessionId,
-    revision: u64,
-    renewed: &watch::Sender<Instant>,
-) {
+async fn renew(leases: &dyn SessionLeases, held: &HeldRevision, renewed: &watch::Sender<Instant>) {
     let mut next = Instant::now() + RENEWAL;
     loop {
         let end = *renewed.borrow();
@@ -150,7 +144,7 @@ async fn renew(
         if asked >= end {
             return;
         }
-        match timeout_at(end, leases.renew(id, revision, DURATION)).await {
+        match timeout_at(end, leases.renew(held, DURATION)).await {
             Ok(Ok(true)) => {
                 renewed.send_replace(end_of(asked));
                 next = asked + RENEWAL;
@@ -158,7 +152,7 @@ async fn renew(
             // Its own work may have changed the session just now; if somebody else has, it is fenced off.
             Ok(Ok(false)) | Err(_) => return,
             Ok(Err(error)) => {
-                not_renewed(id, &error);
+                not_renewed(held.id, &error);
                 next = Instant::now() + AGAIN;
             }
         }

@@ -72,7 +72,7 @@ mod work;
 pub use content::{BodyError, BodyStream, Content};
 pub use error::UploadError;
 pub use finished::Finished;
-pub use leases::{SessionLeases, Take};
+pub use leases::{HeldRevision, SessionLeases, Take};
 pub use memory::MemorySessionRecords;
 pub use records::{RecordsError, SessionRecord, SessionRecords};
 pub use uploads::Uploads;

@@ -12,7 +12,9 @@ use crate::finished::Source;
 use crate::lease::{self, Lease};
 use crate::receive::{Received, receive, rehash};
 use crate::work::{Place, Work};
-use crate::{Content, Finished, RecordsError, SessionRecord, SessionRecords, Take, UploadError};
+use crate::{
+    Content, Finished, HeldRevision, RecordsError, SessionRecord, SessionRecords, Take, UploadError,
+};
 
 /// How soon whoever waits for a session that another process has looks again, at the earliest.
 const SHORTEST_LOOK: Duration = Duration::from_millis(20);
@@ -77,6 +79,7 @@ impl Uploads {
             hash_state: Hasher::new(algorithm).state(),
             revision: 0,
             expires_at: self.0.expiry(),
+            holder: None,
         };
         self.0.records.create(&record).await?;
         Ok(record.id)
@@ -321,7 +324,12 @@ impl Machine {
     }
 
     pub(crate) fn leased(&self, claim: Claim, record: SessionRecord, begun: Instant) -> Work {
-        let lease = Lease::of(&self.records, record.id, record.revision, begun);
+        let held = HeldRevision {
+            id: record.id,
+            revision: record.revision,
+            holder: self.holder.clone(),
+        };
+        let lease = Lease::of(&self.records, held, begun);
         Work::leased(claim, record, lease)
     }
 
