@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use berth_metadata::{
-    AccountStore, Blob, InspectionStore, MetadataError, MetadataStore, Scope, TakeUpload,
-    UploadLeases, UploadRecord,
+    AccountStore, Blob, CollectionStore, InspectionStore, MetadataError, MetadataStore, Scope,
+    TakeUpload, UploadLeases, UploadRecord,
 };
 use berth_postgres::test_server::TestServer;
 use berth_postgres::{DatabaseUrl, PostgresMetadata, PostgresOptions};
@@ -404,4 +404,38 @@ async fn a_session_gets_no_revision_again_that_was_lost() {
     assert!(taken.revision > lost.revision);
     lost.revision += 1;
     assert!(!store.update_upload(&lost).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_to_forget_takes_one_connection_of_a_replica() {
+    let server = TestServer::shared();
+    let url = server.database();
+    let options = PostgresOptions {
+        connections: NonZeroU32::new(4).unwrap(),
+        ..PostgresOptions::default()
+    };
+    let store = Arc::new(PostgresMetadata::open(&url, &options).unwrap());
+    // As another replica does that forgets blobs.
+    let forgetting = "SELECT pg_advisory_xact_lock(112628846781812)";
+    let held = server.hold(&name_of(&url), forgetting);
+    let mut waiting = JoinSet::new();
+    for number in 0..8 {
+        let store = Arc::clone(&store);
+        let digest = blob(number).digest;
+        waiting.spawn(async move {
+            let now = SystemTime::now();
+            store.forget_blobs(&[digest], now, now).await
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let links = async {
+        for number in 0..8 {
+            store.link_blob(&here(), &blob(number), None).await.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(5), links).await.unwrap();
+    drop(held);
+    for forgotten in waiting.join_all().await {
+        assert_eq!(forgotten.unwrap(), []);
+    }
 }
