@@ -43,13 +43,13 @@ const TAKE: &str = concat!(
     " OR holder = $2) RETURNING *"
 );
 
-/// Whoever has a session, if it is there; it may have been given back since.
+/// Until when somebody has a session, if it is there. Both are null if it was given back since it was found to be taken: then
+/// there is nobody to wait for.
 const HELD: &str = concat!(
-    "SELECT coalesce(held_until, ",
+    "SELECT CASE WHEN leased_revision = revision THEN held_until END AS held_until, ",
+    "CASE WHEN leased_revision = revision THEN greatest(0, held_until - ",
     now!(),
-    ") AS held_until, greatest(0, coalesce(held_until - ",
-    now!(),
-    ", 0)) AS remaining FROM uploads WHERE id = $1"
+    ") END AS remaining FROM uploads WHERE id = $1"
 );
 
 const RENEW: &str = concat!(
@@ -97,10 +97,10 @@ impl UploadLeases for PostgresMetadata {
 
 #[derive(QueryableByName)]
 struct Held {
-    #[diesel(sql_type = BigInt)]
-    held_until: i64,
-    #[diesel(sql_type = BigInt)]
-    remaining: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    held_until: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    remaining: Option<i64>,
 }
 
 fn take(
@@ -125,10 +125,17 @@ fn take(
         .bind::<Text, _>(id.to_string())
         .get_result(connection)
         .optional()?;
-    Ok(held.map_or(TakeUpload::Missing, |held| TakeUpload::Held {
-        until: time_of(held.held_until),
-        left: Duration::from_millis(held.remaining.unsigned_abs()),
-    }))
+    let Some(held) = held else {
+        return Ok(TakeUpload::Missing);
+    };
+    match (held.held_until, held.remaining) {
+        (Some(until), Some(remaining)) if remaining > 0 => Ok(TakeUpload::Held {
+            until: time_of(until),
+            left: Duration::from_millis(remaining.unsigned_abs()),
+        }),
+        // It was given back, or has ended, since it was not to be had.
+        _ => Err(Failure::Changed),
+    }
 }
 
 fn renew(
