@@ -3,7 +3,6 @@ use std::time::{Duration, SystemTime};
 
 use berth_blob::{BlobError, BlobGuards, BlobStore, Publishing, StagedWriter};
 use berth_spec::{Algorithm, BlobName, Digest, Hasher, RepositoryName, SessionId};
-use tokio::time::Instant;
 use tracing::{Instrument, warn};
 use uuid::Uuid;
 
@@ -303,9 +302,8 @@ impl Machine {
         let id = claim.id();
         let mut seen = None;
         loop {
-            let begun = Instant::now();
             let (until, left) = match self.take_once(id).await? {
-                Take::Taken(record) => return Ok(self.leased(claim, record, begun)),
+                Take::Taken(record) => return Ok(self.leased(claim, record)),
                 Take::Missing => return Err(UploadError::Unknown(id)),
                 Take::Held { until, left } => (until, left),
             };
@@ -323,13 +321,13 @@ impl Machine {
         }
     }
 
-    pub(crate) fn leased(&self, claim: Claim, record: SessionRecord, begun: Instant) -> Work {
+    pub(crate) fn leased(&self, claim: Claim, record: SessionRecord) -> Work {
         let held = HeldRevision {
             id: record.id,
             revision: record.revision,
             holder: self.holder.clone(),
         };
-        let lease = Lease::of(&self.records, held, begun);
+        let lease = Lease::of(&self.records, held);
         Work::leased(claim, record, lease)
     }
 

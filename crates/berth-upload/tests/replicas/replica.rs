@@ -177,6 +177,7 @@ impl SessionLeases for TroubledRecords {
     }
 
     async fn give_back(&self, held: &HeldRevision) -> Result<(), RecordsError> {
+        self.trouble.step("give_back").await;
         self.trouble.answers()?;
         self.stored.give_back(held).await
     }
