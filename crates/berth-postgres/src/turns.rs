@@ -9,8 +9,13 @@ use diesel::sql_types::{Array, Double, Text};
 
 use crate::PostgresMetadata;
 
-/// Tasks that nobody has asked for yet.
-const KNOW: &str = "INSERT INTO turns (task) SELECT unnest($1) ON CONFLICT DO NOTHING";
+/// Tasks that nobody has asked for yet: in one order, so that two who add the same do not wait in a circle. Nothing is written if there are
+/// none.
+const KNOW: &str = "INSERT INTO turns (task)
+    SELECT DISTINCT asked.task FROM unnest($1) AS asked (task)
+    WHERE NOT EXISTS (SELECT FROM turns WHERE turns.task = asked.task)
+    ORDER BY asked.task
+    ON CONFLICT DO NOTHING";
 
 /// A row that another replica is taking just now is passed over.
 const TAKE: &str = "UPDATE turns
