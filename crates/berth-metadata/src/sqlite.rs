@@ -4,6 +4,7 @@ mod cache;
 mod collection;
 mod connection;
 mod failure;
+mod generations;
 mod inspection;
 mod integrity;
 mod lists;
@@ -239,6 +240,16 @@ impl MetadataStore for SqliteMetadata {
         .await
     }
 
+    async fn mountable_blob(
+        &self,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let (from, digest) = (from.cloned(), digest.clone());
+        self.read(move |connection| blobs::mountable(connection, from.as_ref(), digest))
+            .await
+    }
+
     async fn mount_blob_within(
         &self,
         repository: &RepositoryName,
@@ -298,7 +309,7 @@ impl MetadataStore for SqliteMetadata {
 
     async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError> {
         let names = names.to_vec();
-        self.read(move |connection| blobs::unrecorded(connection, &names))
+        self.read(move |connection| generations::unrecorded(connection, &names))
             .await
     }
 

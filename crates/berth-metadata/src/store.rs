@@ -66,6 +66,13 @@ pub trait MetadataStore: Send + Sync + 'static {
             .await
     }
 
+    /// The blob that [`MetadataStore::mount_blob_within`] would link. Changes nothing.
+    async fn mountable_blob(
+        &self,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError>;
+
     /// Links a blob that `from` is linked to (with no `from`: that any repository is linked to)
     /// to `repository` as well, creating the repository if needed. `None`, and nothing changes,
     /// if there is no such blob to be had.

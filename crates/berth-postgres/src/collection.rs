@@ -75,9 +75,34 @@ impl CollectionStore for PostgresMetadata {
             .await
     }
 
-    async fn forsake(&self, names: &[BlobName]) -> Result<Vec<BlobName>, MetadataError> {
+    async fn replaced_blobs(
+        &self,
+        after: Option<&BlobName>,
+        replaced_before: SystemTime,
+        limit: u32,
+    ) -> Result<Vec<BlobName>, MetadataError> {
+        let after = after.cloned();
+        let replaced_before = milliseconds(replaced_before);
+        self.read(move |connection| {
+            generations::replaced(connection, after.as_ref(), replaced_before, limit)
+        })
+        .await
+    }
+
+    async fn forsake(
+        &self,
+        names: &[BlobName],
+        replaced_before: SystemTime,
+    ) -> Result<Vec<BlobName>, MetadataError> {
         let names = names.to_vec();
-        self.write(move |connection| generations::forsake(connection, &names))
+        let replaced_before = milliseconds(replaced_before);
+        self.write(move |connection| generations::forsake(connection, &names, replaced_before))
+            .await
+    }
+
+    async fn adopt_blob(&self, lost: &BlobName, found: &BlobName) -> Result<bool, MetadataError> {
+        let (lost, found) = (lost.clone(), found.clone());
+        self.write(move |connection| generations::adopt(connection, &lost, &found))
             .await
     }
 }

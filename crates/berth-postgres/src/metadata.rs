@@ -192,6 +192,16 @@ impl MetadataStore for PostgresMetadata {
         .await
     }
 
+    async fn mountable_blob(
+        &self,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let (from, digest) = (from.cloned(), digest.clone());
+        self.read(move |connection| blobs::mountable(connection, from.as_ref(), &digest))
+            .await
+    }
+
     async fn mount_blob_within(
         &self,
         repository: &RepositoryName,
