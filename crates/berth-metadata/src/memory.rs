@@ -61,9 +61,9 @@ struct StoredManifest {
 
 impl Stored {
     /// Whether a session is there, in this state.
-    fn has_upload(&self, upload: UploadRevision) -> bool {
+    fn has_upload(&self, upload: &UploadRevision) -> bool {
         let stored = self.uploads.get(&upload.id);
-        stored.is_some_and(|stored| stored.state() == upload)
+        stored.is_some_and(|stored| stored.revision == upload.revision)
     }
 
     /// The blob, linked to the repository and live.
@@ -250,7 +250,10 @@ impl MetadataStore for MemoryMetadata {
                 given: blob.size,
             });
         }
-        if let Some(upload) = finished.filter(|upload| !stored.has_upload(*upload)) {
+        if let Some(upload) = finished
+            .as_ref()
+            .filter(|upload| !stored.has_upload(upload))
+        {
             return Err(MetadataError::UploadChanged(upload.id));
         }
         stored.add_blob(repository, blob, bounds)?;
@@ -538,7 +541,7 @@ impl MetadataStore for MemoryMetadata {
 
     async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
         let mut stored = self.lock();
-        let is_there = stored.has_upload(upload);
+        let is_there = stored.has_upload(&upload);
         if is_there {
             stored.uploads.remove(&upload.id);
         }
@@ -583,6 +586,7 @@ fn text_bytes(referrer: &Referrer) -> usize {
 fn rounded(upload: &UploadRecord) -> UploadRecord {
     UploadRecord {
         expires_at: time_of(milliseconds(upload.expires_at)),
+        holder: None,
         ..upload.clone()
     }
 }

@@ -232,7 +232,7 @@ impl MetadataStore for SqliteMetadata {
         let (repository, blob, bounds) = (repository.clone(), blob.clone(), bounds.clone());
         self.write(move |connection| {
             blobs::link(connection, &repository, &blob, &bounds)?;
-            if let Some(upload) = finished {
+            if let Some(upload) = &finished {
                 uploads::finish(connection, upload)?;
             }
             Ok(())
@@ -467,7 +467,7 @@ impl MetadataStore for SqliteMetadata {
     }
 
     async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
-        self.write(move |connection| uploads::delete(connection, upload))
+        self.write(move |connection| uploads::delete(connection, &upload))
             .await
     }
 

@@ -37,8 +37,8 @@ pub(crate) struct KnownReader {
 /// Bytes that nobody has looked at yet: none that were read, so nothing is removed for them.
 struct Unseen;
 
-/// Which version of which object this is. The name and the time tell apart equal bytes of different uploads,
-/// whose tags may be equal.
+/// Which version of which object this is. The time tells apart equal bytes of different uploads, whose tags
+/// may be equal; but it may be one of whole seconds, in which equal bytes came twice, as two objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
     object: Path,

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::{PostgresMetadata, generations, now};
 
 /// The advisory lock of whoever forgets blobs: one at a time of all replicas, since it locks repositories and namespaces that
-/// have nothing to do with each other. "forget" in ASCII.
+/// have nothing to do with each other. One of each replica waits for it at most: see [`PostgresMetadata`]. "forget" in ASCII.
 const FORGETTING: &str = "SELECT pg_advisory_xact_lock(112628846781812)";
 
 #[async_trait]
@@ -70,6 +70,7 @@ impl CollectionStore for PostgresMetadata {
         let digests = digests.to_vec();
         let condemned_before = milliseconds(condemned_before);
         let unused_since = milliseconds(unused_since);
+        let _alone = self.forgetting.lock().await;
         self.write(move |connection| forget(connection, &digests, condemned_before, unused_since))
             .await
     }

@@ -58,6 +58,7 @@ pub(super) async fn linking_ends_the_upload(store: &dyn MetadataStore) {
         hash_state: Vec::new(),
         revision: 0,
         expires_at: SystemTime::UNIX_EPOCH,
+        holder: None,
     };
     store.create_upload(&upload).await.unwrap();
     assert!(

@@ -258,6 +258,7 @@ impl UploadRow {
             hash_state: self.hash_state,
             revision: to_number(self.revision)?,
             expires_at: time_of(self.expires_at),
+            holder: None,
         })
     }
 }
