@@ -35,6 +35,11 @@ impl Answer {
         self.headers.contains_key(name)
     }
 
+    /// The body, as far as it can be read.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }

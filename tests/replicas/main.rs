@@ -9,6 +9,7 @@ mod harness;
 mod server;
 
 mod accounts;
+mod migration;
 mod refusals;
 mod serving;
 mod upkeep;

@@ -11,6 +11,7 @@ mod collection;
 mod retention;
 mod schedule;
 mod stress;
+mod transfer;
 mod verification;
 
 use std::fs;

@@ -1,6 +1,7 @@
 //! Real clients against the real server: what they pushed must come out again, byte for byte.
 
 mod crane;
+mod exports;
 mod layout;
 mod login;
 mod oras;
@@ -34,6 +35,7 @@ pub(crate) fn run(build: Build) -> Result<()> {
     skopeo::checks(&bench, &mut report);
     crane::checks(&bench, &mut report);
     oras::checks(&bench, &mut report);
+    exports::checks(&bench, &server, &mut report);
     login::checks(&bench, &mut report)?;
     println!("{} passed, {} failed", report.passed, report.failed.len());
     if !report.failed.is_empty() {

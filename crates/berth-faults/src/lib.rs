@@ -22,8 +22,8 @@
 //! assert!(writer.write(vec!["layer".into()]).await.is_err());
 //! assert_eq!(faults.steps(), ["stage", "write"]);
 //!
-//! blobs.publish(session, 2, &Digest::sha256(b"la")).await?;
-//! assert!(stored.open(&Digest::sha256(b"la")).await?.is_some());
+//! let name = blobs.publish(session, 2, &Digest::sha256(b"la")).await?;
+//! assert!(stored.open(&name).await?.is_some());
 //! # Ok(())
 //! # }
 //! ```

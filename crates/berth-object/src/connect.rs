@@ -77,7 +77,7 @@ fn s3(
     let endpoint = endpoints
         .iter()
         .find_map(|key| builder.get_config_value(key));
-    let is_secure = endpoint.is_none_or(|endpoint| !endpoint.starts_with("http://"));
+    let is_secure = endpoint.is_none_or(|endpoint| !is_in_the_clear(&endpoint));
     let bucket = builder
         .with_bucket_name(bucket)
         // TLS proves that the content arrives as it was sent, so that no hash is needed for that.
@@ -87,6 +87,12 @@ fn s3(
         .with_http_connector(Connector::new(requests.clone()))
         .build()?;
     Ok(opened(bucket))
+}
+
+/// Schemes may be written in any case.
+fn is_in_the_clear(endpoint: &str) -> bool {
+    let scheme = endpoint.split("://").next();
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"))
 }
 
 fn google(
@@ -142,5 +148,21 @@ fn retry(requests: &Requests) -> RetryConfig {
         },
         max_retries: requests.retries,
         retry_timeout: requests.give_up_after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_in_the_clear_is_known() {
+        for (endpoint, expected) in [
+            ("http://minio:9000", true),
+            ("HTTP://minio:9000", true),
+            ("https://http", false),
+        ] {
+            assert_eq!(is_in_the_clear(endpoint), expected, "{endpoint}");
+        }
     }
 }

@@ -36,12 +36,13 @@ fn other(kind: io::ErrorKind, text: String) -> BlobError {
     io::Error::new(kind, Failure(text)).into()
 }
 
+/// The text has names of objects in it, so a number alone tells nothing.
 fn is_full(text: &str) -> bool {
     [
         "QuotaExceeded",
         "StorageFull",
         "InsufficientStorage",
-        "507 ",
+        "status code: 507",
     ]
     .iter()
     .any(|sign| text.contains(sign))
@@ -112,9 +113,14 @@ mod tests {
             failed(&generic(full.to_owned())),
             BlobError::StorageFull
         ));
-        assert!(matches!(
-            failed(&generic("status 500".to_owned())),
-            BlobError::Io(_)
-        ));
+        let status = |number: u16| {
+            let path = "blobs/sha256/4c/4c07";
+            generic(format!(
+                "Error performing PUT http://host/{path}507 in 2s - Server returned non-2xx status code: {number} \
+                 Some Reason: "
+            ))
+        };
+        assert!(matches!(failed(&status(507)), BlobError::StorageFull));
+        assert!(matches!(failed(&status(500)), BlobError::Io(_)));
     }
 }

@@ -12,6 +12,7 @@ use object_store::{
     Error as StoreError, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore,
     Result as StoreResult,
 };
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::error::{failed, refused, text_of};
@@ -36,10 +37,11 @@ pub(crate) struct KnownReader {
 /// Bytes that nobody has looked at yet: none that were read, so nothing is removed for them.
 struct Unseen;
 
-/// Which version of an object this is. The time tells apart equal bytes of different uploads, whose tags
-/// may be equal.
+/// Which version of which object this is. The time tells apart equal bytes of different uploads, whose tags
+/// may be equal; but it may be one of whole seconds, in which equal bytes came twice, as two objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
+    object: Path,
     size: u64,
     e_tag: Option<String>,
     version: Option<String>,
@@ -49,6 +51,7 @@ pub(crate) struct Version {
 impl Version {
     pub(crate) fn of(found: &ObjectMeta) -> Self {
         Self {
+            object: found.location.clone(),
             size: found.size,
             e_tag: found.e_tag.clone(),
             version: found.version.clone(),
@@ -142,8 +145,9 @@ struct Reading {
     answer: Option<BoxStream<'static, StoreResult<Bytes>>>,
     /// What came and was not handed on yet.
     piece: Bytes,
-    /// How often in a row the connection broke and nothing came.
+    /// How often in a row the connection broke and nothing came, and since when.
     failures: u32,
+    broken_since: Option<Instant>,
 }
 
 impl Reading {
@@ -166,6 +170,7 @@ impl Reading {
             answer: None,
             piece: Bytes::new(),
             failures: 0,
+            broken_since: None,
         };
         stream::unfold(Some(reading), |reading| async move {
             let mut reading = reading?;
@@ -216,13 +221,18 @@ impl Reading {
         }
         self.rest.start += length;
         self.failures = 0;
+        self.broken_since = None;
         self.piece = piece;
         Ok(())
     }
 
     async fn wait_after(&mut self, broken: &Broken) -> Result<(), BlobError> {
         self.failures += 1;
-        let is_last = self.failures > self.shared.settings.read_attempts;
+        let since = *self.broken_since.get_or_insert_with(Instant::now);
+        let settings = &self.shared.settings;
+        let is_last = self.failures > settings.read_attempts
+            // Each attempt may have been several requests already.
+            || since.elapsed() > settings.requests.give_up_after;
         match broken {
             // Tags are compared, so this is not the object that was opened.
             Broken::Failed(StoreError::NotFound { .. } | StoreError::Precondition { .. }) => {
@@ -239,7 +249,7 @@ impl Reading {
             Broken::Failed(error) => debug!(error = %text_of(error), "a read goes on after this"),
             Broken::Early => debug!("a read goes on after its connection ended early"),
         }
-        let waits = &self.shared.settings.requests;
+        let waits = &settings.requests;
         let wait = waits
             .first_wait
             .saturating_mul(2u32.saturating_pow(self.failures - 1));

@@ -42,7 +42,7 @@ pub struct Requests {
     pub first_wait: Duration,
     /// How long to wait before a repetition at most.
     pub longest_wait: Duration,
-    /// After this time no request is repeated any more.
+    /// After this time no request is repeated any more, and no read goes on of which nothing came.
     pub give_up_after: Duration,
     /// How long to wait for a connection.
     pub connect_within: Duration,

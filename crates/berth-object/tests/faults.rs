@@ -280,6 +280,41 @@ async fn a_bucket_that_hangs_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_of_which_nothing_comes_is_given_up_in_time() {
+    let (_server, proxy, _) = start().await;
+    let settings = Settings {
+        read_attempts: u32::MAX,
+        requests: Requests {
+            retries: 0,
+            give_up_after: Duration::from_millis(500),
+            ..settings().requests
+        },
+        ..settings()
+    };
+    let blobs = blobs_at(&proxy.endpoint(), settings);
+    let (_, name) = push(&blobs, &content(8, 1000)).await.unwrap();
+    proxy.fail("GET", name.digest.hex(), Fault::SlowDown, usize::MAX);
+    let reading = read_until_error(&blobs, &name);
+    let given_up = tokio::time::timeout(Duration::from_secs(20), reading).await;
+    let (read, error) = given_up.unwrap();
+    assert!(read.is_empty());
+    assert!(error.to_string().contains("503"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_keeps_conditions_is_known_although_an_answer_is_lost() {
+    let (_server, proxy, blobs) = start().await;
+    for after in 0.. {
+        proxy.fail_one(after, Fault::DropAnswer);
+        blobs.try_out().await.unwrap();
+        if proxy.calm() > 0 {
+            assert!(after > 3, "only {after} requests were made");
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_error_tells_a_secret() {
     let server = Server::start();
     let wrong = |name: &str| {

@@ -4,11 +4,21 @@ use berth_metadata::MetadataError;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Seconds after which an attempt to connect is given up, if the URL does not say.
-const CONNECT_TIMEOUT: &str = "connect_timeout=10";
+use crate::url_parts::{UrlParts, refused};
 
-/// Milliseconds after which a server that takes nothing is taken for gone, if the URL does not say.
-const TCP_TIMEOUT: &str = "tcp_user_timeout=30000";
+/// What libpq is told unless the URL says otherwise, in its words.
+const DEFAULTS: [(&str, &str); 6] = [
+    // Seconds after which an attempt to connect is given up.
+    ("connect_timeout", "10"),
+    // Milliseconds after which a server that takes nothing is taken for gone, and seconds after which one that says nothing is
+    // asked whether it is still there: or who waits for the answer of a machine that is switched off does so for two hours.
+    ("tcp_user_timeout", "30000"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "3"),
+    // A standby would answer what was true some time ago.
+    ("target_session_attrs", "primary"),
+];
 
 /// Where a database is (`postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with the parameters that libpq knows). What it shows has
 /// no password in it, nor parameters.
@@ -26,40 +36,32 @@ impl DatabaseUrl {
     /// [`MetadataError::Database`] if it is no URL of a PostgreSQL database. Only one that is clear about what its
     /// password is can be kept out of messages.
     pub fn parse(url: &SecretString) -> Result<Self, MetadataError> {
-        let text = url.expose_secret();
-        let (scheme, rest) = text.split_once("://").unwrap_or_default();
-        if !matches!(scheme, "postgresql" | "postgres") {
-            return Err(refused(
-                "must begin with postgresql:// (postgresql://USER:PASSWORD@HOST:PORT/DATABASE)",
-            ));
-        }
-        let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, database) = place.split_once('/').unwrap_or((place, ""));
-        let (login, hosts) = match authority.split_once('@') {
-            Some((_, hosts)) if hosts.contains('@') => {
-                return Err(refused(
-                    "has more than one @: in a password, write it as %40",
-                ));
+        let mut url = UrlParts::parse(url.expose_secret())?;
+        let UrlParts {
+            scheme,
+            user,
+            password,
+            login,
+            hosts,
+            database,
+            ..
+        } = url;
+        let passwords = url
+            .parameters
+            .iter()
+            .filter(|(name, _)| name.ends_with("password"));
+        let passwords = passwords.map(|(_, value)| *value).chain([password]);
+        let secrets = passwords.flat_map(spellings).collect();
+        for (name, value) in DEFAULTS {
+            if url.parameter(name).is_none() {
+                url.parameters.push((name, value));
             }
-            Some(parts) => parts,
-            None => ("", authority),
-        };
-        if database.contains(['@', '/']) {
-            return Err(refused(
-                "has a / or an @ after the host: in a password, write them as %2F and %40",
-            ));
         }
-        let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        let of_parameters = parameters.split('&').filter_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            name.ends_with("password").then_some(value)
-        });
-        let secrets = of_parameters.chain([password]).flat_map(spellings);
         let at = if login.is_empty() { "" } else { "@" };
         Ok(Self {
-            url: with_timeouts(text, parameters).into(),
+            url: url.text().into(),
             shown: format!("{scheme}://{user}{at}{hosts}/{database}"),
-            secrets: secrets.collect(),
+            secrets,
         })
     }
 
@@ -72,7 +74,7 @@ impl DatabaseUrl {
             return Err(refused("has a password, and there is another one"));
         }
         let encoded = utf8_percent_encode(password.expose_secret(), NON_ALPHANUMERIC);
-        // There are parameters already: the timeouts.
+        // There are parameters already: the defaults.
         let url = format!("{}&password={encoded}", self.url());
         Self::parse(&url.into())
     }
@@ -104,10 +106,6 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-fn refused(why: &str) -> MetadataError {
-    MetadataError::Database(format!("the URL of the database {why}"))
-}
-
 /// A secret as it is in the URL, and as it is meant.
 fn spellings(encoded: &str) -> impl Iterator<Item = SecretString> {
     let meant = percent_decode_str(encoded).decode_utf8_lossy().into_owned();
@@ -116,23 +114,6 @@ fn spellings(encoded: &str) -> impl Iterator<Item = SecretString> {
         .into_iter()
         .filter(|secret| !secret.is_empty())
         .map(SecretString::from)
-}
-
-fn with_timeouts(url: &str, parameters: &str) -> String {
-    let mut url = url.to_owned();
-    let mut separator = match (url.contains('?'), parameters) {
-        (false, _) => "?",
-        (true, "") => "",
-        (true, _) => "&",
-    };
-    for timeout in [CONNECT_TIMEOUT, TCP_TIMEOUT] {
-        let name = timeout.split('=').next().unwrap_or_default();
-        if !parameters.contains(name) {
-            url = format!("{url}{separator}{timeout}");
-            separator = "&";
-        }
-    }
-    url
 }
 
 #[cfg(test)]
@@ -189,35 +170,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unclear_is_refused_without_repeating_it() {
-        for url in [
-            "host=db password=s3cret",
-            "mysql://berth:s3cret@db/berth",
-            "postgresql://berth:s3cret@more@db/berth",
-            "postgresql://berth:pass/s3cret@db/berth",
+    fn the_url_may_say_otherwise() {
+        let defaults = DEFAULTS.map(|(name, value)| format!("{name}={value}"));
+        assert_eq!(
+            address("postgresql:///a").url(),
+            format!("postgresql:///a?{}", defaults.join("&"))
+        );
+        let url = address("postgresql:///a?connect_timeout=3&target_session_attrs=any");
+        for (name, value) in [
+            ("connect_timeout", "3"),
+            ("target_session_attrs", "any"),
+            ("keepalives_idle", "10"),
         ] {
-            let refused = DatabaseUrl::parse(&url.into()).unwrap_err().to_string();
-            assert!(!refused.contains("s3cret"), "{refused}");
-        }
-    }
-
-    #[test]
-    fn timeouts_are_those_of_the_url_if_it_has_any() {
-        for (url, full) in [
-            (
-                "postgresql:///a",
-                "postgresql:///a?connect_timeout=10&tcp_user_timeout=30000",
-            ),
-            (
-                "postgresql:///a?",
-                "postgresql:///a?connect_timeout=10&tcp_user_timeout=30000",
-            ),
-            (
-                "postgresql:///a?connect_timeout=3",
-                "postgresql:///a?connect_timeout=3&tcp_user_timeout=30000",
-            ),
-        ] {
-            assert_eq!(address(url).url(), full);
+            let given = url
+                .url()
+                .split(['?', '&'])
+                .filter(|part| part.starts_with(name));
+            assert_eq!(given.collect::<Vec<_>>(), [format!("{name}={value}")]);
         }
     }
 }

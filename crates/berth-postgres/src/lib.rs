@@ -88,19 +88,51 @@
 //! # Durability
 //!
 //! An answer comes after the commit, and a commit after the write-ahead log is on the server's disk: sessions that would have
-//! `synchronous_commit = off` set it to `on`. `local`, `remote_write` and `remote_apply` are left as the database's owner has chosen. A server with
-//! `fsync = off` is warned about in the log.
+//! `synchronous_commit = off` set it to `on`. `local`, `remote_write` and `remote_apply` are left as the database's owner has chosen, and stay
+//! in a session as they were when it began. A server with `fsync = off` is warned about in the log.
+//!
+//! # Failover
+//!
+//! Only a primary is used (`target_session_attrs=primary`), whatever hosts the URL has: a standby would answer what was true some
+//! time ago. While no primary can be reached, work fails after [`PostgresOptions::reach_timeout`]; it goes on with the next one by itself.
+//!
+//! A standby that was replicated to **asynchronously** lacks the last commits when it takes over, and what berth had acknowledged in
+//! them is gone: tags and manifests of the last pushes, users, revoked tokens that are good again. Their blobs are in the bucket still, without
+//! records. And what was removed in them has records again, but no bytes: `berth verify` tells of these; a push of the image mends them, since a blob whose
+//! bytes are missing is unknown to whoever asks for it. So have the server wait for a standby (`synchronous_standby_names`, with
+//! `synchronous_commit` at `on` or `remote_apply`), as managed databases do within a region: then nothing acknowledged is lost. The wait of a commit for
+//! its standby has no end in PostgreSQL, and no timeout of berth's sessions ends it. The same holds for a database that is restored from a backup or to an earlier time.
 //!
 //! # Connections
 //!
 //! A pool of [`PostgresOptions::connections`] serves work on tokio's blocking threads; whoever finds all taken waits on the
-//! async side. Each session has a `statement_timeout`, a `lock_timeout` and an `idle_in_transaction_session_timeout`. When a connection turns out to
-//! be lost, the work is done again on another one, unless it was being committed: then nobody knows, and the error says so.
-//! While the server cannot be reached, work waits for it, and opening too ([`PostgresOptions::reach_timeout`]). A proxy that gives each
+//! async side, for 15 seconds at most. Changes take no more than three quarters of them: they wait for each other's locks, and reads wait for
+//! nobody. Each session has a `statement_timeout`, a `lock_timeout` and an `idle_in_transaction_session_timeout`. When a connection turns out to
+//! be lost, the work is done again on another one, unless it was being committed: then nobody knows, and the error says so. (Asking the
+//! server later what became of a transaction would be no answer after a failover: another primary may have given its number to another one.)
+//! While the server cannot be reached, work waits for it, and opening too ([`PostgresOptions::reach_timeout`]). A server that is silent is asked by the system whether it is there, after 10
+//! seconds and then every 5, and given up after 30; one whose system answers and whose PostgreSQL hangs is waited for. A proxy that gives each
 //! transaction another session (PgBouncer's transaction mode) is not supported: settings and prepared statements belong to sessions.
 //!
-//! libpq is compiled in, so nothing is to be installed. It has no TLS (OpenSSL would take as long to build as all else together): reach the
-//! server over a Unix socket, a private network or a tunnel. `sslmode=require` is refused.
+//! # TLS
+//!
+//! libpq is compiled in, so nothing is to be installed, and it has no TLS (OpenSSL would take as long to build as all else together). A relay
+//! in this process has, by rustls: libpq connects to it over a socket in a folder of its own (under `TMPDIR`) that only this user may enter. Whoever may is
+//! where he would be if he reached the server itself: he has to log in. Which servers it connects to comes from the URL:
+//!
+//! | `sslmode` | |
+//! |---|---|
+//! | none | as `verify-full`, if a host is not this machine; sockets, `localhost` and loopback addresses in the clear |
+//! | `disable` | in the clear |
+//! | `require` | TLS with whoever answers, which is warned about; with `sslrootcert=FILE`, as `verify-ca` |
+//! | `verify-ca` | with whoever has a certificate of the authorities in `sslrootcert=FILE`, for whatever host |
+//! | `verify-full` | with whoever has one for the host in the URL, of these authorities, or of those of the system (or of `SSL_CERT_FILE`) |
+//! | `prefer`, `allow` | refused: whoever is on the way could turn TLS off |
+//!
+//! A server that offers no TLS is never spoken to in the clear, except with `disable`. Of several hosts, the next one is tried when one cannot be trusted. TLS 1.2 and
+//! 1.3; the name must be among the certificate's alternative names. Authorities are read when the database is opened. What else begins with `ssl` in the
+//! URL, certificates of clients among it, is refused rather than ignored, and so is `hostaddr`; `PGSSLMODE` and the like are not read. Logging in is by SCRAM without binding to the channel, so
+//! `channel_binding=require` fails. In a password file (`PGPASSFILE`), the host of such a database is `*`.
 //!
 //! # Upgrades
 //!
@@ -112,6 +144,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod address;
 mod blobs;
 mod collection;
 mod connections;
@@ -134,9 +167,11 @@ mod retention;
 #[cfg(feature = "test-server")]
 pub mod test_server;
 mod texts;
+mod tls;
 mod transactions;
 mod turns;
 mod uploads;
+mod url_parts;
 mod usage;
 mod users;
 

@@ -15,7 +15,8 @@ use berth_spec::{BlobName, Digest, Reference, RepositoryName, SessionId, Tag};
 use diesel::pg::PgConnection;
 use secrecy::SecretString;
 
-use crate::connections::Connections;
+use crate::address::Address;
+use crate::connections::{Access, Connections};
 use crate::database_url::DatabaseUrl;
 use crate::failure::Failure;
 use crate::{
@@ -35,12 +36,14 @@ pub struct PostgresMetadata {
 /// How a database is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
-    /// How many connections one process has at most, and so how much it does at once. The server's
+    /// How many connections one process has at most, and so how much it does at once. A quarter of them is for
+    /// reads alone, so that pulls do not wait for pushes that wait for each other. The server's
     /// `max_connections` must suffice for those of all processes together.
     pub connections: NonZeroU32,
-    /// How long the server works on one statement at most, and half of how long it keeps a transaction open that waits for this process.
+    /// How long the server works on one statement at most.
     pub statement_timeout: Duration,
-    /// How long a statement waits at most for others that change the same.
+    /// How long a statement waits at most for others that change the same, and twice as long as the server keeps a transaction
+    /// open that waits for this process: so nobody waits in vain for a process that was stopped.
     pub lock_timeout: Duration,
     /// How long work waits while the server cannot be reached, and opening too.
     pub reach_timeout: Duration,
@@ -75,7 +78,7 @@ impl PostgresMetadata {
     /// # Errors
     /// [`MetadataError::Database`] if it cannot be reached.
     pub fn exists(url: &DatabaseUrl, options: &PostgresOptions) -> Result<bool, MetadataError> {
-        migrations::have_run(url, options.reach_timeout)
+        migrations::have_run(&Address::open(url)?, options.reach_timeout)
     }
 
     /// [`PostgresMetadata::open`] with a URL that was read already.
@@ -83,9 +86,10 @@ impl PostgresMetadata {
     /// # Errors
     /// As there.
     pub fn connect(url: &DatabaseUrl, options: &PostgresOptions) -> Result<Self, MetadataError> {
-        migrations::run(url, options.reach_timeout)?;
+        let address = Address::open(url)?;
+        migrations::run(&address, options.reach_timeout)?;
         Ok(Self {
-            connections: Connections::new(url.clone(), options),
+            connections: Connections::new(address, options),
             namespaces: Arc::default(),
         })
     }
@@ -96,7 +100,9 @@ impl PostgresMetadata {
         work: impl FnMut(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, MetadataError> {
         self.connections
-            .run(|connections| transactions::read(connections, work))
+            .run(Access::Read, |connections| {
+                transactions::read(connections, work)
+            })
             .await
     }
 
@@ -106,7 +112,9 @@ impl PostgresMetadata {
         work: impl FnMut(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, MetadataError> {
         self.connections
-            .run(|connections| transactions::read_state(connections, work))
+            .run(Access::Read, |connections| {
+                transactions::read_state(connections, work)
+            })
             .await
     }
 
@@ -116,7 +124,9 @@ impl PostgresMetadata {
         work: impl FnMut(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, MetadataError> {
         self.connections
-            .run(|connections| transactions::write(connections, work))
+            .run(Access::Write, |connections| {
+                transactions::write(connections, work)
+            })
             .await
     }
 

@@ -9,8 +9,8 @@ use diesel::sql_types::{Bool, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tracing::warn;
 
+use crate::address::Address;
 use crate::connections::connect_patiently;
-use crate::database_url::DatabaseUrl;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
@@ -38,7 +38,7 @@ struct Found {
 
 /// Brings the schema to this version's. Of several that come at once, one does so and the others wait for it. Each migration
 /// is a transaction.
-pub(crate) fn run(address: &DatabaseUrl, patience: Duration) -> Result<(), MetadataError> {
+pub(crate) fn run(address: &Address, patience: Duration) -> Result<(), MetadataError> {
     let mut connection = connect_patiently(address, patience)?;
     check(&mut connection, address)?;
     let failed = |error: &dyn std::fmt::Display| {
@@ -56,7 +56,7 @@ pub(crate) fn run(address: &DatabaseUrl, patience: Duration) -> Result<(), Metad
 }
 
 /// Whether anybody has ever done so.
-pub(crate) fn have_run(address: &DatabaseUrl, patience: Duration) -> Result<bool, MetadataError> {
+pub(crate) fn have_run(address: &Address, patience: Duration) -> Result<bool, MetadataError> {
     let mut connection = connect_patiently(address, patience)?;
     let found: Found =
         diesel::sql_query("SELECT to_regclass('repositories') IS NOT NULL AS is_there")
@@ -66,7 +66,7 @@ pub(crate) fn have_run(address: &DatabaseUrl, patience: Duration) -> Result<bool
 }
 
 /// What the server must be like.
-fn check(connection: &mut PgConnection, address: &DatabaseUrl) -> Result<(), MetadataError> {
+fn check(connection: &mut PgConnection, address: &Address) -> Result<(), MetadataError> {
     let settings =
         "SELECT current_setting('server_encoding') AS encoding, current_setting('fsync') AS fsync";
     let server: Server = diesel::sql_query(settings)
@@ -87,7 +87,7 @@ fn check(connection: &mut PgConnection, address: &DatabaseUrl) -> Result<(), Met
 }
 
 /// A schema that this version does not know must not be written to.
-fn refuse_newer(connection: &mut PgConnection, address: &DatabaseUrl) -> Result<(), MetadataError> {
+fn refuse_newer(connection: &mut PgConnection, address: &Address) -> Result<(), MetadataError> {
     let failed = |error: &dyn std::fmt::Display| address.failed(error);
     let known: Vec<String> = MigrationSource::<Pg>::migrations(&MIGRATIONS)
         .map_err(|error| failed(&error))?

@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Text;
 
+use crate::address::Address;
 use crate::database_url::DatabaseUrl;
 use crate::test_server::TestServer;
 use crate::{connections, migrations};
@@ -39,7 +40,8 @@ pub(crate) struct Planner(PgConnection);
 
 impl Planner {
     pub(crate) fn new(server: &TestServer) -> Self {
-        let address = DatabaseUrl::parse(&server.database()).unwrap();
+        let url = DatabaseUrl::parse(&server.database()).unwrap();
+        let address = Address::open(&url).unwrap();
         migrations::run(&address, Duration::ZERO).unwrap();
         let mut connection = connections::connect(&address).unwrap();
         connection

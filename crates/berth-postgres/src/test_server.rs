@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -41,6 +42,8 @@ pub struct TestServer {
     user: Option<String>,
     process: Mutex<Option<Child>>,
     databases: AtomicU32,
+    /// The port of the loopback interface where it listens as well.
+    port: Option<u16>,
 }
 
 static SHARED: Mutex<Weak<TestServer>> = Mutex::new(Weak::new());
@@ -64,6 +67,21 @@ impl TestServer {
     /// # Panics
     /// As [`TestServer::shared`].
     pub fn start() -> Self {
+        Self::start_at(None)
+    }
+
+    /// As [`TestServer::start`], one that listens on a port of the loopback interface as well: see [`TestServer::url_over_tcp`].
+    ///
+    /// # Panics
+    /// As [`TestServer::shared`].
+    pub fn start_on_tcp() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        Self::start_at(Some(port))
+    }
+
+    fn start_at(port: Option<u16>) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("berth-postgres-")
             .tempdir()
@@ -74,8 +92,9 @@ impl TestServer {
             user: user(),
             process: Mutex::new(None),
             databases: AtomicU32::new(0),
+            port,
         };
-        server.own_folder();
+        server.own(server.folder.path());
         server.initialize();
         server.start_again();
         server
@@ -93,8 +112,17 @@ impl TestServer {
         command.arg("-c").arg(script);
         command.arg(self.programs.join("postgres"));
         command.arg("-D").arg(self.path("data"));
+        let listen = match self.port {
+            Some(port) => [
+                "listen_addresses=127.0.0.1".to_owned(),
+                format!("port={port}"),
+            ],
+            None => ["listen_addresses=".to_owned(), "port=5432".to_owned()],
+        };
+        for setting in listen {
+            command.args(["-c", &setting]);
+        }
         for setting in [
-            "listen_addresses=",
             "fsync=off",
             "shared_buffers=32MB",
             "max_connections=200",
@@ -128,6 +156,27 @@ impl TestServer {
         };
         drop(process.stdin.take());
         process.wait().unwrap();
+    }
+
+    /// Makes a standby of the server, which is stopped: one that only replays what another one would send.
+    ///
+    /// # Panics
+    /// When its folder cannot be written to.
+    pub fn make_standby(&self) {
+        self.give("data/standby.signal", "");
+    }
+
+    /// Writes a file that the server reads, under its folder, and answers where it is.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn give(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        // It takes no key that others may read.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        self.own(&path);
+        path
     }
 
     /// The URL of a new, empty database.
@@ -174,7 +223,16 @@ impl TestServer {
     /// The URL of a database of this server.
     pub fn url(&self, database: &str) -> String {
         let place = self.place();
-        format!("postgresql://berth:{PASSWORD_IN_URL}@/{database}?host={place}")
+        let port = self
+            .port
+            .map_or_else(String::new, |port| format!("&port={port}"));
+        format!("postgresql://berth:{PASSWORD_IN_URL}@/{database}?host={place}{port}")
+    }
+
+    /// The URL of a database of a server that was started with [`TestServer::start_on_tcp`], by a name that leads to this machine.
+    pub fn url_over_tcp(&self, host: &str, database: &str) -> String {
+        let port = self.port.unwrap_or_default();
+        format!("postgresql://berth:{PASSWORD_IN_URL}@{host}:{port}/{database}")
     }
 
     /// What the server has logged since it was started.
@@ -210,14 +268,14 @@ impl TestServer {
         command
     }
 
-    fn own_folder(&self) {
+    fn own(&self, path: &Path) {
         let Some(user) = &self.user else { return };
         let id = |flag: &str| {
             output(Command::new("id").args([flag, user]))
                 .parse()
                 .unwrap()
         };
-        chown(self.folder.path(), Some(id("-u")), Some(id("-g"))).unwrap();
+        chown(path, Some(id("-u")), Some(id("-g"))).unwrap();
     }
 
     fn initialize(&self) {

@@ -1,6 +1,7 @@
 //! What becomes of the store when its server, its schema or its URL is not as usual.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use berth_postgres::{DatabaseUrl, PostgresMetadata, PostgresOptions};
 use berth_spec::{Digest, RepositoryName};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 fn open(url: &SecretString) -> Result<PostgresMetadata, MetadataError> {
     PostgresMetadata::open(url, &PostgresOptions::default())
@@ -216,6 +218,50 @@ async fn a_statement_that_takes_too_long_for_a_lock_ends_with_an_error() {
     store.link_blob(&here(), &blob(1), None).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_do_not_wait_for_writers_that_wait_for_each_other() {
+    let server = TestServer::shared();
+    let url = server.database();
+    let options = PostgresOptions {
+        connections: NonZeroU32::new(4).unwrap(),
+        ..PostgresOptions::default()
+    };
+    let store = Arc::new(PostgresMetadata::open(&url, &options).unwrap());
+    store.link_blob(&here(), &blob(0), None).await.unwrap();
+    let held = server.hold(&name_of(&url), "SELECT 1 FROM repositories FOR UPDATE");
+    let mut links = JoinSet::new();
+    for number in 1..9 {
+        let store = Arc::clone(&store);
+        links.spawn(async move { store.link_blob(&here(), &blob(number), None).await });
+    }
+    let waiting = "SELECT pid::text AS text FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while server.texts(&name_of(&url), waiting).len() < 3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let digest = blob(0).digest;
+    let found = timeout(Duration::from_secs(5), store.blob(&here(), &digest)).await;
+    assert_eq!(found.unwrap().unwrap(), Some(blob(0)));
+    drop(held);
+    links.join_all().await.into_iter().for_each(Result::unwrap);
+}
+
+#[tokio::test]
+async fn a_standby_is_not_used() {
+    let server = TestServer::start();
+    let url = server.database();
+    drop(open(&url).unwrap());
+    server.stop();
+    server.make_standby();
+    server.start_again();
+    let options = PostgresOptions {
+        reach_timeout: Duration::ZERO,
+        ..PostgresOptions::default()
+    };
+    let told = refusal(PostgresMetadata::open(&url, &options));
+    assert!(told.contains("server is in hot standby mode"), "{told}");
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_wait_for_its_disk_is_told_to() {
     let server = TestServer::shared();
@@ -237,6 +283,31 @@ async fn a_server_that_does_not_wait_for_its_disk_is_told_to() {
     store.link_blob(&here(), &blob(0), None).await.unwrap();
     let seen: Vec<String> = server.texts(&name, "SELECT setting AS text FROM seen");
     assert_eq!(seen, ["on"]);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_waiting_for_its_disk_does_so_for_others() {
+    let server = TestServer::start();
+    let url = server.database();
+    let name = name_of(&url);
+    let store = open(&url).unwrap();
+    server.execute(
+        &name,
+        "CREATE TABLE seen (setting TEXT);
+         CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN INSERT INTO seen VALUES (current_setting(''synchronous_commit'')); RETURN NULL; END';
+         CREATE TRIGGER see AFTER INSERT ON blobs FOR EACH ROW EXECUTE FUNCTION see();",
+    );
+    store.link_blob(&here(), &blob(0), None).await.unwrap();
+    server.execute("postgres", "ALTER SYSTEM SET synchronous_commit = off");
+    server.execute("postgres", "SELECT pg_reload_conf()");
+    let setting = "SELECT current_setting('synchronous_commit') AS text";
+    while server.texts("postgres", setting) != ["off"] {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    store.link_blob(&here(), &blob(1), None).await.unwrap();
+    let seen: Vec<String> = server.texts(&name, "SELECT setting AS text FROM seen");
+    assert_eq!(seen, ["on", "on"]);
 }
 
 #[tokio::test]

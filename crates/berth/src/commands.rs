@@ -1,8 +1,11 @@
 //! The commands that look after a data folder, beside a server or without one.
 
 mod backup;
+mod export;
 mod gc;
+mod import;
 mod key;
+mod migrate;
 mod restore;
 mod target;
 mod token;
@@ -25,8 +28,11 @@ use crate::place::{Claim, Place};
 use crate::terminal::Terminal;
 use crate::upkeep::{Outcome, Task, Upkeep};
 pub(crate) use backup::BackupCommand;
+pub(crate) use export::ExportCommand;
 pub(crate) use gc::Gc;
+pub(crate) use import::ImportCommand;
 pub(crate) use key::KeyCommand;
+pub(crate) use migrate::MigrateCommand;
 pub(crate) use restore::RestoreCommand;
 pub(crate) use target::Target;
 pub(crate) use token::TokenCommand;

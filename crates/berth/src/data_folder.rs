@@ -11,10 +11,10 @@ const METADATA: &str = "metadata.sqlite3";
 /// Says who owns the bucket that has the blobs, and which that was at first.
 const BUCKET: &str = "bucket";
 
-/// The folder that holds everything, claimed for this process as long as it lives.
+/// The folder that holds everything, claimed for this process as long as it lives, or only to be looked at.
 pub(crate) struct DataFolder {
     path: PathBuf,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl DataFolder {
@@ -72,8 +72,18 @@ impl DataFolder {
         }
         Ok(Some(Self {
             path: path.to_owned(),
-            _lock: lock,
+            _lock: Some(lock),
         }))
+    }
+
+    /// The folder of a registry, to be read beside whoever serves it.
+    pub(crate) fn look(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        anyhow::ensure!(Self::has_data(path), "there is no registry in {shown}");
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: None,
+        })
     }
 
     /// Refuses a folder that has blobs and no metadata: whoever lost the metadata wants it back, and

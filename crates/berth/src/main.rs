@@ -31,7 +31,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use commands::{
-    BackupCommand, Gc, KeyCommand, RestoreCommand, TokenCommand, UserCommand, VerifyCommand,
+    BackupCommand, ExportCommand, Gc, ImportCommand, KeyCommand, MigrateCommand, RestoreCommand,
+    TokenCommand, UserCommand, VerifyCommand,
 };
 use config::{Configured, Sources};
 
@@ -57,6 +58,12 @@ enum Command {
     Backup(BackupCommand),
     /// Make a data folder of a backup, and verify it.
     Restore(RestoreCommand),
+    /// Bring what another registry wrote into this one: into the server that serves it, if there is one, or else at once.
+    Import(ImportCommand),
+    /// Write repositories into a folder, as OCI image layouts, while the server goes on serving.
+    Export(ExportCommand),
+    /// Make another registry what this one is, with accounts: in another folder, or on a database and a bucket.
+    Migrate(MigrateCommand),
     /// Add, list and remove users with a password.
     User(UserCommand),
     /// Add, list and revoke the tokens with which programs come in.
@@ -89,6 +96,9 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Verify(verify) => return verify.run(options),
         Command::Backup(backup) => return backup.run(options),
         Command::Restore(restore) => return restore.run(options),
+        Command::Import(import) => return import.run(innermost(options)),
+        Command::Export(export) => return export.run(options),
+        Command::Migrate(migrate) => return migrate.run(),
         Command::User(user) => return user.run(innermost(options)),
         Command::Token(token) => return token.run(innermost(options)),
         Command::Key(key) => return key.run(innermost(options)),

@@ -1,7 +1,7 @@
 //! Where the data of a registry is, and how it is opened.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -69,6 +69,26 @@ impl Place {
              \"s3://BUCKET/PREFIX\", or metadata = \"sqlite\""
         ))?;
         Ok(Self::Shared(SharedPlace { database, bucket }))
+    }
+
+    /// Opens what is there to be read, beside whoever serves it. Metadata that is a file is read as it is now: the copy goes into an empty
+    /// folder, which must stay as long as these stores.
+    pub(crate) async fn look(&self, config: &Config, copy: &Path) -> anyhow::Result<Stores> {
+        let path = match self {
+            Self::Folder(path) => path,
+            Self::Shared(place) => return place.open(config).await,
+        };
+        let folder = DataFolder::look(path)?;
+        let blobs = blob_storage::open(&folder, config).await?;
+        let copy = copy.join("metadata.sqlite3");
+        SqliteMetadata::copy(&folder.metadata(), &copy).await?;
+        let opening = spawn_blocking(move || SqliteMetadata::open(&copy));
+        let metadata = Arc::new(opening.await??);
+        Ok(Stores {
+            sqlite: Some(Arc::clone(&metadata)),
+            metadata,
+            blobs,
+        })
     }
 
     /// Whether there is a registry. Blocks.

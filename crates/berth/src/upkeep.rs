@@ -3,6 +3,7 @@
 mod accounts;
 mod backup;
 mod collect;
+mod transfer;
 mod turns;
 mod verify;
 
@@ -17,6 +18,7 @@ use berth_metadata::SqliteMetadata;
 use berth_progress::Observer;
 use berth_registry::Registry;
 use berth_retention::Retention;
+use berth_transfer::{MigrationReport, TransferReport};
 use berth_verify::VerificationReport;
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
@@ -26,6 +28,7 @@ use crate::place::{Metadata, Place, Stores};
 pub(crate) use accounts::{AccountEffect, AccountReport, AccountTask, NewToken, NewUser};
 pub(crate) use backup::{BackUp, NO_BACKUP, restore};
 pub(crate) use collect::{Collect, Collected};
+pub(crate) use transfer::{ExportTo, Findings, ImportFrom};
 pub(crate) use verify::Verify;
 
 /// A task, as it is given by a command or goes to the process that serves the data.
@@ -36,17 +39,33 @@ pub(crate) enum Task {
     Verify(Verify),
     BackUp(BackUp),
     Account(AccountTask),
+    Import(ImportFrom),
+    Export(ExportTo),
 }
 
 impl Task {
     /// Whether it may be the first that happens to a data folder.
     pub(crate) fn may_come_first(&self) -> bool {
-        matches!(self, Self::Account(task) if task.adds())
+        match self {
+            Self::Account(task) => task.adds(),
+            Self::Import(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether there is something new in the folder afterwards, which the next backup into it would lose.
     pub(crate) fn brings_news(&self) -> bool {
-        matches!(self, Self::Account(task) if !task.only_reads())
+        match self {
+            Self::Account(task) => !task.only_reads(),
+            Self::Import(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it may end before it is done, if whoever gave it goes away: whatever it has done by then is as good as if it had
+    /// never been meant to do more.
+    pub(crate) fn may_be_given_up(&self) -> bool {
+        !matches!(self, Self::Account(task) if !task.only_reads())
     }
 }
 
@@ -63,6 +82,9 @@ pub(crate) enum Outcome {
     BackedUp(BackupReport),
     Restored(RestoreReport),
     Account(AccountReport),
+    Imported(TransferReport),
+    Exported(TransferReport),
+    Migrated(MigrationReport),
 }
 
 impl Outcome {
@@ -74,6 +96,8 @@ impl Outcome {
             Self::BackedUp(report) => report.is_sound(),
             Self::Restored(report) => report.is_sound(),
             Self::Account(_) => true,
+            Self::Imported(report) | Self::Exported(report) => report.is_complete(),
+            Self::Migrated(report) => report.is_complete(),
         }
     }
 
@@ -106,6 +130,9 @@ impl fmt::Display for Outcome {
             Self::BackedUp(report) => report.fmt(formatter),
             Self::Restored(report) => write!(formatter, "{report}\n{RESTORED_ACCOUNTS}"),
             Self::Account(outcome) => outcome.fmt(formatter),
+            Self::Imported(report) => write!(formatter, "import: {report}"),
+            Self::Exported(report) => write!(formatter, "export: {report}"),
+            Self::Migrated(report) => report.fmt(formatter),
         }
     }
 }
@@ -193,6 +220,8 @@ impl Upkeep {
             Task::BackUp(how) => Ok(Outcome::BackedUp(self.back_up(how, watcher).await?)),
             Task::Verify(verify) => Ok(Outcome::Verified(self.verify(verify, watcher).await?)),
             Task::Account(task) => Ok(Outcome::Account(self.change_accounts(task).await?)),
+            Task::Import(from) => Ok(Outcome::Imported(self.import(from, watcher).await?)),
+            Task::Export(to) => Ok(Outcome::Exported(self.export(to, watcher).await?)),
         }
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn checks(bench: &Bench, report: &mut Report) {
     });
 }
 
-fn copy_in(bench: &Bench, layout: &Layout, name: &str) -> Result<()> {
+pub(super) fn copy_in(bench: &Bench, layout: &Layout, name: &str) -> Result<()> {
     let from = format!("oci:{}:v1", layout.path());
     let to = docker(bench, name);
     output(&mut skopeo(
@@ -102,6 +102,6 @@ fn docker(bench: &Bench, name: &str) -> String {
     format!("docker://{}", bench.remote(name))
 }
 
-fn skopeo(bench: &Bench, arguments: &[&str]) -> Command {
+pub(super) fn skopeo(bench: &Bench, arguments: &[&str]) -> Command {
     bench.client("skopeo", &[&["--insecure-policy"], arguments].concat())
 }

@@ -8,7 +8,7 @@ pub(super) struct Crate {
 }
 
 /// Each crate of the workspace, and all that it may build on.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("berth-spec", &[]),
     ("berth-sendfile", &[]),
     ("berth-progress", &[]),
@@ -60,6 +60,16 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "berth-verify",
         ],
     ),
+    (
+        "berth-transfer",
+        &[
+            "berth-spec",
+            "berth-progress",
+            "berth-metadata",
+            "berth-blob",
+            "berth-registry",
+        ],
+    ),
     // Only tests use it: nothing may build on it, and its own tests put all of this together.
     (
         "berth-faults",
@@ -108,6 +118,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "berth-registry",
             "berth-http",
             "berth-retention",
+            "berth-transfer",
             "berth-auth",
             "berth-tls",
             "berth-audit",

@@ -3,7 +3,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use berth_faults::{Fault, Faults};
-use berth_metadata::{MetadataStore, UploadRevision};
+use berth_metadata::UploadRevision;
 use berth_spec::SessionId;
 use tokio::runtime::Handle;
 use tokio::task::yield_now;

@@ -26,9 +26,22 @@ impl SqliteMetadata {
     /// # Errors
     /// [`MetadataError::Database`] if the file is there already, or cannot be written.
     pub async fn backup_to(&self, path: &Path) -> Result<(), MetadataError> {
-        let (original, copy) = (self.path.clone(), path.to_owned());
+        Self::copy(&self.path, path).await
+    }
+
+    /// As [`SqliteMetadata::backup_to`], of a file that another process may be serving: nothing is written to it.
+    ///
+    /// # Errors
+    /// [`MetadataError::Database`] if there is no such database, the copy is there already, or it cannot be written.
+    pub async fn copy(original: &Path, copy: &Path) -> Result<(), MetadataError> {
+        let (original, copy) = (original.to_owned(), copy.to_owned());
         // On a connection of its own: readers are few, and this may take minutes.
-        let copying = tokio::task::spawn_blocking(move || write_copy(&original, &copy));
+        let copying = tokio::task::spawn_blocking(move || {
+            if !original.is_file() {
+                return Err(unusable(&original, &"there is none"));
+            }
+            write_copy(&original, &copy)
+        });
         copying
             .await
             .map_err(|error| MetadataError::Database(error.to_string()))?

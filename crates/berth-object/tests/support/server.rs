@@ -1,9 +1,10 @@
+use std::fs::File;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
@@ -77,6 +78,17 @@ impl Server {
 
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Makes all objects so much older than they are now. What is removed meanwhile stays removed.
+    pub(crate) fn age(&self, by: Duration) {
+        let bucket = self.folder.path().join("data").join(BUCKET);
+        for object in self.objects() {
+            let Ok(file) = File::open(bucket.join(object)) else {
+                continue;
+            };
+            file.set_modified(SystemTime::now() - by).unwrap();
+        }
     }
 
     /// The objects in the bucket, as the files that they are.

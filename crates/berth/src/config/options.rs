@@ -264,7 +264,7 @@ pub(super) struct Options {
 }
 
 /// Those that tell which registry a command is for.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct PlaceOptions {
     /// The folder that holds everything [default: ./data]
     #[arg(long, env = "BERTH_DATA", value_name = "FOLDER", value_parser = OsStringValueParser::new().try_map(Folder::try_from))]
@@ -294,6 +294,16 @@ pub(crate) struct PlaceOptions {
     /// Whether nothing is done to accounts while that cannot be recorded
     #[arg(long, env = "BERTH_AUDIT_REQUIRED", value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     audit_required: Option<bool>,
+}
+
+impl PlaceOptions {
+    /// A data folder with all that a registry has.
+    pub(crate) fn of_folder(data: &Path) -> Result<Self, String> {
+        Ok(Self {
+            data: Some(Folder::try_from(data.as_os_str().to_owned())?),
+            ..Self::default()
+        })
+    }
 }
 
 impl From<PlaceOptions> for Options {

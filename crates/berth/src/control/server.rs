@@ -97,7 +97,7 @@ async fn answer(client: UnixStream, upkeep: Upkeep) {
     let (mut reads, mut writes) = client.into_split();
     let told = match read_task(&mut reads).await {
         Ok(task) => {
-            let may_be_given_up = !task.brings_news();
+            let may_be_given_up = task.may_be_given_up();
             tokio::select! {
                 told = run(task, upkeep, &mut writes) => told,
                 () = gone(&mut reads), if may_be_given_up => Err(io::ErrorKind::ConnectionReset.into()),
