@@ -174,7 +174,8 @@ pub type ByteStream = BoxStream<'static, Result<Bytes, BlobError>>;
 /// The error that they begin with.
 pub async fn begun(mut bytes: ByteStream) -> Result<ByteStream, BlobError> {
     match bytes.next().await {
-        None => Ok(bytes),
+        // What has ended must not be asked again.
+        None => Ok(stream::empty().boxed()),
         Some(Err(error)) => Err(error),
         Some(Ok(first)) => Ok(stream::once(ready(Ok(first))).chain(bytes).boxed()),
     }
