@@ -8,28 +8,7 @@ use std::time::Duration;
 use berth_blob::BlobStore;
 use berth_spec::{BlobName, Digest};
 use support::server::{SECRET, Server};
-use support::{blobs_at, content, in_memory, push, settings};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
-/// The status and the body of a plain request.
-async fn get(url: &str, head: &str) -> (u16, Vec<u8>) {
-    let rest = url.strip_prefix("http://").unwrap();
-    let (host, target) = rest.split_once('/').unwrap();
-    let mut connection = TcpStream::connect(host).await.unwrap();
-    let request =
-        format!("GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{head}\r\n");
-    connection.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).await.unwrap();
-    let end = answer
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .unwrap();
-    let body = answer.split_off(end + 4);
-    let status = String::from_utf8(answer).unwrap();
-    (status.split(' ').nth(1).unwrap().parse().unwrap(), body)
-}
+use support::{blobs_at, content, get, in_memory, push, settings};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signed_url_gives_one_blob_for_its_time() {

@@ -1,7 +1,9 @@
 //! A real S3 server, what goes wrong on the way to it, and what is stored there.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub(crate) mod azurite;
 pub(crate) mod proxy;
+pub(crate) mod scenarios;
 pub(crate) mod server;
 pub(crate) mod strict;
 
@@ -13,6 +15,8 @@ use berth_object::{ObjectBlobs, Requests, Settings};
 use berth_spec::{BlobName, Digest, SessionId};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// The smallest part that S3 takes, in bytes.
 pub(crate) const PART: u64 = 5 * 1024 * 1024;
@@ -97,4 +101,23 @@ pub(crate) fn in_memory(part_size: u64, copy_limit: u64) -> ObjectBlobs {
         ..settings()
     };
     ObjectBlobs::new(bucket, "registry".into(), settings)
+}
+
+/// The status and the body of a plain request.
+pub(crate) async fn get(url: &str, head: &str) -> (u16, Vec<u8>) {
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, target) = rest.split_once('/').unwrap();
+    let mut connection = TcpStream::connect(host).await.unwrap();
+    let request =
+        format!("GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{head}\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.unwrap();
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap();
+    let body = answer.split_off(end + 4);
+    let status = String::from_utf8(answer).unwrap();
+    (status.split(' ').nth(1).unwrap().parse().unwrap(), body)
 }
