@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use berth_postgres::test_server::TestServer;
 use secrecy::ExposeSecret;
@@ -22,6 +23,8 @@ pub(crate) struct Cluster {
     folder: TempDir,
     pub(crate) bucket: Server,
     pub(crate) database: Arc<TestServer>,
+    /// Which of its databases it is.
+    name: String,
 }
 
 /// A process, and what those before it have logged.
@@ -44,6 +47,7 @@ impl Cluster {
         let variables = variables(&endpoint(&bucket));
         let folder = tempfile::tempdir().unwrap();
         let url = database.database();
+        let name = name_in(url.expose_secret());
         let settings = format!(
             "metadata = \"{url}\"\n\
              blob_storage = \"s3://blobs/registry\"\n\
@@ -70,7 +74,19 @@ impl Cluster {
             folder,
             bucket,
             database,
+            name,
         }
+    }
+
+    /// Makes all objects, and what is known of those that were replaced, older by so much; where the database is away, the
+    /// objects alone.
+    pub(crate) fn age(&self, age: Duration) {
+        self.bucket.age(age);
+        let statement = format!(
+            "UPDATE replaced_blobs SET replaced_at = replaced_at - {}",
+            age.as_millis()
+        );
+        let _is_done = self.database.try_execute(&self.name, &statement);
     }
 
     /// How many replicas there are.
@@ -173,4 +189,11 @@ fn settings_in(folder: &Path) -> PathBuf {
 fn options_in(folder: &Path) -> [String; 2] {
     let settings = settings_in(folder);
     ["--config".to_owned(), settings.to_str().unwrap().to_owned()]
+}
+
+/// The name of the database that a URL leads to.
+fn name_in(url: &str) -> String {
+    let (_, place) = url.split_once("@/").unwrap();
+    let (name, _) = place.split_once('?').unwrap();
+    name.to_owned()
 }

@@ -49,8 +49,8 @@ pub(crate) fn collect(cluster: &Cluster, seed: u64, stop: &AtomicBool) -> Collec
 impl Collected {
     /// Collects all that there is.
     pub(crate) fn once(&mut self, cluster: &Cluster) {
-        // To a sweep, all objects have been there for long.
-        cluster.bucket.age(AGE);
+        // All objects have been there for long, and what was replaced has been so for long.
+        cluster.age(AGE);
         let output = cluster.command(&["gc", "--json"]).output().unwrap();
         self.runs += 1;
         if !output.status.success() {
@@ -90,7 +90,7 @@ impl Collected {
 }
 
 fn begin(cluster: &Cluster) -> Child {
-    cluster.bucket.age(AGE);
+    cluster.age(AGE);
     let mut command = cluster.command(&["gc"]);
     let command = command.stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()

@@ -27,7 +27,7 @@ fn pushes_go_on_when_the_database_was_started_again() {
     let counts = answered.counts;
     answered.holds();
     assert!(times > 0);
-    assert!(counts.pushed > 5, "{counts:?}");
+    assert!(counts.pushed > 0, "{counts:?}");
 }
 
 /// Answers how often the database was started again.

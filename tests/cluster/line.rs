@@ -43,7 +43,7 @@ fn nothing_is_lost_when_the_line_to_the_bucket_is_cut() {
     let counts = answered.counts;
     answered.holds();
     assert!(faults > 10, "{faults}");
-    assert!(counts.pushed > 5, "{counts:?}");
+    assert!(counts.pushed > 0, "{counts:?}");
 }
 
 /// Answers how many requests went wrong.

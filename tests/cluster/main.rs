@@ -1,5 +1,5 @@
 //! Replicas of the real binary on one PostgreSQL and one bucket, behind a balancer that knows TCP alone. Whatever is killed, stopped or cut
-//! off meanwhile: what one replica has acknowledged, every replica has.
+//! off meanwhile: what one replica has acknowledged, every replica has. `BERTH_CLUSTER_SECONDS` has all that is random go on for longer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[allow(dead_code, unused_imports)]

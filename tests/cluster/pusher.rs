@@ -48,7 +48,7 @@ pub(crate) struct Counts {
     /// Nothing came of a push.
     pub(crate) given_up: usize,
     pub(crate) mounted: usize,
-    /// Chunked uploads that went on after a chunk was not answered.
+    /// An upload went on after a chunk was not taken.
     pub(crate) continued: usize,
     pub(crate) deleted: usize,
     pub(crate) pulled: usize,

@@ -127,7 +127,7 @@ fn a_bucket_that_is_not_there_is_told() {
 #[test]
 fn an_empty_database_is_no_registry() {
     let world = World::new();
-    for arguments in [["gc", "--dry-run"], ["user", "list"], ["verify", "--keep"]] {
+    for arguments in [["gc", "--grace=1d"], ["user", "list"], ["verify", "--keep"]] {
         let output = world.command(&arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         let said = text(&output);
@@ -155,4 +155,23 @@ fn an_empty_database_is_no_registry() {
         "{said}"
     );
     world.run(&["user", "list"]);
+}
+
+/// They may have promised to keep things for longer.
+#[test]
+fn garbage_is_not_collected_by_a_guess() {
+    let world = World::new();
+    let _replica = world.start();
+    for arguments in [&["gc"][..], &["gc", "--dry-run"]] {
+        let output = world.command(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output);
+        assert!(said.contains("--config"), "{said}");
+        assert!(said.contains("--grace"), "{said}");
+        assert!(!world.tells_password(&said), "{said}");
+    }
+    let mut command = world.command(&["gc", "--dry-run"]);
+    command.env("BERTH_COLLECTION_GRACE", "1d");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
 }

@@ -68,6 +68,37 @@ fn replicas_collect_by_themselves_in_turns() {
     assert_eq!(other.get(&layer).is(200).body, image.layer);
 }
 
+/// What is due again before all parts were done once must not keep it from what comes after them.
+#[test]
+fn a_collection_that_takes_longer_than_its_interval_ends() {
+    let world = World::new();
+    let _replica = world.start_with(&["--collection-interval", "1ms"]);
+    wait_until("a sweep had its turn", || {
+        let begun = "SELECT count(*)::text AS text FROM turns WHERE task = 'sweep'";
+        world.ask(begun) == "1"
+    });
+}
+
+/// One part that fails keeps no other from its turn, and does not count as done.
+#[test]
+fn what_failed_is_due_again_when_its_turn_has_run_out() {
+    let world = World::new();
+    drop(world.start());
+    world.execute("ALTER TABLE replaced_blobs RENAME TO not_there; TRUNCATE turns");
+    let _replica = world.start_with(&["--collection-interval", "1s"]);
+    let count = |condition: &str| {
+        let all = "SELECT count(*)::text AS text FROM turns WHERE task LIKE 'collect/%'";
+        world.ask(&format!("{all} AND {condition}"))
+    };
+    wait_until("all have failed", || count("held_until > now()") == "16");
+    // As if their time had run out.
+    world.execute(
+        "ALTER TABLE not_there RENAME TO replaced_blobs;
+         UPDATE turns SET held_until = now() WHERE held_until IS NOT NULL",
+    );
+    wait_until("all are done", || count("held_until IS NULL") == "16");
+}
+
 #[test]
 fn a_configuration_file_does_for_all() {
     let world = World::new();

@@ -86,9 +86,18 @@ impl World {
 
     /// What a query answers that has one row with one text.
     pub(crate) fn ask(&self, query: &str) -> String {
+        self.postgres.texts(self.database(), query).remove(0)
+    }
+
+    /// Runs statements in the database, as its owner might do by hand.
+    pub(crate) fn execute(&self, statements: &str) {
+        self.postgres.execute(self.database(), statements);
+    }
+
+    fn database(&self) -> &str {
         let (_, place) = self.url.split_once("@/").unwrap();
         let (database, _) = place.split_once('?').unwrap();
-        self.postgres.texts(database, query).remove(0)
+        database
     }
 }
 

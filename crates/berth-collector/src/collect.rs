@@ -19,7 +19,8 @@ const BATCHES_AT_ONCE: usize = 8;
 
 impl Collector {
     /// Condemns the blobs that nothing needs at `now`, and deletes those that were condemned a grace
-    /// period ago and are still not needed. Without a grace period, both happen at once.
+    /// period ago and are still not needed. Without a grace period, both happen at once. Removes also the bytes that a later push
+    /// of the same blob replaced an hour ago, or [as long ago as was said](Collector::sweeping_after).
     ///
     /// # Errors
     /// When the metadata cannot be read or changed.
@@ -51,6 +52,8 @@ impl Collector {
         // By now some time has passed: without a grace period, what was just condemned goes.
         let now = now.checked_add(began.elapsed()).unwrap_or(now);
         self.delete(range, grace, now, &mut report, observer)
+            .await?;
+        self.remove_replaced(range, now, &mut report, observer)
             .await?;
         Ok(report)
     }

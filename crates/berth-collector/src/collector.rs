@@ -40,10 +40,11 @@ impl Collector {
         }
     }
 
-    /// The same collector, with another age from which on [`Collector::sweep`] removes bytes without a record: an hour,
-    /// if not said. It counts where the store tells when bytes were written, since other processes may publish
-    /// there too, and is mere courtesy to them: whose bytes are removed before they are recorded has to push
-    /// once more, and loses nothing else.
+    /// The same collector, with another age from which on [`Collector::sweep`] removes bytes without a record, and time for
+    /// which what was replaced stays: an hour,
+    /// if not said. The age counts where the store tells when bytes were written, since other processes may publish
+    /// there too. Both are mere courtesy: whose bytes are removed before they are recorded has to push
+    /// once more, who reads what was replaced has to read again, and neither loses anything else.
     #[must_use]
     pub fn sweeping_after(self, age: Duration) -> Self {
         Self {

@@ -41,8 +41,10 @@
 mod collect;
 mod collector;
 mod error;
+mod leftovers;
 mod pages;
 mod plan;
+mod replaced;
 mod report;
 mod sweep;
 

@@ -25,7 +25,8 @@ impl Amount {
         self.bytes = self.bytes.saturating_add(size);
     }
 
-    pub(crate) fn include(&mut self, others: Self) {
+    /// Adds those of another amount.
+    pub fn include(&mut self, others: Self) {
         self.blobs += others.blobs;
         self.bytes = self.bytes.saturating_add(others.bytes);
     }
@@ -62,6 +63,10 @@ pub struct CollectionReport {
     pub postponed: u64,
     /// Blobs of which the record is gone and the file could not be removed: left for a sweep.
     pub not_removed: u64,
+    /// Files of blobs that were pushed again, which others replaced a while ago: they are removed.
+    pub replaced: Amount,
+    /// Blobs whose record means other bytes of the same digest now, since those that it meant are lost.
+    pub adopted: Amount,
 }
 
 impl CollectionReport {
@@ -71,6 +76,8 @@ impl CollectionReport {
         self.deleted.include(other.deleted);
         self.postponed += other.postponed;
         self.not_removed += other.not_removed;
+        self.replaced.include(other.replaced);
+        self.adopted.include(other.adopted);
     }
 }
 
@@ -90,8 +97,12 @@ pub struct CollectionPlan {
 pub struct SweepReport {
     /// Files without a record, which are removed.
     pub unrecorded: Amount,
-    /// How many files without a record are left where they are, because they are most of all.
+    /// How many files without a record are left where they are, because most of all have no record of their digest.
     pub left: u64,
+    /// Blobs whose record means a file now that no record meant, since the one that it meant is lost.
+    pub adopted: Amount,
+    /// Files that might have been adopted, and are not what their digest says. They stay.
+    pub corrupt: Amount,
     /// Records without a file. They stay: a push of the blob mends them, and verification tells whom
     /// they hurt.
     pub missing: Amount,

@@ -1,22 +1,40 @@
-use std::collections::{BTreeSet, HashSet};
 use std::time::SystemTime;
 
-use berth_blob::{Listed, Removing};
+use berth_blob::Listed;
 use berth_metadata::Blob;
 use berth_progress::{Observer, Progress, Unit};
 use berth_spec::{BlobName, Digest};
 use futures_util::TryStreamExt;
 use tracing::error;
 
-use crate::collector::to_its_end;
+use crate::leftovers::Leftovers;
 use crate::pages::PAGE;
 use crate::{Amount, CollectError, Collector, SweepReport};
 
 /// How many names are compared at once: so few that nobody who pushes one of them waits long.
 const BATCH: usize = 64;
 
-/// So many files may be without a record for any reason.
+/// So many files may be of no record's digest for any reason.
 const MANY: u64 = 100;
+
+/// How many files there are.
+#[derive(Clone, Copy, Default)]
+struct Files {
+    all: u64,
+    /// Those that are old, and that no record means.
+    unrecorded: u64,
+    /// Of these, those of whose digest there is no record at all.
+    strange: u64,
+}
+
+impl Files {
+    /// Whether the metadata is rather an old copy, or another's, than all these are leftovers. What was replaced tells nothing of
+    /// that: anybody who may push can make as much of it as they like.
+    fn are_mostly_strange(self) -> bool {
+        let replaced = self.unrecorded - self.strange;
+        self.strange > MANY && self.strange > (self.all - replaced) / 2
+    }
+}
 
 impl Collector {
     /// Removes the files of blobs that no record knows: a crash between the publication of a blob and
@@ -24,10 +42,14 @@ impl Collector {
     /// store, and looks for the file of each record.
     ///
     /// What has a generation is first forsaken, so that no push that is under way can record it any more, here or in another
-    /// process; what has none is kept from pushes by the guards.
+    /// process; what has none is kept from pushes by the guards. What was replaced lately is left to a later run.
     ///
-    /// If that would be most of the files, the metadata is rather an old copy, or another's, than all these are
-    /// leftovers: then they stay, unless `even_most` says so.
+    /// A file that no record means, while the record of its digest means another one that is lost, may be the only copy left:
+    /// metadata that are older than the store come to that. It is read, and if it is what its digest says, the record means it
+    /// from then on. If not, it stays.
+    ///
+    /// If most of the files have a digest that no record has, the metadata is rather an old copy, or another's, than all these are
+    /// leftovers: then nothing is removed, unless `even_most` says so.
     ///
     /// # Errors
     /// When the metadata or the store cannot be read, or a file cannot be removed.
@@ -36,53 +58,63 @@ impl Collector {
         even_most: bool,
         observer: &dyn Observer,
     ) -> Result<SweepReport, CollectError> {
-        let missing = self.count_missing(observer).await?;
-        let mut report = SweepReport {
-            missing,
-            ..SweepReport::default()
-        };
+        let mut report = SweepReport::default();
+        let mut has_unrecorded = true;
         if !even_most {
-            let (files, unrecorded) = self.count_files(observer).await?;
-            if unrecorded > MANY && unrecorded > files / 2 {
-                report.left = unrecorded;
+            let files = self.count_files(observer).await?;
+            if files.are_mostly_strange() {
+                report.left = files.unrecorded;
             }
-            // Mostly there are none, and the names need not be read again.
-            if unrecorded == 0 || report.left > 0 {
-                return Ok(report);
-            }
+            has_unrecorded = files.unrecorded > 0;
         }
-        report.unrecorded = self.sweep_files(observer).await?;
+        // Mostly there are none, and the names need not be read again.
+        if has_unrecorded {
+            let found = self.settle_files(report.left == 0, observer).await?;
+            report.unrecorded = found.removed;
+            report.adopted = found.adopted;
+            report.corrupt = found.corrupt;
+            report.left = report.left.saturating_sub(found.adopted.blobs);
+        }
+        report.missing = self.count_missing(observer).await?;
         Ok(report)
     }
 
-    /// How many files there are, and how many of them are old and known to no record.
-    async fn count_files(&self, observer: &dyn Observer) -> Result<(u64, u64), CollectError> {
-        let (mut files, mut unrecorded) = (0, 0);
+    async fn count_files(&self, observer: &dyn Observer) -> Result<Files, CollectError> {
+        let mut files = Files::default();
         let mut progress = Progress::begin("reading the names of all files", Unit::Items, None);
         let mut list = self.blobs.list();
         while let Some(listed) = list.try_next().await? {
             for batch in listed.chunks(BATCH) {
-                let names = self.old_enough(batch);
-                files += batch.len() as u64;
-                unrecorded += self.metadata.unrecorded(&names).await?.len() as u64;
+                files.all += batch.len() as u64;
+                for name in self.metadata.unrecorded(&self.old_enough(batch)).await? {
+                    let recorded = self.metadata.recorded_blob(&name.digest).await?;
+                    files.unrecorded += 1;
+                    files.strange += u64::from(recorded.is_none());
+                }
                 progress.advance(batch.len() as u64, observer);
             }
         }
-        Ok((files, unrecorded))
+        Ok(files)
     }
 
-    async fn sweep_files(&self, observer: &dyn Observer) -> Result<Amount, CollectError> {
-        let mut unrecorded = Amount::default();
+    async fn settle_files(
+        &self,
+        removed: bool,
+        observer: &dyn Observer,
+    ) -> Result<Leftovers, CollectError> {
+        let mut leftovers = Leftovers::default();
+        let replaced_before = self.replaced_before(SystemTime::now());
         let mut progress = Progress::begin("looking for files without a record", Unit::Items, None);
         let mut list = self.blobs.list();
         while let Some(listed) = list.try_next().await? {
             for batch in listed.chunks(BATCH) {
                 let names = self.old_enough(batch);
-                unrecorded.include(self.remove_unrecorded(&names).await?);
+                let settled = self.settle(&names, replaced_before, removed).await?;
+                leftovers.include(&settled);
                 progress.advance(batch.len() as u64, observer);
             }
         }
-        Ok(unrecorded)
+        Ok(leftovers)
     }
 
     /// Those that nobody is likely to record any more.
@@ -135,57 +167,5 @@ impl Collector {
             }
             blob = recorded;
         }
-    }
-
-    /// Removes those of these blobs that no record knows and nobody works on.
-    async fn remove_unrecorded(&self, names: &[BlobName]) -> Result<Amount, CollectError> {
-        let unrecorded = self.metadata.unrecorded(names).await?;
-        // Also of those with a generation: whoever pushes them here, or keeps them for a backup, need not be disturbed.
-        let digests: BTreeSet<&Digest> = unrecorded.iter().map(|name| &name.digest).collect();
-        let removing = |digest: &Digest| self.guards.removing(digest);
-        let removing: Vec<Removing> = digests.into_iter().filter_map(removing).collect();
-        if removing.is_empty() {
-            return Ok(Amount::default());
-        }
-        let collector = self.clone();
-        to_its_end(async move {
-            let guarded: HashSet<&Digest> = removing.iter().map(Removing::digest).collect();
-            let is_guarded = |name: &BlobName| guarded.contains(&name.digest);
-            let names: Vec<BlobName> = unrecorded.into_iter().filter(is_guarded).collect();
-            let removed = collector.remove_if_unrecorded(&names).await?;
-            drop(removing);
-            Ok(removed)
-        })
-        .await
-    }
-
-    async fn remove_if_unrecorded(&self, names: &[BlobName]) -> Result<Amount, CollectError> {
-        let mut files = Vec::new();
-        for name in self.given_up(names).await? {
-            if let Some(file) = self.blobs.open(&name).await? {
-                files.push((name, file.size()));
-            }
-        }
-        let names: Vec<BlobName> = files.iter().map(|(name, _)| name.clone()).collect();
-        self.blobs.delete(&names).await?;
-        let mut removed = Amount::default();
-        files.iter().for_each(|(_, size)| removed.add_one(*size));
-        Ok(removed)
-    }
-
-    /// Those that no record knows and none will: because they are forsaken, or because the guards are held.
-    async fn given_up(&self, names: &[BlobName]) -> Result<Vec<BlobName>, CollectError> {
-        let has_generation = |name: &BlobName| name.generation.is_some();
-        let (published_once, plain): (Vec<BlobName>, Vec<BlobName>) =
-            names.iter().cloned().partition(has_generation);
-        let mut given_up = Vec::new();
-        if !published_once.is_empty() {
-            given_up = self.metadata.forsake(&published_once).await?;
-        }
-        if !plain.is_empty() {
-            // A push may have recorded some between the first look and the right to remove them.
-            given_up.extend(self.metadata.unrecorded(&plain).await?);
-        }
-        Ok(given_up)
     }
 }

@@ -63,6 +63,15 @@ impl<M: MetadataStore> MetadataStore for FaultyMetadata<M> {
         self.faults.late_step("link_blob", linked).await
     }
 
+    async fn mountable_blob(
+        &self,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let found = self.metadata.mountable_blob(from, digest);
+        self.faults.step("mountable_blob", found).await
+    }
+
     async fn mount_blob_within(
         &self,
         repository: &RepositoryName,

@@ -171,11 +171,7 @@ fn registry(failure: &RegistryError) -> Answer {
         RegistryError::Metadata(MetadataError::StorageFull) => storage_full(),
         RegistryError::Blob(BlobError::StorageFull) => storage_full(),
         // The client has done nothing wrong, and will not meet this again.
-        RegistryError::Metadata(MetadataError::Forsaken(_)) => with_status(
-            StatusCode::SERVICE_UNAVAILABLE,
-            ErrorCode::Unknown,
-            failure.to_string(),
-        ),
+        RegistryError::Metadata(MetadataError::Forsaken(_)) => try_again(failure),
         RegistryError::Metadata(_) | RegistryError::Blob(_) | RegistryError::Interrupted => {
             internal(failure)
         }
@@ -208,6 +204,10 @@ fn upload(failure: &UploadError) -> Answer {
             error!(error = %failure, "an upload session has lost its bytes");
             plain(ErrorCode::BlobUploadUnknown, failure)
         }
+        // Of a blob that was pushed whole: nobody else has its session, but its bytes were taken for those of nobody.
+        UploadError::Blob(BlobError::Superseded(_)) => try_again(
+            &"the bytes of this request were removed before they became a blob; push it again",
+        ),
         UploadError::Blob(_) | UploadError::Records(_) => internal(failure),
     }
 }
@@ -257,6 +257,16 @@ fn storage_full() -> Answer {
     )
 }
 
+/// What goes well if it is done once more.
+fn try_again(failure: &impl ToString) -> Answer {
+    with_status(
+        StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Unknown,
+        failure.to_string(),
+    )
+    .header(header::RETRY_AFTER, "1")
+}
+
 /// A fault of the registry: the log says what it is, the client only where to look.
 fn internal(failure: &dyn std::error::Error) -> Answer {
     error!(error = %failure, "a request failed");
@@ -278,5 +288,27 @@ fn with_header(answer: Answer, name: HeaderName, value: Option<&'static str>) ->
     match value {
         Some(value) => answer.header(name, value),
         None => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use berth_spec::{BlobName, SessionId};
+
+    use super::*;
+
+    #[test]
+    fn what_goes_well_once_more_says_when() {
+        let name = BlobName::from(Digest::sha256(b"forsaken"));
+        let lost = BlobError::Superseded(SessionId::random());
+        let failures = [
+            RegistryError::Metadata(MetadataError::Forsaken(name)),
+            RegistryError::Upload(UploadError::Blob(lost)),
+        ];
+        for failure in failures {
+            let answer = answer(&failure.into()).into_response();
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
+        }
     }
 }

@@ -14,6 +14,9 @@ use crate::{Blob, MetadataError, MetadataStore};
 /// record is removed only while it is condemned, and its bytes only after its record. `docs/garbage-collection.md`
 /// tells why that is safe.
 ///
+/// A blob that is recorded with bytes of another generation has replaced those it had. Their name is written down in the same
+/// transaction, so that they can be removed a while later.
+///
 /// Bytes that no record knows are removed only when they are [forsaken](CollectionStore::forsake), if
 /// they have a generation; if not, whoever removes them keeps pushes away meanwhile.
 ///
@@ -55,11 +58,32 @@ pub trait CollectionStore: MetadataStore {
         unused_since: SystemTime,
     ) -> Result<Vec<Blob>, MetadataError>;
 
-    /// Of these names, those with a generation that are not those of a recorded blob: from now on, none of them ever
-    /// will be, since [`MetadataStore::link_blob_within`] refuses them. Answers which they are, in
+    /// At most `limit` names after the name `after`, in order, that blobs were recorded with until
+    /// [`MetadataStore::link_blob_within`] or [`CollectionStore::adopt_blob`] recorded others, at `replaced_before` or
+    /// before, and that were not [forsaken](CollectionStore::forsake) since. All have a generation. Changes nothing.
+    async fn replaced_blobs(
+        &self,
+        after: Option<&BlobName>,
+        replaced_before: SystemTime,
+        limit: u32,
+    ) -> Result<Vec<BlobName>, MetadataError>;
+
+    /// Of these names, those with a generation that are not those of a recorded blob, and were not replaced after
+    /// `replaced_before`: from now on, none of them ever will be, since [`MetadataStore::link_blob_within`] and
+    /// [`CollectionStore::adopt_blob`] refuse them. Answers which they are, in
     /// order, also if they were forsaken before. So their bytes can be removed at any later time, whatever
-    /// pushes are under way, here or in another process.
-    async fn forsake(&self, names: &[BlobName]) -> Result<Vec<BlobName>, MetadataError>;
+    /// pushes are under way, here or in another process. What is forsaken is no more among
+    /// [`CollectionStore::replaced_blobs`].
+    async fn forsake(
+        &self,
+        names: &[BlobName],
+        replaced_before: SystemTime,
+    ) -> Result<Vec<BlobName>, MetadataError>;
+
+    /// Records other bytes of a blob, which were found to be what the digest says, instead of those that it is recorded with,
+    /// which are lost. `false`, and nothing happens, if `lost` is not what is recorded, or `found` is of another
+    /// digest or forsaken. Whether the blob is live or condemned stays as it is.
+    async fn adopt_blob(&self, lost: &BlobName, found: &BlobName) -> Result<bool, MetadataError>;
 }
 
 /// A page of [`CollectionStore::unused_blobs`].

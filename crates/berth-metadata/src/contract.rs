@@ -81,6 +81,8 @@ pub async fn collected_store(store: &dyn Collected) {
     generations::a_new_generation_takes_a_condemned_blob_back(store).await;
     generations::what_is_forsaken_is_never_linked(store).await;
     generations::only_what_no_record_knows_is_forsaken(store).await;
+    generations::what_was_replaced_is_told_until_it_is_forsaken(store).await;
+    generations::what_is_found_takes_the_place_of_what_is_lost(store).await;
     retention::contents_are_told_without_bytes(store).await;
     retention::a_tag_that_was_set_again_stays(store).await;
     retention::a_manifest_that_is_used_stays(store).await;

@@ -10,7 +10,10 @@ use crate::{MetadataError, UploadRecord, UploadRevision};
 /// A lease keeps others from beginning, for as long as it lasts; times are those of the store's clock, so that
 /// the processes' clocks do not matter. Taking one raises the revision of the session: that is what keeps a
 /// process out that has lost its lease and does not know it yet, since all that changes a session names the
-/// revision that it goes by.
+/// revision that it goes by, and the holder: a store that went back to an older state, as after a failover that lost
+/// changes, may give one revision to two.
+///
+/// Renewals and what is given back need not be durable when they are answered.
 ///
 /// A change of the session's record ([`MetadataStore::update_upload`](crate::MetadataStore::update_upload)) gives
 /// its lease back, and so does its end.

@@ -30,6 +30,8 @@ struct Stored {
     repositories: BTreeMap<RepositoryName, Repository>,
     blobs: BTreeMap<Digest, StoredBlob>,
     forsaken: BTreeSet<Generation>,
+    /// When each was replaced, in milliseconds.
+    replaced: BTreeMap<BlobName, i64>,
     uploads: BTreeMap<SessionId, UploadRecord>,
     accounts: accounts::Accounts,
 }
@@ -59,9 +61,9 @@ struct StoredManifest {
 
 impl Stored {
     /// Whether a session is there, in this state.
-    fn has_upload(&self, upload: UploadRevision) -> bool {
+    fn has_upload(&self, upload: &UploadRevision) -> bool {
         let stored = self.uploads.get(&upload.id);
-        stored.is_some_and(|stored| stored.state() == upload)
+        stored.is_some_and(|stored| stored.revision == upload.revision)
     }
 
     /// The blob, linked to the repository and live.
@@ -79,6 +81,17 @@ impl Stored {
             let blob = self.blobs.get(&name.digest);
             blob.is_none_or(|blob| blob.generation != name.generation)
         })
+    }
+
+    /// The blob, if this repository, or any, is linked to it.
+    fn blob_from(&self, from: Option<&RepositoryName>, digest: &Digest) -> Option<Blob> {
+        let is_source = |name: &RepositoryName| from.is_none_or(|from| from == name);
+        let is_there = self
+            .repositories
+            .iter()
+            .any(|(name, repository)| is_source(name) && repository.blobs.contains_key(digest));
+        let blob = self.blobs.get(digest).filter(|_| is_there);
+        blob.map(|blob| blob.named(digest))
     }
 
     /// How many manifests are linked to a blob.
@@ -237,7 +250,10 @@ impl MetadataStore for MemoryMetadata {
                 given: blob.size,
             });
         }
-        if let Some(upload) = finished.filter(|upload| !stored.has_upload(*upload)) {
+        if let Some(upload) = finished
+            .as_ref()
+            .filter(|upload| !stored.has_upload(upload))
+        {
             return Err(MetadataError::UploadChanged(upload.id));
         }
         stored.add_blob(repository, blob, bounds)?;
@@ -246,12 +262,23 @@ impl MetadataStore for MemoryMetadata {
             generation: blob.generation,
             condemned_at: None,
         };
-        stored.blobs.insert(blob.digest.clone(), live);
+        let older = stored.blobs.insert(blob.digest.clone(), live);
+        if let Some(older) = older.filter(|older| older.generation != blob.generation) {
+            stored.replace(older.named(&blob.digest).name(), &blob.name());
+        }
         stored.link(repository, &blob.digest);
         if let Some(upload) = finished {
             stored.uploads.remove(&upload.id);
         }
         Ok(())
+    }
+
+    async fn mountable_blob(
+        &self,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError> {
+        Ok(self.lock().blob_from(from, digest))
     }
 
     async fn mount_blob_within(
@@ -262,13 +289,7 @@ impl MetadataStore for MemoryMetadata {
         bounds: &Bounds,
     ) -> Result<Option<Blob>, MetadataError> {
         let mut stored = self.lock();
-        let is_source = |name: &RepositoryName| from.is_none_or(|from| from == name);
-        let is_there = stored
-            .repositories
-            .iter()
-            .any(|(name, repository)| is_source(name) && repository.blobs.contains_key(digest));
-        let blob = stored.blobs.get(digest).filter(|_| is_there);
-        let Some(blob) = blob.map(|blob| blob.named(digest)) else {
+        let Some(blob) = stored.blob_from(from, digest) else {
             return Ok(None);
         };
         stored.add_blob(repository, &blob, bounds)?;
@@ -520,7 +541,7 @@ impl MetadataStore for MemoryMetadata {
 
     async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
         let mut stored = self.lock();
-        let is_there = stored.has_upload(upload);
+        let is_there = stored.has_upload(&upload);
         if is_there {
             stored.uploads.remove(&upload.id);
         }
@@ -565,6 +586,7 @@ fn text_bytes(referrer: &Referrer) -> usize {
 fn rounded(upload: &UploadRecord) -> UploadRecord {
     UploadRecord {
         expires_at: time_of(milliseconds(upload.expires_at)),
+        holder: None,
         ..upload.clone()
     }
 }

@@ -4,6 +4,7 @@ mod cache;
 mod collection;
 mod connection;
 mod failure;
+mod generations;
 mod inspection;
 mod integrity;
 mod lists;
@@ -231,12 +232,22 @@ impl MetadataStore for SqliteMetadata {
         let (repository, blob, bounds) = (repository.clone(), blob.clone(), bounds.clone());
         self.write(move |connection| {
             blobs::link(connection, &repository, &blob, &bounds)?;
-            if let Some(upload) = finished {
+            if let Some(upload) = &finished {
                 uploads::finish(connection, upload)?;
             }
             Ok(())
         })
         .await
+    }
+
+    async fn mountable_blob(
+        &self,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let (from, digest) = (from.cloned(), digest.clone());
+        self.read(move |connection| blobs::mountable(connection, from.as_ref(), digest))
+            .await
     }
 
     async fn mount_blob_within(
@@ -298,7 +309,7 @@ impl MetadataStore for SqliteMetadata {
 
     async fn unrecorded(&self, names: &[BlobName]) -> Result<HashSet<BlobName>, MetadataError> {
         let names = names.to_vec();
-        self.read(move |connection| blobs::unrecorded(connection, &names))
+        self.read(move |connection| generations::unrecorded(connection, &names))
             .await
     }
 
@@ -456,7 +467,7 @@ impl MetadataStore for SqliteMetadata {
     }
 
     async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
-        self.write(move |connection| uploads::delete(connection, upload))
+        self.write(move |connection| uploads::delete(connection, &upload))
             .await
     }
 

@@ -66,6 +66,13 @@ pub trait MetadataStore: Send + Sync + 'static {
             .await
     }
 
+    /// The blob that [`MetadataStore::mount_blob_within`] would link. Changes nothing.
+    async fn mountable_blob(
+        &self,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError>;
+
     /// Links a blob that `from` is linked to (with no `from`: that any repository is linked to)
     /// to `repository` as well, creating the repository if needed. `None`, and nothing changes,
     /// if there is no such blob to be had.
@@ -381,10 +388,14 @@ pub struct UploadRecord {
     pub offset: u64,
     /// The state of the hash over those bytes.
     pub hash_state: Vec<u8>,
-    /// Rises by one with every change; guards against two writers.
+    /// Rises by one with every change, and by as much as the store likes when somebody takes the session; guards against two
+    /// writers.
     pub revision: u64,
     /// When it may be removed, to the millisecond (stores round down).
     pub expires_at: SystemTime,
+    /// Who changes it by a lease: then it changes only if that one took the session last. `None` in what a store answers,
+    /// but for whoever has just taken it.
+    pub holder: Option<String>,
 }
 
 impl UploadRecord {
@@ -393,17 +404,20 @@ impl UploadRecord {
         UploadRevision {
             id: self.id,
             revision: self.revision,
+            holder: self.holder.clone(),
         }
     }
 }
 
 /// One state of an upload session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadRevision {
     /// Names the session.
     pub id: SessionId,
     /// The revision of its record in that state.
     pub revision: u64,
+    /// Who goes by a lease: the state is another one if somebody else took the session last.
+    pub holder: Option<String>,
 }
 
 /// Milliseconds since the Unix epoch, as stores keep times.

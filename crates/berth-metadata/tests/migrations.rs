@@ -95,6 +95,7 @@ async fn what_an_older_version_stored_is_read() {
         hash_state: vec![1, 2, 3],
         revision: 4,
         expires_at: long_ago,
+        holder: None,
     };
     assert_eq!(store.upload(session).await.unwrap(), Some(upload));
 

@@ -50,6 +50,7 @@ fn upload(repository: &RepositoryName) -> UploadRecord {
         hash_state: Vec::new(),
         revision: 0,
         expires_at: SystemTime::now(),
+        holder: None,
     }
 }
 

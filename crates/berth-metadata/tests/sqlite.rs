@@ -106,6 +106,7 @@ async fn what_was_acknowledged_is_there_after_reopening() {
         hash_state: vec![1, 2, 3],
         revision: 4,
         expires_at: std::time::SystemTime::UNIX_EPOCH,
+        holder: None,
     };
     database.store.link_blob(&here, &layer, None).await.unwrap();
     put(&database, &here, &manifest("image", &[&layer], &["v1"])).await;

@@ -127,7 +127,8 @@ impl ObjectWriter {
         if length > 0 {
             let data = complete(&self.shared, self.session, &mut self.saved).await?;
             old = Some(reading::object(&self.shared, &data, 0..length).await?);
-        } else if let Some(upload) = self.upload.take().filter(|upload| !upload.sealed) {
+        } else if let Some(upload) = self.upload.take() {
+            // A sealed one too: whoever sealed it may have been killed before it was completed.
             abort(&self.shared, self.session, &upload).await?;
         }
         (self.upload, self.sending, self.in_parts) = (None, None, 0);
@@ -204,7 +205,11 @@ impl ObjectWriter {
             false => record.unfinished.push(upload.clone()),
         }
         record.begun = self.begun;
-        self.shared.save(self.session, &mut self.saved).await?;
+        if let Err(error) = self.shared.save(self.session, &mut self.saved).await {
+            // It has no parts. If the record names it all the same, whoever goes on begins another in its place.
+            let _left = abort(&self.shared, self.session, &upload).await;
+            return Err(error);
+        }
         self.upload = Some(upload);
         Ok((number, id, 0))
     }

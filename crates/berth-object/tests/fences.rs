@@ -6,10 +6,12 @@ mod support;
 use std::sync::Arc;
 
 use berth_blob::{BlobError, BlobStore, contract};
+use berth_object::object_store::ObjectStore;
 use berth_object::object_store::path::Path;
 use berth_object::{ObjectBlobs, Settings};
 use berth_spec::{Digest, SessionId};
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use support::server::Server;
 use support::strict::StrictBucket;
 use support::{blobs_at, content, read, settings};
@@ -18,7 +20,10 @@ const PART: usize = 1000;
 
 /// Two processes over one bucket.
 fn processes() -> [ObjectBlobs; 2] {
-    let bucket = Arc::new(StrictBucket::default());
+    processes_over(&Arc::default())
+}
+
+fn processes_over(bucket: &Arc<StrictBucket>) -> [ObjectBlobs; 2] {
     let settings = Settings {
         part_size: PART as u64,
         ..settings()
@@ -126,4 +131,50 @@ async fn what_was_abandoned_is_as_it_was_saved() {
         let more = replica.read_staged(session, 11).await;
         assert!(matches!(more, Err(BlobError::StagedBytesMissing { .. })));
     }
+}
+
+/// The objects of upload sessions.
+async fn staged_objects(bucket: &StrictBucket) -> Vec<Path> {
+    let staging = Path::from("registry/uploads");
+    let objects = bucket.list(Some(&staging));
+    let locations = objects.map_ok(|object| object.location);
+    locations.try_collect().await.unwrap()
+}
+
+#[tokio::test]
+async fn nothing_stays_of_who_was_killed_while_publishing() {
+    for is_completed in [false, true] {
+        let bucket = Arc::new(StrictBucket::default());
+        let [killed, next] = processes_over(&bucket);
+        let (session, whole) = (SessionId::random(), content(1, 3 * PART + 10));
+        let (length, digest) = (whole.len() as u64, Digest::sha256(&whole));
+        close(&killed, session, 0, 1, &whole).await.unwrap();
+        bucket.refuse_completion(!is_completed);
+        let published = killed.publish(session, length, &digest).await;
+        assert_eq!(published.is_ok(), is_completed);
+        bucket.refuse_completion(false);
+        // Its client begins again: the record of the session tells of nothing yet.
+        close(&next, session, 0, 3, &whole).await.unwrap();
+        assert_eq!(bucket.uploads(), 1, "one of each is under way");
+        let name = next.publish(session, length, &digest).await.unwrap();
+        assert!(read(&next, &name).await.unwrap() == whole);
+        next.discard(session).await.unwrap();
+        assert_eq!(bucket.uploads(), 0);
+        assert_eq!(staged_objects(&bucket).await, []);
+    }
+}
+
+#[tokio::test]
+async fn who_lost_a_session_leaves_no_upload() {
+    let bucket = Arc::new(StrictBucket::default());
+    let [late, owner] = processes_over(&bucket);
+    let session = SessionId::random();
+    let mut writer = late.stage_fenced(session, 0, 1).await.unwrap();
+    let kept = content(2, 10);
+    sync(&owner, session, 0, 3, &kept).await.unwrap();
+    let lost = writer.write(vec![content(3, 2 * PART)]).await;
+    assert!(matches!(lost, Err(BlobError::Superseded(_))), "{lost:?}");
+    assert_eq!(bucket.uploads(), 0);
+    let published = owner.publish(session, 10, &Digest::sha256(&kept)).await;
+    assert!(read(&owner, &published.unwrap()).await.unwrap() == kept);
 }

@@ -53,6 +53,28 @@ pub(crate) fn mount(
     Ok(Some(blob_of(digest.clone(), blob.size, generation)?))
 }
 
+/// The blob that would be mounted.
+pub(crate) fn mountable(
+    connection: &mut PgConnection,
+    from: Option<&RepositoryName>,
+    digest: &Digest,
+) -> Result<Option<Blob>, Failure> {
+    let linked = repository_blobs::table
+        .inner_join(blobs::table)
+        .inner_join(repositories::table)
+        .filter(blobs::digest.eq(digest.as_str()))
+        .select((blobs::size, blobs::generation));
+    let found: Option<(i64, Option<String>)> = match from {
+        Some(from) => linked
+            .filter(repositories::name.eq(from.as_str()))
+            .first(connection)
+            .optional()?,
+        None => linked.first(connection).optional()?,
+    };
+    let blob = found.map(|(size, generation)| blob_of(digest.clone(), size, generation));
+    Ok(blob.transpose()?)
+}
+
 /// The id of a repository that is linked to a blob: of this one, or any.
 fn source(
     connection: &mut PgConnection,
@@ -261,9 +283,13 @@ fn record(connection: &mut PgConnection, blob: &Blob) -> Result<i64, Failure> {
     keep(connection, &found)?;
     let generation = generation_text(blob.generation);
     if row.generation != generation {
-        diesel::update(blobs::table.find(row.id))
-            .set(blobs::generation.eq(generation))
-            .execute(connection)?;
+        generations::replace(
+            connection,
+            row.id,
+            &blob.digest,
+            &row.generation,
+            generation,
+        )?;
     }
     Ok(row.id)
 }

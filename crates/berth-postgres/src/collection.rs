@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::{PostgresMetadata, generations, now};
 
 /// The advisory lock of whoever forgets blobs: one at a time of all replicas, since it locks repositories and namespaces that
-/// have nothing to do with each other. "forget" in ASCII.
+/// have nothing to do with each other. One of each replica waits for it at most: see [`PostgresMetadata`]. "forget" in ASCII.
 const FORGETTING: &str = "SELECT pg_advisory_xact_lock(112628846781812)";
 
 #[async_trait]
@@ -70,13 +70,39 @@ impl CollectionStore for PostgresMetadata {
         let digests = digests.to_vec();
         let condemned_before = milliseconds(condemned_before);
         let unused_since = milliseconds(unused_since);
+        let _alone = self.forgetting.lock().await;
         self.write(move |connection| forget(connection, &digests, condemned_before, unused_since))
             .await
     }
 
-    async fn forsake(&self, names: &[BlobName]) -> Result<Vec<BlobName>, MetadataError> {
+    async fn replaced_blobs(
+        &self,
+        after: Option<&BlobName>,
+        replaced_before: SystemTime,
+        limit: u32,
+    ) -> Result<Vec<BlobName>, MetadataError> {
+        let after = after.cloned();
+        let replaced_before = milliseconds(replaced_before);
+        self.read(move |connection| {
+            generations::replaced(connection, after.as_ref(), replaced_before, limit)
+        })
+        .await
+    }
+
+    async fn forsake(
+        &self,
+        names: &[BlobName],
+        replaced_before: SystemTime,
+    ) -> Result<Vec<BlobName>, MetadataError> {
         let names = names.to_vec();
-        self.write(move |connection| generations::forsake(connection, &names))
+        let replaced_before = milliseconds(replaced_before);
+        self.write(move |connection| generations::forsake(connection, &names, replaced_before))
+            .await
+    }
+
+    async fn adopt_blob(&self, lost: &BlobName, found: &BlobName) -> Result<bool, MetadataError> {
+        let (lost, found) = (lost.clone(), found.clone());
+        self.write(move |connection| generations::adopt(connection, &lost, &found))
             .await
     }
 }

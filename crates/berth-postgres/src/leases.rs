@@ -3,12 +3,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use berth_metadata::sql::rows::UploadRow;
 use berth_metadata::sql::stored::{time_of, to_integer};
-use berth_metadata::{MetadataError, TakeUpload, UploadLeases, UploadRevision};
+use berth_metadata::{MetadataError, TakeUpload, UploadLeases, UploadRecord, UploadRevision};
 use berth_spec::SessionId;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Nullable, Text};
 
 use crate::PostgresMetadata;
 use crate::failure::Failure;
@@ -21,22 +21,35 @@ macro_rules! now {
     };
 }
 
+/// A revision that nobody was given before, even if those that were given last are lost: by a failover to a standby that was
+/// behind, or by restoring a dump. The time is later than it was for them. (If it is not, since the clock of the new server is
+/// behind, the holders differ still.) The same wherever one statement says so.
+macro_rules! raised {
+    () => {
+        "greatest(revision + 1, floor(extract(epoch FROM now()) * 1000)::bigint)"
+    };
+}
+
 /// Of those who take a session at once, one has the row; the others wait for it, and look once more.
 const TAKE: &str = concat!(
-    "UPDATE uploads SET revision = revision + 1, leased_revision = revision + 1, holder = $2, held_until = ",
+    "UPDATE uploads SET revision = ",
+    raised!(),
+    ", leased_revision = ",
+    raised!(),
+    ", holder = $2, held_until = ",
     now!(),
     " + $3 WHERE id = $1 AND (leased_revision IS DISTINCT FROM revision OR held_until <= ",
     now!(),
     " OR holder = $2) RETURNING *"
 );
 
-/// Whoever has a session, if it is there; it may have been given back since.
+/// Until when somebody has a session, if it is there. Both are null if it was given back since it was found to be taken: then
+/// there is nobody to wait for.
 const HELD: &str = concat!(
-    "SELECT coalesce(held_until, ",
+    "SELECT CASE WHEN leased_revision = revision THEN held_until END AS held_until, ",
+    "CASE WHEN leased_revision = revision THEN greatest(0, held_until - ",
     now!(),
-    ") AS held_until, greatest(0, coalesce(held_until - ",
-    now!(),
-    ", 0)) AS remaining FROM uploads WHERE id = $1"
+    ") END AS remaining FROM uploads WHERE id = $1"
 );
 
 const RENEW: &str = concat!(
@@ -44,15 +57,14 @@ const RENEW: &str = concat!(
     now!(),
     " + $3, expires_at = greatest(expires_at, ",
     now!(),
-    " + $3) WHERE id = $1 AND revision = $2 AND leased_revision = $2"
+    " + $3) WHERE id = $1 AND revision = $2 AND leased_revision = $2 AND holder = $4"
 );
 
 const GIVE_BACK: &str =
     "UPDATE uploads SET leased_revision = NULL, holder = NULL, held_until = NULL
-    WHERE id = $1 AND revision = $2 AND leased_revision = $2";
+    WHERE id = $1 AND revision = $2 AND leased_revision = $2 AND holder = $3";
 
 /// What is no loss if it is lost: a lease that ends early or late does not let two change one session.
-/// (A raised revision must never be lost, or two would have the same.)
 const NEED_NOT_LAST: &str = "SET LOCAL synchronous_commit = off";
 
 #[async_trait]
@@ -73,22 +85,22 @@ impl UploadLeases for PostgresMetadata {
         held: UploadRevision,
         duration: Duration,
     ) -> Result<bool, MetadataError> {
-        self.write(move |connection| renew(connection, held, duration))
+        self.write(move |connection| renew(connection, &held, duration))
             .await
     }
 
     async fn give_back_upload(&self, held: UploadRevision) -> Result<(), MetadataError> {
-        self.write(move |connection| give_back(connection, held))
+        self.write(move |connection| give_back(connection, &held))
             .await
     }
 }
 
 #[derive(QueryableByName)]
 struct Held {
-    #[diesel(sql_type = BigInt)]
-    held_until: i64,
-    #[diesel(sql_type = BigInt)]
-    remaining: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    held_until: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    remaining: Option<i64>,
 }
 
 fn take(
@@ -104,21 +116,31 @@ fn take(
         .get_result(connection)
         .optional()?;
     if let Some(row) = taken {
-        return Ok(TakeUpload::Taken(row.record()?));
+        return Ok(TakeUpload::Taken(UploadRecord {
+            holder: Some(holder.to_owned()),
+            ..row.record()?
+        }));
     }
     let held: Option<Held> = diesel::sql_query(HELD)
         .bind::<Text, _>(id.to_string())
         .get_result(connection)
         .optional()?;
-    Ok(held.map_or(TakeUpload::Missing, |held| TakeUpload::Held {
-        until: time_of(held.held_until),
-        left: Duration::from_millis(held.remaining.unsigned_abs()),
-    }))
+    let Some(held) = held else {
+        return Ok(TakeUpload::Missing);
+    };
+    match (held.held_until, held.remaining) {
+        (Some(until), Some(remaining)) if remaining > 0 => Ok(TakeUpload::Held {
+            until: time_of(until),
+            left: Duration::from_millis(remaining.unsigned_abs()),
+        }),
+        // It was given back, or has ended, since it was not to be had.
+        _ => Err(Failure::Changed),
+    }
 }
 
 fn renew(
     connection: &mut PgConnection,
-    held: UploadRevision,
+    held: &UploadRevision,
     duration: Duration,
 ) -> Result<bool, Failure> {
     connection.batch_execute(NEED_NOT_LAST)?;
@@ -126,15 +148,17 @@ fn renew(
         .bind::<Text, _>(held.id.to_string())
         .bind::<BigInt, _>(to_integer(held.revision)?)
         .bind::<BigInt, _>(whole_milliseconds(duration))
+        .bind::<Nullable<Text>, _>(held.holder.as_deref())
         .execute(connection)?;
     Ok(renewed > 0)
 }
 
-fn give_back(connection: &mut PgConnection, held: UploadRevision) -> Result<(), Failure> {
+fn give_back(connection: &mut PgConnection, held: &UploadRevision) -> Result<(), Failure> {
     connection.batch_execute(NEED_NOT_LAST)?;
     diesel::sql_query(GIVE_BACK)
         .bind::<Text, _>(held.id.to_string())
         .bind::<BigInt, _>(to_integer(held.revision)?)
+        .bind::<Nullable<Text>, _>(held.holder.as_deref())
         .execute(connection)?;
     Ok(())
 }

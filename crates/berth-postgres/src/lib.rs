@@ -80,10 +80,11 @@
 //!
 //! Who works on an upload session is in its row ([`UploadLeases`](berth_metadata::UploadLeases)): the holder, until when by the
 //! database's clock, and of which revision. Taking a session is one statement, which raises the revision; a lease is of one
-//! revision, so whatever changes the session ends it, without a statement of its own. The taking is durable, since no revision
-//! may be given twice: it is what keeps out a replica that was paused and wakes late. Renewing a lease and giving it back
-//! need not be, and are not waited for (`synchronous_commit = off` in that transaction): what is lost of them makes somebody wait, or ask
-//! once more.
+//! revision, so whatever changes the session ends it, without a statement of its own. The revision keeps out a replica that was paused and
+//! wakes late, so none may be given twice, not even where the last changes are lost (see Failover): the raised one is not below the time
+//! of the database in milliseconds, and whoever goes by a lease changes nothing if another holder took the session last. Renewing a lease and giving
+//! it back need not be durable, and are not waited for (`synchronous_commit = off` in that transaction): what is lost of them makes somebody
+//! wait, or ask once more.
 //!
 //! # Durability
 //!

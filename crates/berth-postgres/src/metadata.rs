@@ -14,6 +14,7 @@ use berth_metadata::{
 use berth_spec::{BlobName, Digest, Reference, RepositoryName, SessionId, Tag};
 use diesel::pg::PgConnection;
 use secrecy::SecretString;
+use tokio::sync::Mutex;
 
 use crate::address::Address;
 use crate::connections::{Access, Connections};
@@ -31,6 +32,8 @@ use crate::{
 pub struct PostgresMetadata {
     connections: Connections,
     namespaces: Arc<CountedNamespaces>,
+    /// Whoever forgets blobs waits for the others of this process here, and not on a connection.
+    pub(crate) forgetting: Mutex<()>,
 }
 
 /// How a database is used.
@@ -91,6 +94,7 @@ impl PostgresMetadata {
         Ok(Self {
             connections: Connections::new(address, options),
             namespaces: Arc::default(),
+            forgetting: Mutex::default(),
         })
     }
 
@@ -180,12 +184,22 @@ impl MetadataStore for PostgresMetadata {
         let (repository, blob, bounds) = (repository.clone(), blob.clone(), bounds.clone());
         self.write(move |connection| {
             blobs::link(connection, &repository, &blob, &bounds)?;
-            if let Some(upload) = finished {
+            if let Some(upload) = &finished {
                 uploads::finish(connection, upload)?;
             }
             Ok(())
         })
         .await
+    }
+
+    async fn mountable_blob(
+        &self,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<Option<Blob>, MetadataError> {
+        let (from, digest) = (from.cloned(), digest.clone());
+        self.read(move |connection| blobs::mountable(connection, from.as_ref(), &digest))
+            .await
     }
 
     async fn mount_blob_within(
@@ -366,7 +380,7 @@ impl MetadataStore for PostgresMetadata {
     }
 
     async fn delete_upload(&self, upload: UploadRevision) -> Result<bool, MetadataError> {
-        self.write(move |connection| uploads::delete(connection, upload))
+        self.write(move |connection| uploads::delete(connection, &upload))
             .await
     }
 

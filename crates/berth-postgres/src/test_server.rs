@@ -199,6 +199,12 @@ impl TestServer {
         connection.batch_execute(statements).unwrap();
     }
 
+    /// As [`TestServer::execute`], and answers whether it was done: the server may be away.
+    pub fn try_execute(&self, database: &str, statements: &str) -> bool {
+        let connecting = PgConnection::establish(&self.url(database)).ok();
+        connecting.is_some_and(|mut connection| connection.batch_execute(statements).is_ok())
+    }
+
     /// Begins a transaction and leaves it open, with the locks of its statements, until the answer is dropped.
     ///
     /// # Panics

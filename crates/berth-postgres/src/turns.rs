@@ -5,12 +5,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use berth_metadata::{MetadataError, Turn, TurnStore};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Double, Text};
+use diesel::sql_types::{Array, Bool, Double, Text};
 
 use crate::PostgresMetadata;
 
-/// Tasks that nobody has asked for yet.
-const KNOW: &str = "INSERT INTO turns (task) SELECT unnest($1) ON CONFLICT DO NOTHING";
+/// Whether some task is due, or nobody has asked for it yet. Mostly none is, and then nothing is written.
+const LOOK: &str = "SELECT EXISTS (
+        SELECT FROM unnest($1) AS asked (task) LEFT JOIN turns USING (task)
+        WHERE CASE
+            WHEN held_until IS NOT NULL THEN held_until <= now()
+            ELSE begun_at IS NULL OR begun_at <= now() - make_interval(secs => $2)
+        END
+    ) AS is_due";
+
+/// Tasks that nobody has asked for yet. In one order, so that replicas which begin at the same time do not wait in a circle.
+const KNOW: &str = "INSERT INTO turns (task)
+    SELECT task FROM unnest($1) AS asked (task) ORDER BY task COLLATE \"C\" ON CONFLICT DO NOTHING";
 
 /// A row that another replica is taking just now is passed over.
 const TAKE: &str = "UPDATE turns
@@ -32,6 +42,12 @@ const KEEP: &str = "UPDATE turns SET held_until = now() + make_interval(secs => 
 const END: &str = "UPDATE turns SET held_until = NULL WHERE task = $1 AND token::text = $2";
 
 #[derive(QueryableByName)]
+struct Looked {
+    #[diesel(sql_type = Bool)]
+    is_due: bool,
+}
+
+#[derive(QueryableByName)]
 struct Taken {
     #[diesel(sql_type = Text)]
     task: String,
@@ -48,6 +64,17 @@ impl TurnStore for PostgresMetadata {
         lease: Duration,
     ) -> Result<Option<Turn>, MetadataError> {
         let tasks = tasks.to_vec();
+        let asked = tasks.clone();
+        let looking = self.read(move |connection| {
+            let looked: Looked = diesel::sql_query(LOOK)
+                .bind::<Array<Text>, _>(&asked)
+                .bind::<Double, _>(every.as_secs_f64())
+                .get_result(connection)?;
+            Ok(looked.is_due)
+        });
+        if !looking.await? {
+            return Ok(None);
+        }
         self.write(move |connection| {
             diesel::sql_query(KNOW)
                 .bind::<Array<Text>, _>(&tasks)

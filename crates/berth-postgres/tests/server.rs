@@ -3,12 +3,15 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use berth_metadata::{AccountStore, Blob, InspectionStore, MetadataError, MetadataStore, Scope};
+use berth_metadata::{
+    AccountStore, Blob, CollectionStore, InspectionStore, MetadataError, MetadataStore, Scope,
+    TakeUpload, UploadLeases, UploadRecord,
+};
 use berth_postgres::test_server::TestServer;
 use berth_postgres::{DatabaseUrl, PostgresMetadata, PostgresOptions};
-use berth_spec::{Digest, RepositoryName};
+use berth_spec::{Algorithm, Digest, RepositoryName, SessionId};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -356,4 +359,83 @@ async fn counts_that_are_wrong_are_corrected() {
         assert_eq!((usage.bytes, usage.tags), (8, 0));
     }
     assert_eq!(store.recount().await.unwrap(), Vec::<String>::new());
+}
+
+async fn take(store: &PostgresMetadata, id: SessionId, holder: &str) -> UploadRecord {
+    let taken = store
+        .take_upload(id, holder, Duration::from_secs(600))
+        .await;
+    match taken.unwrap() {
+        TakeUpload::Taken(record) => record,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_session_gets_no_revision_again_that_was_lost() {
+    let server = TestServer::shared();
+    let url = server.database();
+    let store = open(&url).unwrap();
+    let begun = UploadRecord {
+        id: SessionId::random(),
+        repository: here(),
+        algorithm: Algorithm::Sha256,
+        offset: 0,
+        hash_state: vec![1],
+        revision: 0,
+        expires_at: SystemTime::now(),
+        holder: None,
+    };
+    store.create_upload(&begun).await.unwrap();
+    let mut lost = take(&store, begun.id, "one").await;
+    for offset in 1..4 {
+        lost.offset = offset;
+        lost.revision += 1;
+        assert!(store.update_upload(&lost).await.unwrap());
+        lost = take(&store, begun.id, "one").await;
+    }
+    // As on a standby that knows of none of it.
+    server.execute(
+        &name_of(&url),
+        "UPDATE uploads SET revision = 0, leased_revision = NULL, holder = NULL, held_until = NULL",
+    );
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let taken = take(&store, begun.id, "other").await;
+    assert!(taken.revision > lost.revision);
+    lost.revision += 1;
+    assert!(!store.update_upload(&lost).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_to_forget_takes_one_connection_of_a_replica() {
+    let server = TestServer::shared();
+    let url = server.database();
+    let options = PostgresOptions {
+        connections: NonZeroU32::new(4).unwrap(),
+        ..PostgresOptions::default()
+    };
+    let store = Arc::new(PostgresMetadata::open(&url, &options).unwrap());
+    // As another replica does that forgets blobs.
+    let forgetting = "SELECT pg_advisory_xact_lock(112628846781812)";
+    let held = server.hold(&name_of(&url), forgetting);
+    let mut waiting = JoinSet::new();
+    for number in 0..8 {
+        let store = Arc::clone(&store);
+        let digest = blob(number).digest;
+        waiting.spawn(async move {
+            let now = SystemTime::now();
+            store.forget_blobs(&[digest], now, now).await
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let links = async {
+        for number in 0..8 {
+            store.link_blob(&here(), &blob(number), None).await.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(5), links).await.unwrap();
+    drop(held);
+    for forgotten in waiting.join_all().await {
+        assert_eq!(forgotten.unwrap(), []);
+    }
 }

@@ -126,6 +126,10 @@ impl Registry {
         from: Option<&RepositoryName>,
         digest: &Digest,
     ) -> Result<Option<Blob>, RegistryError> {
+        // First, since what is linked is there for whoever pushes a manifest.
+        if !self.is_there_to_mount(from, digest).await? {
+            return Ok(None);
+        }
         let bounds = self.bounds(repository, Authority::Ordinary);
         let mounted = self
             .metadata
@@ -134,11 +138,36 @@ impl Registry {
         let Some(blob) = mounted else {
             return Ok(None);
         };
-        // One that is missing or was cut short is linked by now, but unknown until it is uploaded.
+        // And then, since others may be meant by now. What was lost just now is linked, but unknown until it is uploaded.
         match self.open_known(repository, &blob).await {
             Ok(_) => Ok(Some(blob)),
             Err(RegistryError::BlobUnknown { .. }) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the bytes of a blob that could be mounted are there.
+    async fn is_there_to_mount(
+        &self,
+        from: Option<&RepositoryName>,
+        digest: &Digest,
+    ) -> Result<bool, RegistryError> {
+        let mut last: Option<Blob> = None;
+        loop {
+            let Some(blob) = self.metadata.mountable_blob(from, digest).await? else {
+                return Ok(false);
+            };
+            if last.as_ref() == Some(&blob) {
+                let size = blob.size;
+                error!(%digest, size, "the bytes of a known blob are damaged or missing");
+                return Ok(false);
+            }
+            let found = self.blobs.open(&blob.name()).await?;
+            if found.is_some_and(|found| found.size() == blob.size) {
+                return Ok(true);
+            }
+            // It may have been pushed again since it was found.
+            last = Some(blob);
         }
     }
 

@@ -6,7 +6,9 @@ use berth_metadata::{
     MetadataError, MetadataStore, TakeUpload, UploadLeases, UploadRecord, UploadRevision,
 };
 use berth_spec::SessionId;
-use berth_upload::{RecordsError, SessionLeases, SessionRecord, SessionRecords, Take};
+use berth_upload::{
+    HeldRevision, RecordsError, SessionLeases, SessionRecord, SessionRecords, Take,
+};
 
 /// Keeps the records of upload sessions in the metadata store, so that the end of an upload and the
 /// link to its blob are one transaction.
@@ -35,7 +37,7 @@ impl SessionRecords for MetadataSessionRecords {
     }
 
     async fn remove(&self, record: &SessionRecord) -> Result<bool, RecordsError> {
-        let removed = self.0.delete_upload(state(record.id, record.revision));
+        let removed = self.0.delete_upload(stored(record).state());
         removed.await.map_err(failed)
     }
 
@@ -71,24 +73,23 @@ impl SessionLeases for MetadataSessionRecords {
         })
     }
 
-    async fn renew(
-        &self,
-        id: SessionId,
-        revision: u64,
-        duration: Duration,
-    ) -> Result<bool, RecordsError> {
-        let renewed = self.shared()?.renew_upload(state(id, revision), duration);
+    async fn renew(&self, held: &HeldRevision, duration: Duration) -> Result<bool, RecordsError> {
+        let renewed = self.shared()?.renew_upload(state(held), duration);
         renewed.await.map_err(failed)
     }
 
-    async fn give_back(&self, id: SessionId, revision: u64) -> Result<(), RecordsError> {
-        let given_back = self.shared()?.give_back_upload(state(id, revision));
+    async fn give_back(&self, held: &HeldRevision) -> Result<(), RecordsError> {
+        let given_back = self.shared()?.give_back_upload(state(held));
         given_back.await.map_err(failed)
     }
 }
 
-fn state(id: SessionId, revision: u64) -> UploadRevision {
-    UploadRevision { id, revision }
+fn state(held: &HeldRevision) -> UploadRevision {
+    UploadRevision {
+        id: held.id,
+        revision: held.revision,
+        holder: Some(held.holder.clone()),
+    }
 }
 
 fn stored(record: &SessionRecord) -> UploadRecord {
@@ -100,6 +101,7 @@ fn stored(record: &SessionRecord) -> UploadRecord {
         hash_state: record.hash_state.clone(),
         revision: record.revision,
         expires_at: record.expires_at,
+        holder: record.holder.clone(),
     }
 }
 
@@ -112,6 +114,7 @@ fn loaded(upload: UploadRecord) -> SessionRecord {
         hash_state: upload.hash_state,
         revision: upload.revision,
         expires_at: upload.expires_at,
+        holder: upload.holder,
     }
 }
 

@@ -145,7 +145,9 @@ impl Registry {
         let session = finished.record().map(|record| UploadRevision {
             id: record.id,
             revision: record.revision,
+            holder: record.holder.clone(),
         });
+        let is_whole = session.is_none();
         let linked = self
             .metadata
             .link_blob_within(repository, &blob, session, &bounds)
@@ -153,7 +155,7 @@ impl Registry {
         match &linked {
             Err(error) if error.is_refusal() => self.take_back(finished, error).await,
             Ok(()) => self.uploads.release(finished).await,
-            Err(_) if session.is_none() => self.uploads.release(finished).await,
+            Err(_) if is_whole => self.uploads.release(finished).await,
             Err(_) => self.uploads.leave(finished),
         }
         Ok(linked?)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use berth_blob::{BlobStore, FilesystemBlobs};
-use berth_metadata::SqliteMetadata;
+use berth_metadata::{MetadataStore, SqliteMetadata};
 use berth_registry::{
     Authority, Condition, Content, ManifestContent, Registry, RegistryError, Settings,
 };
@@ -64,6 +64,8 @@ async fn a_corrupt_blob_is_unknown_once_quarantined_and_the_next_push_mends_it()
     let elsewhere: RepositoryName = "library/debian".parse().unwrap();
     let mounted = registry.mount_blob(&elsewhere, Some(&name), &layer).await;
     assert_eq!(mounted.unwrap(), None);
+    // Nothing is linked, so nobody there takes it for a blob that is there.
+    assert!(!metadata.has_repository(&elsewhere).await.unwrap());
 
     push(b"layer").await;
     let reader = registry.open_blob(&name, &layer).await.unwrap();

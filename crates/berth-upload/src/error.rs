@@ -17,10 +17,9 @@ pub enum UploadError {
         "another request is writing to upload session {0}; wait for it, ask for the status, and continue from there"
     )]
     Busy(SessionId),
-    /// Another process goes on with the session, or this one could not make sure that none does. It holds what the
-    /// status says: what this request sent may be among it.
+    /// Another process goes on with the session. It holds what the status says: what this request sent may be among it.
     #[error(
-        "upload session {0} was taken over by another replica, or may be; ask for the status, and continue from there"
+        "upload session {0} was taken over by another replica; ask for the status, and continue from there"
     )]
     Lost(SessionId),
     /// The chunk does not start where the session stands.

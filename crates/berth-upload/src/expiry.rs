@@ -3,7 +3,6 @@ use std::time::SystemTime;
 
 use berth_blob::Staged;
 use berth_spec::SessionId;
-use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::uploads::Machine;
@@ -52,11 +51,10 @@ impl Machine {
         if record.expires_at > now {
             return Ok(false);
         }
-        let begun = Instant::now();
         let work = match self.records.leases() {
             None => Work::alone(claim, record),
             Some(_) => match self.take_once(id).await? {
-                Take::Taken(record) => self.leased(claim, record, begun),
+                Take::Taken(record) => self.leased(claim, record),
                 Take::Held { .. } | Take::Missing => return Ok(false),
             },
         };

@@ -1,23 +1,17 @@
-use std::future::{pending, poll_fn};
-use std::pin::pin;
+use std::future::pending;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use berth_spec::SessionId;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, warn};
 
-use crate::{RecordsError, SessionLeases, SessionRecords, UploadError};
+use crate::{HeldRevision, RecordsError, SessionLeases, SessionRecords, UploadError};
 
 /// How long a session is lost to others after the process that worked on it was killed.
 pub(crate) const DURATION: Duration = Duration::from_secs(15);
-
-/// How much earlier than others may take a session whoever has it stops: clocks do not run equally fast, and what was
-/// begun takes a moment to end.
-const MARGIN: Duration = Duration::from_secs(1);
 
 /// How long after one renewal the next one is tried.
 pub(crate) const RENEWAL: Duration = Duration::from_secs(5);
@@ -25,31 +19,30 @@ pub(crate) const RENEWAL: Duration = Duration::from_secs(5);
 /// How long after a renewal that failed it is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// How long work goes on after its session is found to be changed: it may have done so itself, and learn it in a moment.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// The right to work on a session, against other processes; renewed until this is dropped, and then given back.
 #[derive(Debug)]
 pub(crate) struct Lease {
     id: SessionId,
-    /// Until when it lasts for certain.
-    end: watch::Receiver<Instant>,
+    /// When work under it stops. `None`, as long as nobody else is known to have the session.
+    end: watch::Receiver<Option<Instant>>,
     /// Dropped to say that the work has ended.
     working: oneshot::Sender<()>,
     keeper: JoinHandle<()>,
 }
 
 impl Lease {
-    /// A lease that was asked for at `begun`, and got under this revision.
-    pub(crate) fn of(
-        records: &Arc<dyn SessionRecords>,
-        id: SessionId,
-        revision: u64,
-        begun: Instant,
-    ) -> Self {
-        let (renewed, end) = watch::channel(end_of(begun));
+    /// A lease that was got under this revision.
+    pub(crate) fn of(records: &Arc<dyn SessionRecords>, held: HeldRevision) -> Self {
+        let id = held.id;
+        let (over, end) = watch::channel(None);
         let (working, ended) = oneshot::channel();
         let records = Arc::clone(records);
         let keeper = tokio::spawn(async move {
             if let Some(leases) = records.leases() {
-                keep(leases, id, revision, renewed, ended).await;
+                keep(leases, &held, over, ended).await;
             }
         });
         Self {
@@ -60,37 +53,30 @@ impl Lease {
         }
     }
 
-    /// Does work as long as the lease lasts for certain. What is given up when it does not may have its effect
-    /// still, where a fence lets it.
+    /// Does work until somebody else is known to have the session. What is given up then may have its effect still, where
+    /// a fence lets it.
     pub(crate) async fn during<T>(
         &self,
         work: impl Future<Output = Result<T, UploadError>>,
     ) -> Result<T, UploadError> {
-        let mut work = pin!(work);
-        let mut over = pin!(self.over());
-        poll_fn(|context| {
-            // Not the timer alone: a process that was paused does not take one more step when it wakes.
-            if self.is_over() || over.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Err(UploadError::Lost(self.id)));
-            }
-            work.as_mut().poll(context)
-        })
-        .await
+        tokio::select! {
+            biased;
+            () = self.over() => Err(UploadError::Lost(self.id)),
+            done = work => done,
+        }
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        Instant::now() >= *self.end.borrow()
-    }
-
-    /// Waits until the lease does not last for certain any more.
+    /// Waits until work under the lease stops.
     async fn over(&self) {
         let mut end = self.end.clone();
-        while !self.is_over() {
-            let until = *end.borrow_and_update();
-            // An error is that nobody renews it any more: it ends.
-            if let Ok(Err(_)) = timeout_at(until, end.changed()).await {
-                sleep_until(until).await;
-            }
+        let known = match end.wait_for(Option::is_some).await {
+            Ok(known) => *known,
+            // Nobody looks any more.
+            Err(_) => None,
+        };
+        match known {
+            Some(known) => sleep_until(known).await,
+            None => pending().await,
         }
     }
 
@@ -99,30 +85,22 @@ impl Lease {
         self.keeper.abort();
     }
 
-    /// Gives the lease back, before this answers if it lasts still.
+    /// Gives the lease back, before this answers if that takes no longer than a moment.
     pub(crate) async fn give_back(self) {
-        let is_over = self.is_over();
         drop(self.working);
-        if !is_over {
-            let _cut_off = self.keeper.await;
-        }
+        // What is cut off here is the waiting.
+        let _given_back = timeout(MOMENT, self.keeper).await;
     }
-}
-
-/// Until when a lease lasts for certain that was asked for at a time.
-fn end_of(asked: Instant) -> Instant {
-    asked + DURATION - MARGIN
 }
 
 async fn keep(
     leases: &dyn SessionLeases,
-    id: SessionId,
-    revision: u64,
-    renewed: watch::Sender<Instant>,
+    held: &HeldRevision,
+    over: watch::Sender<Option<Instant>>,
     ended: oneshot::Receiver<()>,
 ) {
     let renewing = async {
-        renew(leases, id, revision, &renewed).await;
+        renew(leases, held, &over).await;
         pending().await
     };
     tokio::select! {
@@ -130,35 +108,37 @@ async fn keep(
         _ = ended => {}
         () = renewing => {}
     }
-    if let Err(error) = leases.give_back(id, revision).await {
-        debug!(session = %id, %error, "the lease of an upload session was not given back, and ends by itself");
+    if let Err(error) = leases.give_back(held).await {
+        debug!(session = %held.id, %error, "the lease of an upload session was not given back, and ends by itself");
     }
 }
 
-/// Renews a lease until that cannot be done in time.
+/// Renews a lease until somebody else has the session, or nobody. While the records cannot be reached, nothing tells, and work goes
+/// on: if somebody takes the session meanwhile, its fences keep this one from doing harm.
 async fn renew(
     leases: &dyn SessionLeases,
-    id: SessionId,
-    revision: u64,
-    renewed: &watch::Sender<Instant>,
+    held: &HeldRevision,
+    over: &watch::Sender<Option<Instant>>,
 ) {
     let mut next = Instant::now() + RENEWAL;
+    let mut is_told = false;
     loop {
-        let end = *renewed.borrow();
-        sleep_until(next.min(end)).await;
+        sleep_until(next).await;
         let asked = Instant::now();
-        if asked >= end {
-            return;
-        }
-        match timeout_at(end, leases.renew(id, revision, DURATION)).await {
-            Ok(Ok(true)) => {
-                renewed.send_replace(end_of(asked));
+        match leases.renew(held, DURATION).await {
+            Ok(true) => {
                 next = asked + RENEWAL;
+                is_told = false;
             }
-            // Its own work may have changed the session just now; if somebody else has, it is fenced off.
-            Ok(Ok(false)) | Err(_) => return,
-            Ok(Err(error)) => {
-                not_renewed(id, &error);
+            Ok(false) => {
+                over.send_replace(Some(Instant::now() + MOMENT));
+                return;
+            }
+            Err(error) => {
+                if !is_told {
+                    not_renewed(held.id, &error);
+                    is_told = true;
+                }
                 next = Instant::now() + AGAIN;
             }
         }
@@ -166,5 +146,5 @@ async fn renew(
 }
 
 fn not_renewed(id: SessionId, error: &RecordsError) {
-    warn!(session = %id, %error, "cannot renew the lease of an upload session; trying again");
+    warn!(session = %id, %error, "cannot renew the lease of an upload session; going on with it, and trying again");
 }

@@ -41,12 +41,13 @@
 //! that is asked to work on it waits: until the lease is given back, and then it goes on; until it is renewed,
 //! and then it answers [`UploadError::Busy`]; or until it has ended, since its holder was killed, and then it takes the session.
 //!
-//! A holder that cannot renew stops a second before its lease ends. One that was paused, and wakes when another has
-//! the session, can do no harm by what it was about to do: each taking raises the revision of the record,
+//! A holder that cannot reach the records to renew goes on and keeps trying: they may be away for everybody, and then
+//! nobody else has the session. It stops when it learns that somebody has. Until then, and when it was paused and wakes when another has
+//! the session, it can do no harm by what it was about to do: each taking raises the revision of the record and writes down the holder,
 //! and
 //!
-//! - the record is changed and removed only by the revision that it has,
-//! - the record of a blob is made in the transaction that removes the session's, by that revision,
+//! - the record is changed and removed only by the revision that it has, and by whom that was given to,
+//! - the record of a blob is made in the transaction that removes the session's, by the same,
 //! - the staging area has the revision as its fence ([`BlobStore::stage_fenced`](berth_blob::BlobStore::stage_fenced)),
 //! - what is published is what the same process wrote, or nothing.
 //!
@@ -72,7 +73,7 @@ mod work;
 pub use content::{BodyError, BodyStream, Content};
 pub use error::UploadError;
 pub use finished::Finished;
-pub use leases::{SessionLeases, Take};
+pub use leases::{HeldRevision, SessionLeases, Take};
 pub use memory::MemorySessionRecords;
 pub use records::{RecordsError, SessionRecord, SessionRecords};
 pub use uploads::Uploads;

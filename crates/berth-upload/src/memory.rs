@@ -23,6 +23,22 @@ struct Stored {
     held: Option<Held>,
 }
 
+impl Stored {
+    fn new(record: &SessionRecord) -> Self {
+        let record = SessionRecord {
+            holder: None,
+            ..record.clone()
+        };
+        Self { record, held: None }
+    }
+
+    /// Whether this is the revision, and was given to the holder, if there is one.
+    fn is_at(&self, revision: u64, holder: Option<&str>) -> bool {
+        let held_by = self.held.as_ref().map(|held| &*held.holder);
+        self.record.revision == revision && (holder.is_none() || holder == held_by)
+    }
+}
+
 impl MemorySessionRecords {
     /// Records that have leases, by tokio's clock, for several [`Uploads`](crate::Uploads) that are as many processes.
     pub fn shared() -> Self {
@@ -40,11 +56,7 @@ impl MemorySessionRecords {
 #[async_trait]
 impl SessionRecords for MemorySessionRecords {
     async fn create(&self, record: &SessionRecord) -> Result<(), RecordsError> {
-        let stored = Stored {
-            record: record.clone(),
-            held: None,
-        };
-        self.stored().insert(record.id, stored);
+        self.stored().insert(record.id, Stored::new(record));
         Ok(())
     }
 
@@ -54,22 +66,23 @@ impl SessionRecords for MemorySessionRecords {
 
     async fn update(&self, record: &SessionRecord) -> Result<bool, RecordsError> {
         let mut all = self.stored();
-        match all.get_mut(&record.id) {
-            Some(stored) if stored.record.revision + 1 == record.revision => {
-                *stored = Stored {
-                    record: record.clone(),
-                    held: None,
-                };
-                Ok(true)
-            }
-            _ => Ok(false),
+        let (Some(stored), Some(before)) =
+            (all.get_mut(&record.id), record.revision.checked_sub(1))
+        else {
+            return Ok(false);
+        };
+        let is_same = stored.is_at(before, record.holder.as_deref());
+        if is_same {
+            *stored = Stored::new(record);
         }
+        Ok(is_same)
     }
 
     async fn remove(&self, record: &SessionRecord) -> Result<bool, RecordsError> {
         let mut all = self.stored();
         let stored = all.get(&record.id);
-        let is_same = stored.is_some_and(|stored| stored.record.revision == record.revision);
+        let is_same =
+            stored.is_some_and(|stored| stored.is_at(record.revision, record.holder.as_deref()));
         if is_same {
             all.remove(&record.id);
         }

@@ -15,12 +15,12 @@ pub trait SessionRecords: Send + Sync + 'static {
     /// The record of a session, expired or not.
     async fn load(&self, id: SessionId) -> Result<Option<SessionRecord>, RecordsError>;
 
-    /// Replaces the record of a session, if the stored revision is still `record.revision - 1`.
-    /// `false`, and nothing changes, if it is another, or the record is gone.
+    /// Replaces the record of a session, if the stored revision is still `record.revision - 1`, and was given to
+    /// `record.holder` if there is one. `false`, and nothing changes, if it is another, or the record is gone.
     async fn update(&self, record: &SessionRecord) -> Result<bool, RecordsError>;
 
-    /// Removes the record of a session, if the stored revision is `record.revision`. `false`, and nothing
-    /// changes, if it is another, or there is none.
+    /// Removes the record of a session, if the stored revision is `record.revision`, and was given to `record.holder` if
+    /// there is one. `false`, and nothing changes, if it is another, or there is none.
     async fn remove(&self, record: &SessionRecord) -> Result<bool, RecordsError>;
 
     /// At most `limit` sessions whose `expires_at` is not after `now`, the longest expired first.
@@ -50,6 +50,8 @@ pub struct SessionRecord {
     pub revision: u64,
     /// When the session may be removed.
     pub expires_at: SystemTime,
+    /// Who changes the session by a lease. `None` in what is loaded, and where there are no leases.
+    pub holder: Option<String>,
 }
 
 /// Why a record could not be read or changed. Nothing was changed.

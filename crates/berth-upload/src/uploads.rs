@@ -3,7 +3,6 @@ use std::time::{Duration, SystemTime};
 
 use berth_blob::{BlobError, BlobGuards, BlobStore, Publishing, StagedWriter};
 use berth_spec::{Algorithm, BlobName, Digest, Hasher, RepositoryName, SessionId};
-use tokio::time::Instant;
 use tracing::{Instrument, warn};
 use uuid::Uuid;
 
@@ -12,7 +11,9 @@ use crate::finished::Source;
 use crate::lease::{self, Lease};
 use crate::receive::{Received, receive, rehash};
 use crate::work::{Place, Work};
-use crate::{Content, Finished, RecordsError, SessionRecord, SessionRecords, Take, UploadError};
+use crate::{
+    Content, Finished, HeldRevision, RecordsError, SessionRecord, SessionRecords, Take, UploadError,
+};
 
 /// How soon whoever waits for a session that another process has looks again, at the earliest.
 const SHORTEST_LOOK: Duration = Duration::from_millis(20);
@@ -77,6 +78,7 @@ impl Uploads {
             hash_state: Hasher::new(algorithm).state(),
             revision: 0,
             expires_at: self.0.expiry(),
+            holder: None,
         };
         self.0.records.create(&record).await?;
         Ok(record.id)
@@ -300,9 +302,8 @@ impl Machine {
         let id = claim.id();
         let mut seen = None;
         loop {
-            let begun = Instant::now();
             let (until, left) = match self.take_once(id).await? {
-                Take::Taken(record) => return Ok(self.leased(claim, record, begun)),
+                Take::Taken(record) => return Ok(self.leased(claim, record)),
                 Take::Missing => return Err(UploadError::Unknown(id)),
                 Take::Held { until, left } => (until, left),
             };
@@ -320,8 +321,13 @@ impl Machine {
         }
     }
 
-    pub(crate) fn leased(&self, claim: Claim, record: SessionRecord, begun: Instant) -> Work {
-        let lease = Lease::of(&self.records, record.id, record.revision, begun);
+    pub(crate) fn leased(&self, claim: Claim, record: SessionRecord) -> Work {
+        let held = HeldRevision {
+            id: record.id,
+            revision: record.revision,
+            holder: self.holder.clone(),
+        };
+        let lease = Lease::of(&self.records, held);
         Work::leased(claim, record, lease)
     }
 

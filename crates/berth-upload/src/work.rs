@@ -67,7 +67,7 @@ impl Work {
         }
     }
 
-    /// Does something as long as the session may be worked on for certain.
+    /// Does something as long as nobody else is known to work on the session.
     pub(crate) async fn during<T>(
         &self,
         doing: impl Future<Output = Result<T, UploadError>>,

@@ -41,6 +41,15 @@ CREATE TABLE forsaken_blobs (
     digest TEXT COLLATE "C" NOT NULL
 );
 
+-- Published bytes that a blob was recorded with until others took their place. Who reads them goes on for a while; then they are
+-- forsaken and removed, and the row goes.
+CREATE TABLE replaced_blobs (
+    generation TEXT COLLATE "C" PRIMARY KEY,
+    digest TEXT COLLATE "C" NOT NULL,
+    replaced_at BIGINT NOT NULL
+);
+CREATE INDEX replaced_blobs_of_digest ON replaced_blobs (digest, generation) INCLUDE (replaced_at);
+
 -- Through which repositories a blob may be read.
 CREATE TABLE repository_blobs (
     repository_id BIGINT NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,

@@ -1,3 +1,4 @@
+DROP TABLE replaced_blobs;
 DROP TABLE forsaken_blobs;
 DROP INDEX blobs_condemned;
 CREATE INDEX blobs_condemned ON blobs (digest, condemned_at, size) WHERE condemned_at IS NOT NULL;

@@ -10,3 +10,12 @@ CREATE TABLE forsaken_blobs (
     generation TEXT PRIMARY KEY NOT NULL,
     digest TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Published bytes that a blob was recorded with until others took their place. Who reads them goes on for a while; then they are
+-- forsaken and removed, and the row goes.
+CREATE TABLE replaced_blobs (
+    generation TEXT PRIMARY KEY NOT NULL,
+    digest TEXT NOT NULL,
+    replaced_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX replaced_blobs_of_digest ON replaced_blobs (digest, generation, replaced_at);

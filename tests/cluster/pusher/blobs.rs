@@ -5,13 +5,17 @@ use crate::caller::Request;
 use crate::contents::Blob;
 use crate::harness::Answer;
 
+const LARGE: usize = 1_000_000;
+
 impl Pusher<'_> {
     /// Sees to it that a repository has a blob, in one of the ways that clients do. `false` if nothing came of it.
     pub(super) fn provide(&mut self, repository: &str, blob: &Blob) -> bool {
         if self.random.random_range(0..4) > 0 && self.has(repository, blob) {
             return true;
         }
-        match self.random.random_range(0..5) {
+        // What is large, few send in one piece.
+        let most = if blob.length > LARGE { 9 } else { 5 };
+        match self.random.random_range(0..most) {
             0 => self.mount(repository, blob),
             1 | 2 => self.push_at_once(repository, blob),
             3 => self.push_in_two(repository, blob),

@@ -139,9 +139,7 @@ impl Pusher<'_> {
             self.found(&upload.session, &what);
             return Step::Over;
         }
-        if offset > upload.acknowledged {
-            self.counts.continued += 1;
-        }
+        self.counts.continued += 1;
         upload.acknowledged = offset;
         Step::On
     }

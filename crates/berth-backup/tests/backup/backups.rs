@@ -27,6 +27,7 @@ async fn a_backup_has_the_layout_of_a_data_folder_and_can_be_served() {
         hash_state: Vec::new(),
         revision: 0,
         expires_at: SystemTime::now(),
+        holder: None,
     };
     world.metadata.create_upload(&upload).await.unwrap();
     let (report, _) = world.back_up(&Backup::default()).await;

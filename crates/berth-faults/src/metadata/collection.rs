@@ -51,9 +51,27 @@ impl<M: CollectionStore> CollectionStore for FaultyMetadata<M> {
         self.faults.step("forget_blobs", forgotten).await
     }
 
-    async fn forsake(&self, names: &[BlobName]) -> Result<Vec<BlobName>, MetadataError> {
-        self.faults
-            .step("forsake", self.metadata.forsake(names))
-            .await
+    async fn replaced_blobs(
+        &self,
+        after: Option<&BlobName>,
+        replaced_before: SystemTime,
+        limit: u32,
+    ) -> Result<Vec<BlobName>, MetadataError> {
+        let replaced = self.metadata.replaced_blobs(after, replaced_before, limit);
+        self.faults.step("replaced_blobs", replaced).await
+    }
+
+    async fn forsake(
+        &self,
+        names: &[BlobName],
+        replaced_before: SystemTime,
+    ) -> Result<Vec<BlobName>, MetadataError> {
+        let forsaken = self.metadata.forsake(names, replaced_before);
+        self.faults.step("forsake", forsaken).await
+    }
+
+    async fn adopt_blob(&self, lost: &BlobName, found: &BlobName) -> Result<bool, MetadataError> {
+        let adopted = self.metadata.adopt_blob(lost, found);
+        self.faults.step("adopt_blob", adopted).await
     }
 }

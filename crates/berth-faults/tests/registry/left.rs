@@ -62,6 +62,7 @@ pub(crate) async fn settle(process: &Process) {
     let nothing = UploadRevision {
         id: SessionId::random(),
         revision: 0,
+        holder: None,
     };
     let behind_all = process.stored.metadata.delete_upload(nothing);
     assert!(!behind_all.await.unwrap());

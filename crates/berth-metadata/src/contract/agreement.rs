@@ -63,6 +63,12 @@ enum Kind {
     },
     Forsake {
         names: Vec<BlobName>,
+        all_are_old: bool,
+    },
+    AdoptBlob {
+        blob: u8,
+        lost: Option<u8>,
+        found: Option<u8>,
     },
     DeleteUnusedManifest {
         repository: u8,
@@ -210,7 +216,10 @@ fn any_kind() -> impl Strategy<Value = Kind> {
         3 => (repositories.clone(), 0..BLOBS, generations(), all_limits()).prop_map(
             |(repository, blob, generation, limits)| Kind::LinkBlob { repository, blob, generation, limits }
         ),
-        1 => names().prop_map(|names| Kind::Forsake { names }),
+        1 => (names(), any::<bool>())
+            .prop_map(|(names, all_are_old)| Kind::Forsake { names, all_are_old }),
+        1 => (0..BLOBS, generations(), generations())
+            .prop_map(|(blob, lost, found)| Kind::AdoptBlob { blob, lost, found }),
         2 => (repositories.clone(), some_repository, 0..BLOBS, all_limits()).prop_map(
             |(repository, from, blob, limits)| Kind::MountBlob { repository, from, blob, limits }
         ),
@@ -266,7 +275,14 @@ async fn collect(store: &dyn Store, change: &Change) -> String {
             let forgotten = store.forget_blobs(blobs, cutoff(true), unused_since).await;
             format!("{forgotten:?}")
         }
-        Kind::Forsake { names } => format!("{:?}", store.forsake(names).await),
+        Kind::Forsake { names, all_are_old } => {
+            let forsaken = store.forsake(names, cutoff(*all_are_old)).await;
+            format!("{forsaken:?}")
+        }
+        Kind::AdoptBlob { blob, lost, found } => {
+            let (lost, found) = (name(*blob, *lost), name(*blob, *found));
+            format!("{:?}", store.adopt_blob(&lost, &found).await)
+        }
         Kind::DeleteUnusedManifest {
             repository: here,
             manifest: number,
@@ -392,6 +408,8 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         all.push(format!("{unused:?}"));
         let condemned = store.condemned_blobs(None, cutoff(all_are_old), 10).await;
         all.push(format!("{condemned:?}"));
+        let replaced = store.replaced_blobs(None, cutoff(all_are_old), 10).await;
+        all.push(format!("{replaced:?}"));
     }
     for number in 0..BLOBS {
         all.push(format!("{:?}", store.blob_references(&blob(number)).await));

@@ -58,6 +58,7 @@ pub(super) async fn linking_ends_the_upload(store: &dyn MetadataStore) {
         hash_state: Vec::new(),
         revision: 0,
         expires_at: SystemTime::UNIX_EPOCH,
+        holder: None,
     };
     store.create_upload(&upload).await.unwrap();
     assert!(
@@ -106,6 +107,8 @@ pub(super) async fn a_mount_needs_a_repository_that_has_it(store: &dyn MetadataS
         .await
         .unwrap();
     for source in [Some(&from), Some(&other), None] {
+        let mountable = store.mountable_blob(source, &layer.digest).await;
+        assert_eq!(mountable.unwrap(), None);
         assert_eq!(
             store.mount_blob(&to, source, &layer.digest).await.unwrap(),
             None
@@ -117,6 +120,11 @@ pub(super) async fn a_mount_needs_a_repository_that_has_it(store: &dyn MetadataS
     );
 
     store.link_blob(&from, &layer, None).await.unwrap();
+    for (source, expected) in [(Some(&from), true), (Some(&other), false), (None, true)] {
+        let mountable = store.mountable_blob(source, &layer.digest).await;
+        assert_eq!(mountable.unwrap(), expected.then(|| layer.clone()));
+    }
+    assert!(!store.has_repository(&to).await.unwrap());
     assert_eq!(
         store
             .mount_blob(&to, Some(&other), &layer.digest)

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use berth_spec::SessionId;
+use berth_spec::{Digest, SessionId};
 
 use super::uploads::upload;
-use crate::{MetadataStore, TakeUpload, UploadLeases, UploadRecord};
+use crate::{Blob, Bounds, MetadataError, MetadataStore, TakeUpload, UploadLeases, UploadRecord};
 
 /// Longer than a test takes.
 const LONG: Duration = Duration::from_secs(600);
@@ -23,6 +23,7 @@ pub async fn upload_leases(store: &dyn MetadataStore) {
     a_lease_ends_by_itself(store, leases).await;
     a_change_and_an_end_give_the_lease_back(store, leases).await;
     who_lost_a_lease_changes_nothing(store, leases).await;
+    equal_revisions_are_told_apart_by_their_holders(store, leases).await;
     what_is_renewed_does_not_expire(store, leases).await;
 }
 
@@ -44,6 +45,14 @@ async fn take(
     }
 }
 
+/// A record as it is stored.
+fn unheld(record: &UploadRecord) -> UploadRecord {
+    UploadRecord {
+        holder: None,
+        ..record.clone()
+    }
+}
+
 /// How long somebody else still has the session.
 async fn held_for(leases: &dyn UploadLeases, id: SessionId, asking: &str) -> Duration {
     match leases.take_upload(id, asking, LONG).await.unwrap() {
@@ -60,7 +69,8 @@ async fn a_lease_keeps_others_out(store: &dyn MetadataStore, leases: &dyn Upload
         revision: taken.revision,
         ..created.clone()
     };
-    assert_eq!(taken, raised, "more than the revision was changed");
+    assert_eq!(taken.holder.as_deref(), Some("one"));
+    assert_eq!(unheld(&taken), raised, "more than the revision was changed");
     assert_eq!(store.upload(created.id).await.unwrap(), Some(raised));
     let left = held_for(leases, created.id, "other").await;
     assert!(left <= LONG && left > LONG / 2, "{left:?}");
@@ -122,7 +132,50 @@ async fn who_lost_a_lease_changes_nothing(store: &dyn MetadataStore, leases: &dy
     };
     assert!(!store.update_upload(&late).await.unwrap());
     assert!(!store.delete_upload(lost.state()).await.unwrap());
-    assert_eq!(store.upload(id).await.unwrap(), Some(taken));
+    assert_eq!(store.upload(id).await.unwrap(), Some(unheld(&taken)));
+}
+
+/// A failover that loses changes may have the next who takes the session get a revision that somebody has.
+async fn equal_revisions_are_told_apart_by_their_holders(
+    store: &dyn MetadataStore,
+    leases: &dyn UploadLeases,
+) {
+    let id = begin(store).await.id;
+    let taken = take(leases, id, "one", LONG).await;
+    let other = UploadRecord {
+        holder: Some("other".to_owned()),
+        ..taken.clone()
+    };
+    assert!(!leases.renew_upload(other.state(), SHORT).await.unwrap());
+    leases.give_back_upload(other.state()).await.unwrap();
+    assert!(held_for(leases, id, "other").await > LONG / 2);
+    let next = |record: &UploadRecord| UploadRecord {
+        offset: 9,
+        revision: record.revision + 1,
+        ..record.clone()
+    };
+    assert!(!store.update_upload(&next(&other)).await.unwrap());
+    assert!(!store.delete_upload(other.state()).await.unwrap());
+    let blob = Blob {
+        digest: Digest::sha256(b"of equal revisions"),
+        size: 9,
+        generation: None,
+    };
+    let finished = store
+        .link_blob_within(
+            &taken.repository,
+            &blob,
+            Some(other.state()),
+            &Bounds::default(),
+        )
+        .await;
+    assert!(
+        matches!(finished, Err(MetadataError::UploadChanged(changed)) if changed == id),
+        "{finished:?}"
+    );
+    assert_eq!(store.upload(id).await.unwrap(), Some(unheld(&taken)));
+    assert!(leases.renew_upload(taken.state(), LONG).await.unwrap());
+    assert!(store.update_upload(&next(&taken)).await.unwrap());
 }
 
 async fn what_is_renewed_does_not_expire(store: &dyn MetadataStore, leases: &dyn UploadLeases) {

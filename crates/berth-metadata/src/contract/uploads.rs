@@ -15,6 +15,7 @@ pub(super) fn upload(expires_at: u64) -> UploadRecord {
         hash_state: vec![0, 1, 255],
         revision: 0,
         expires_at: SystemTime::UNIX_EPOCH + Duration::from_millis(expires_at),
+        holder: None,
     }
 }
 

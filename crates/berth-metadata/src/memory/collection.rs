@@ -104,20 +104,71 @@ impl CollectionStore for MemoryMetadata {
         Ok(forgotten)
     }
 
-    async fn forsake(&self, names: &[BlobName]) -> Result<Vec<BlobName>, MetadataError> {
+    async fn replaced_blobs(
+        &self,
+        after: Option<&BlobName>,
+        replaced_before: SystemTime,
+        limit: u32,
+    ) -> Result<Vec<BlobName>, MetadataError> {
+        let replaced_before = milliseconds(replaced_before);
+        let stored = self.lock();
+        let replaced = stored.replaced.iter();
+        let old = replaced.filter(|(_, replaced_at)| **replaced_at <= replaced_before);
+        let names = old.map(|(name, _)| name.clone());
+        let is_after = |name: &BlobName| after.is_none_or(|after| name > after);
+        Ok(page(names, is_after, limit))
+    }
+
+    async fn forsake(
+        &self,
+        names: &[BlobName],
+        replaced_before: SystemTime,
+    ) -> Result<Vec<BlobName>, MetadataError> {
+        let replaced_before = milliseconds(replaced_before);
         let mut stored = self.lock();
-        let unrecorded = stored.unrecorded(names);
+        let is_over = |name: &&BlobName| {
+            let replaced_at = stored.replaced.get(*name);
+            replaced_at.is_none_or(|replaced_at| *replaced_at <= replaced_before)
+        };
+        let old: Vec<BlobName> = names.iter().filter(is_over).cloned().collect();
+        let unrecorded = stored.unrecorded(&old);
         let forsaken: BTreeSet<BlobName> = unrecorded
             .filter(|name| name.generation.is_some())
             .cloned()
             .collect();
         let generations = forsaken.iter().filter_map(|name| name.generation);
         stored.forsaken.extend(generations);
+        stored.replaced.retain(|name, _| !old.contains(name));
         Ok(forsaken.into_iter().collect())
+    }
+
+    async fn adopt_blob(&self, lost: &BlobName, found: &BlobName) -> Result<bool, MetadataError> {
+        let mut stored = self.lock();
+        let is_forsaken = |generation| stored.forsaken.contains(&generation);
+        if lost.digest != found.digest || found.generation.is_some_and(is_forsaken) {
+            return Ok(false);
+        }
+        let recorded = stored.blobs.get_mut(&lost.digest);
+        let Some(blob) = recorded.filter(|blob| blob.generation == lost.generation) else {
+            return Ok(false);
+        };
+        blob.generation = found.generation;
+        if lost != found {
+            stored.replace(lost.clone(), found);
+        }
+        Ok(true)
     }
 }
 
 impl Stored {
+    /// Writes down that bytes are replaced by others, if they have a generation.
+    pub(super) fn replace(&mut self, older: BlobName, newer: &BlobName) {
+        self.replaced.remove(newer);
+        if older.generation.is_some() {
+            self.replaced.insert(older, now());
+        }
+    }
+
     fn remove_blob(&mut self, digest: &Digest) {
         for repository in self.repositories.values_mut() {
             repository.blobs.remove(digest);

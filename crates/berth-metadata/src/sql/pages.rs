@@ -6,8 +6,8 @@ use diesel::prelude::*;
 pub use unused::is_unused;
 
 use super::schema::{
-    blobs, manifest_manifests, manifests, repositories, repository_blobs, robot_tokens, tags,
-    uploads, users,
+    blobs, manifest_manifests, manifests, replaced_blobs, repositories, repository_blobs,
+    robot_tokens, tags, uploads, users,
 };
 
 /// Names of repositories after `last`.
@@ -54,6 +54,28 @@ pub fn condemned_page<'a>(after: &'a str, condemned_before: i64, limit: u32) -> 
         .order(blobs::digest)
         .limit(limit)
         .select((blobs::digest, blobs::size, blobs::generation))
+}
+
+/// What was replaced at `replaced_before` or before, after a digest and generation: [`ReplacedRow`](super::rows::ReplacedRow)s.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub fn replaced_page<'a>(
+    digest: &'a str,
+    generation: &'a str,
+    replaced_before: i64,
+    limit: u32,
+) -> _ {
+    let limit: i64 = limit as i64;
+    replaced_blobs::table
+        .filter(replaced_blobs::replaced_at.le(replaced_before))
+        .filter(replaced_blobs::digest.ge(digest))
+        .filter(
+            replaced_blobs::digest
+                .gt(digest)
+                .or(replaced_blobs::generation.gt(generation)),
+        )
+        .order((replaced_blobs::digest, replaced_blobs::generation))
+        .limit(limit)
+        .select((replaced_blobs::digest, replaced_blobs::generation))
 }
 
 /// Live blobs after one digest, up to another, that are unused: [`BlobRow`](super::rows::BlobRow)s.

@@ -46,6 +46,17 @@ pub fn blob_name((digest, generation): BlobNameRow) -> Result<BlobName, Metadata
     })
 }
 
+/// Digest, generation of what was replaced.
+pub type ReplacedRow = (String, String);
+
+/// Names of what was replaced, in the order of their rows.
+pub fn replaced(rows: Vec<ReplacedRow>) -> Result<Vec<BlobName>, MetadataError> {
+    let named = rows.into_iter();
+    named
+        .map(|(digest, generation)| blob_name((digest, Some(generation))))
+        .collect()
+}
+
 /// How a generation is stored.
 pub fn generation_text(generation: Option<Generation>) -> Option<String> {
     generation.map(|generation| generation.to_string())
@@ -247,6 +258,7 @@ impl UploadRow {
             hash_state: self.hash_state,
             revision: to_number(self.revision)?,
             expires_at: time_of(self.expires_at),
+            holder: None,
         })
     }
 }

@@ -39,6 +39,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    replaced_blobs (generation) {
+        generation -> Text,
+        digest -> Text,
+        replaced_at -> BigInt,
+    }
+}
+
+diesel::table! {
     repository_blobs (repository_id, blob_id) {
         repository_id -> BigInt,
         blob_id -> BigInt,

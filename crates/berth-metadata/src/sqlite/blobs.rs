@@ -1,19 +1,15 @@
-use std::collections::HashSet;
-
-use berth_spec::{BlobName, Digest, RepositoryName};
+use berth_spec::{Digest, RepositoryName};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel::upsert::excluded;
 
-use super::{now, repositories as repository_rows, usage};
+use super::{generations, now, repositories as repository_rows, usage};
 use crate::sql::LIVE;
 use crate::sql::pages::linked_blob;
-use crate::sql::rows::{self, LinkedRow, blob_of, generation_text};
-use crate::sql::schema::{
-    blobs, forsaken_blobs, manifest_blobs, manifests, repositories, repository_blobs,
-};
+use crate::sql::rows::{LinkedRow, blob_of, generation_text};
+use crate::sql::schema::{blobs, manifest_blobs, manifests, repositories, repository_blobs};
 use crate::sql::stored::{to_integer, to_number};
 use crate::{Blob, Bounds, MetadataError};
 
@@ -24,63 +20,45 @@ pub(super) fn link(
     blob: &Blob,
     bounds: &Bounds,
 ) -> Result<(), MetadataError> {
-    refuse_forsaken(connection, blob)?;
+    generations::refuse_forsaken(connection, blob)?;
     let blob_id = record(connection, blob)?;
     usage::add_within(connection, repository, bounds, |connection| {
         Ok(link_to(connection, repository, blob_id, &blob.digest)?)
     })
 }
 
-/// Who links a blob has published its bytes before: they may have been removed since, if they were forsaken.
-fn refuse_forsaken(connection: &mut SqliteConnection, blob: &Blob) -> Result<(), MetadataError> {
-    let Some(generation) = generation_text(blob.generation) else {
-        return Ok(());
-    };
-    let forsaken = forsaken_blobs::table
-        .find(generation)
-        .select(forsaken_blobs::generation)
-        .first::<String>(connection);
-    match forsaken.optional()? {
-        Some(_) => Err(MetadataError::Forsaken(blob.name())),
-        None => Ok(()),
+/// Id, size and generation of a blob.
+type FromRow = (i64, i64, Option<String>);
+
+/// A blob that a repository is linked to: this one, or any.
+fn linked_from(
+    connection: &mut SqliteConnection,
+    from: Option<&RepositoryName>,
+    digest: &Digest,
+) -> QueryResult<Option<FromRow>> {
+    let linked = repository_blobs::table
+        .inner_join(blobs::table)
+        .inner_join(repositories::table)
+        .filter(blobs::digest.eq(digest.as_str()))
+        .select((blobs::id, blobs::size, blobs::generation));
+    match from {
+        Some(from) => linked
+            .filter(repositories::name.eq(from.as_str()))
+            .first(connection)
+            .optional(),
+        None => linked.first(connection).optional(),
     }
 }
 
-/// Those of these names that are not those of a recorded blob.
-pub(super) fn unrecorded(
+/// The blob that would be mounted.
+pub(super) fn mountable(
     connection: &mut SqliteConnection,
-    names: &[BlobName],
-) -> Result<HashSet<BlobName>, MetadataError> {
-    let mut unrecorded: HashSet<BlobName> = names.iter().cloned().collect();
-    let digests: HashSet<&str> = names.iter().map(|name| name.digest.as_str()).collect();
-    let recorded: Vec<rows::BlobNameRow> = blobs::table
-        .filter(blobs::digest.eq_any(digests))
-        .select((blobs::digest, blobs::generation))
-        .load(connection)?;
-    for row in recorded {
-        unrecorded.remove(&rows::blob_name(row)?);
-    }
-    Ok(unrecorded)
-}
-
-/// Sees to it that those of these names that are not recorded never will be, if they have a generation.
-pub(super) fn forsake(
-    connection: &mut SqliteConnection,
-    names: &[BlobName],
-) -> Result<Vec<BlobName>, MetadataError> {
-    let mut forsaken: Vec<BlobName> = unrecorded(connection, names)?.into_iter().collect();
-    forsaken.sort();
-    forsaken.retain(|name| name.generation.is_some());
-    for name in &forsaken {
-        let generation = generation_text(name.generation);
-        diesel::insert_or_ignore_into(forsaken_blobs::table)
-            .values((
-                generation.map(|generation| forsaken_blobs::generation.eq(generation)),
-                forsaken_blobs::digest.eq(name.digest.as_str()),
-            ))
-            .execute(connection)?;
-    }
-    Ok(forsaken)
+    from: Option<&RepositoryName>,
+    digest: Digest,
+) -> Result<Option<Blob>, MetadataError> {
+    let found = linked_from(connection, from, &digest)?;
+    let blob = found.map(|(_, size, generation)| blob_of(digest, size, generation));
+    blob.transpose()
 }
 
 /// Links a blob that another repository has.
@@ -91,18 +69,7 @@ pub(super) fn mount(
     digest: &Digest,
     bounds: &Bounds,
 ) -> Result<Option<Blob>, MetadataError> {
-    let linked = repository_blobs::table
-        .inner_join(blobs::table)
-        .inner_join(repositories::table)
-        .filter(blobs::digest.eq(digest.as_str()))
-        .select((blobs::id, blobs::size, blobs::generation));
-    let found: Option<(i64, i64, Option<String>)> = match from {
-        Some(from) => linked
-            .filter(repositories::name.eq(from.as_str()))
-            .first(connection)
-            .optional()?,
-        None => linked.first(connection).optional()?,
-    };
+    let found = linked_from(connection, from, digest)?;
     let Some((blob_id, size, generation)) = found else {
         return Ok(None);
     };
@@ -243,9 +210,7 @@ fn record(connection: &mut SqliteConnection, blob: &Blob) -> Result<i64, Metadat
     }
     make_live(connection, id)?;
     if older != generation {
-        diesel::update(blobs::table.find(id))
-            .set(blobs::generation.eq(generation))
-            .execute(connection)?;
+        generations::replace(connection, id, &blob.digest, older, generation)?;
     }
     Ok(id)
 }

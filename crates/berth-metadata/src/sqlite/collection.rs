@@ -5,8 +5,8 @@ use berth_spec::{BlobName, Digest};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::blobs::{self as blob_rows, make_live};
-use super::{SqliteMetadata, now};
+use super::blobs::make_live;
+use super::{SqliteMetadata, generations, now};
 use crate::sql::pages::{condemned_page, is_unused, unused_between};
 use crate::sql::rows::{self, blob_of};
 use crate::sql::schema::{blobs, repository_blobs};
@@ -71,9 +71,34 @@ impl CollectionStore for SqliteMetadata {
         .await
     }
 
-    async fn forsake(&self, names: &[BlobName]) -> Result<Vec<BlobName>, MetadataError> {
+    async fn replaced_blobs(
+        &self,
+        after: Option<&BlobName>,
+        replaced_before: SystemTime,
+        limit: u32,
+    ) -> Result<Vec<BlobName>, MetadataError> {
+        let after = after.cloned();
+        let replaced_before = milliseconds(replaced_before);
+        self.read(move |connection| {
+            generations::replaced(connection, after.as_ref(), replaced_before, limit)
+        })
+        .await
+    }
+
+    async fn forsake(
+        &self,
+        names: &[BlobName],
+        replaced_before: SystemTime,
+    ) -> Result<Vec<BlobName>, MetadataError> {
         let names = names.to_vec();
-        self.write(move |connection| blob_rows::forsake(connection, &names))
+        let replaced_before = milliseconds(replaced_before);
+        self.write(move |connection| generations::forsake(connection, &names, replaced_before))
+            .await
+    }
+
+    async fn adopt_blob(&self, lost: &BlobName, found: &BlobName) -> Result<bool, MetadataError> {
+        let (lost, found) = (lost.clone(), found.clone());
+        self.write(move |connection| generations::adopt(connection, &lost, &found))
             .await
     }
 }

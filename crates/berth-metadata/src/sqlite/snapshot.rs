@@ -9,7 +9,7 @@ use super::SqliteMetadata;
 use super::connection::{configure, sync_folder_of, unusable, url};
 use super::private;
 use crate::MetadataError;
-use crate::sql::schema::{blobs, forsaken_blobs, uploads};
+use crate::sql::schema::{blobs, forsaken_blobs, replaced_blobs, uploads};
 
 /// What a checkpoint did.
 #[derive(QueryableByName)]
@@ -55,6 +55,7 @@ impl SqliteMetadata {
     pub async fn drop_generations(&self) -> Result<(), MetadataError> {
         self.write(|connection| {
             diesel::delete(forsaken_blobs::table).execute(connection)?;
+            diesel::delete(replaced_blobs::table).execute(connection)?;
             diesel::update(blobs::table.filter(blobs::generation.is_not_null()))
                 .set(blobs::generation.eq(None::<String>))
                 .execute(connection)?;

@@ -47,7 +47,7 @@ pub(super) fn update(
 /// Removes a record that still has this revision.
 pub(super) fn delete(
     connection: &mut SqliteConnection,
-    upload: UploadRevision,
+    upload: &UploadRevision,
 ) -> Result<bool, MetadataError> {
     let deleted = diesel::delete(uploads::table.find(upload.id.to_string()))
         .filter(uploads::revision.eq(to_integer(upload.revision)?))
@@ -58,7 +58,7 @@ pub(super) fn delete(
 /// Removes the record of a session whose blob is recorded in the same transaction.
 pub(super) fn finish(
     connection: &mut SqliteConnection,
-    upload: UploadRevision,
+    upload: &UploadRevision,
 ) -> Result<(), MetadataError> {
     match delete(connection, upload)? {
         true => Ok(()),

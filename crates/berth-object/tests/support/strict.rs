@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use berth_object::object_store::memory::InMemory;
@@ -20,6 +21,7 @@ use futures_util::stream::BoxStream;
 pub(crate) struct StrictBucket {
     objects: InMemory,
     uploads: Mutex<Uploads>,
+    refuses_completion: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +34,11 @@ impl StrictBucket {
     /// How many uploads are under way.
     pub(crate) fn uploads(&self) -> usize {
         self.uploads.lock().unwrap().under_way.len()
+    }
+
+    /// Whether uploads cannot be completed for now.
+    pub(crate) fn refuse_completion(&self, refuses: bool) {
+        self.refuses_completion.store(refuses, Ordering::SeqCst);
     }
 }
 
@@ -76,6 +83,12 @@ impl MultipartStore for StrictBucket {
         id: &MultipartId,
         parts: Vec<PartId>,
     ) -> Result<PutResult> {
+        if self.refuses_completion.load(Ordering::SeqCst) {
+            return Err(Error::Generic {
+                store: "strict bucket",
+                source: "not now".into(),
+            });
+        }
         let whole = {
             let mut uploads = self.uploads.lock().unwrap();
             let upload = uploads

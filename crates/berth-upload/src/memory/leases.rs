@@ -5,12 +5,12 @@ use berth_spec::SessionId;
 use tokio::time::Instant;
 
 use super::{MemorySessionRecords, Stored};
-use crate::{RecordsError, SessionLeases, Take};
+use crate::{HeldRevision, RecordsError, SessionLeases, SessionRecord, Take};
 
 /// Who has a session, and until when.
 #[derive(Debug)]
 pub(super) struct Held {
-    holder: String,
+    pub(super) holder: String,
     until: Instant,
     /// The same as others are told it.
     told: SystemTime,
@@ -51,20 +51,21 @@ impl SessionLeases for MemorySessionRecords {
         }
         stored.record.revision += 1;
         stored.held = Some(Held::by(holder, duration));
-        Ok(Take::Taken(stored.record.clone()))
+        Ok(Take::Taken(SessionRecord {
+            holder: Some(holder.to_owned()),
+            ..stored.record.clone()
+        }))
     }
 
-    async fn renew(
-        &self,
-        id: SessionId,
-        revision: u64,
-        duration: Duration,
-    ) -> Result<bool, RecordsError> {
+    async fn renew(&self, by: &HeldRevision, duration: Duration) -> Result<bool, RecordsError> {
         let mut all = self.stored();
-        let Some(Stored { record, held }) = all.get_mut(&id) else {
+        let stored = all.get_mut(&by.id);
+        let Some(stored) = stored.filter(|stored| stored.is_at(by.revision, Some(&by.holder)))
+        else {
             return Ok(false);
         };
-        let Some(held) = held.as_mut().filter(|_| record.revision == revision) else {
+        let Stored { record, held } = stored;
+        let Some(held) = held else {
             return Ok(false);
         };
         *held = Held::by(&held.holder, duration);
@@ -72,10 +73,10 @@ impl SessionLeases for MemorySessionRecords {
         Ok(true)
     }
 
-    async fn give_back(&self, id: SessionId, revision: u64) -> Result<(), RecordsError> {
+    async fn give_back(&self, by: &HeldRevision) -> Result<(), RecordsError> {
         let mut all = self.stored();
-        let stored = all.get_mut(&id);
-        if let Some(stored) = stored.filter(|stored| stored.record.revision == revision) {
+        let stored = all.get_mut(&by.id);
+        if let Some(stored) = stored.filter(|stored| stored.is_at(by.revision, Some(&by.holder))) {
             stored.held = None;
         }
         Ok(())

@@ -84,7 +84,7 @@ async fn a_session_of_a_replica_that_lives_is_busy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_cannot_renew_stops_before_another_begins() {
+async fn whoever_cannot_renew_stops_when_it_learns_that_another_has_begun() {
     let stores = Stores::new();
     let [holder, other] = [(); 2].map(|()| stores.replica());
     let id = begin(&holder).await;
@@ -92,19 +92,80 @@ async fn whoever_cannot_renew_stops_before_another_begins() {
     let (_sender, append_slowly) = slow(&holder, id).await;
     tokio::time::sleep(LEASE).await;
     holder.trouble.is_away.store(true, Ordering::SeqCst);
-    let stopped = tokio::spawn(async move {
-        let lost = append_slowly.await.unwrap();
-        (lost, Instant::now())
-    });
     let begun = Instant::now();
     // The first look finds a lease that was renewed before, and no later one finds another.
-    let offset = append(&other, id, ", and more").await.unwrap();
-    let (lost, stopped_at) = stopped.await.unwrap();
-    assert!(matches!(lost, Err(UploadError::Lost(_))));
-    assert_eq!(offset, 14);
-    assert!(stopped_at < Instant::now());
+    assert_eq!(append(&other, id, ", and more").await.unwrap(), 14);
     assert!(begun.elapsed() <= LEASE + Duration::from_secs(1));
+    // Nothing comes of its client, so nothing tells it.
+    assert!(!append_slowly.is_finished());
+    holder.trouble.is_away.store(false, Ordering::SeqCst);
+    let begun = Instant::now();
+    let lost = append_slowly.await.unwrap();
+    assert!(matches!(lost, Err(UploadError::Lost(_))), "{lost:?}");
+    assert!(begun.elapsed() <= Duration::from_secs(2));
     finish(&other, id, "kept, and more").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_cannot_renew_and_ends_late_changes_nothing() {
+    let stores = Stores::new();
+    let [holder, other] = [(); 2].map(|()| stores.replica());
+    let id = begin(&holder).await;
+    append(&holder, id, "kept").await.unwrap();
+    let (mut sender, append_slowly) = slow(&holder, id).await;
+    holder.trouble.is_away.store(true, Ordering::SeqCst);
+    assert_eq!(append(&other, id, ", and more").await.unwrap(), 14);
+    // What it still writes nobody counts.
+    let _refused = sender.send(Ok(Bytes::from("and lost"))).await;
+    drop(sender);
+    assert!(append_slowly.await.unwrap().is_err());
+    holder.trouble.is_away.store(false, Ordering::SeqCst);
+    assert_eq!(status(&holder, id).await, 14);
+    finish(&holder, id, "kept, and more").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_is_away_for_many_leases_stops_nobody() {
+    let stores = Stores::new();
+    let [holder, other] = [(); 2].map(|()| stores.replica());
+    let id = begin(&holder).await;
+    let (mut sender, append_slowly) = slow(&holder, id).await;
+    for replica in [&holder, &other] {
+        replica.trouble.is_away.store(true, Ordering::SeqCst);
+    }
+    tokio::time::sleep(LEASE * 10).await;
+    sender.send(Ok(Bytes::from(" go on"))).await.unwrap();
+    for replica in [&holder, &other] {
+        replica.trouble.is_away.store(false, Ordering::SeqCst);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let refused = append(&other, id, "other").await;
+    assert!(matches!(refused, Err(UploadError::Busy(_))), "{refused:?}");
+    drop(sender);
+    assert_eq!(append_slowly.await.unwrap().unwrap(), 16);
+    finish(&other, id, "slow bytes go on").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_does_not_wait_for_a_lease_that_cannot_be_given_back() {
+    let stores = Stores::new();
+    let holder = stores.replica();
+    let id = begin(&holder).await;
+    holder.trouble.stop_at("give_back");
+    let begun = Instant::now();
+    let wrong = Content {
+        range: Some(5..6),
+        ..Content::from_bytes("?")
+    };
+    let refused = holder.uploads.append(&repository(), id, wrong).await;
+    assert!(
+        matches!(refused, Err(UploadError::OutOfOrder { .. })),
+        "{refused:?}"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    holder.trouble.has_stopped().await;
+    holder.trouble.go_on();
+    append(&holder, id, "all").await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,8 +9,8 @@ use berth_blob::{
 };
 use berth_spec::{BlobName, Digest, SessionId};
 use berth_upload::{
-    Finished, MemorySessionRecords, RecordsError, SessionLeases, SessionRecord, SessionRecords,
-    Take, Uploads,
+    Finished, HeldRevision, MemorySessionRecords, RecordsError, SessionLeases, SessionRecord,
+    SessionRecords, Take, Uploads,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -171,19 +171,15 @@ impl SessionLeases for TroubledRecords {
         }
     }
 
-    async fn renew(
-        &self,
-        id: SessionId,
-        revision: u64,
-        duration: Duration,
-    ) -> Result<bool, RecordsError> {
+    async fn renew(&self, held: &HeldRevision, duration: Duration) -> Result<bool, RecordsError> {
         self.trouble.answers()?;
-        self.stored.renew(id, revision, duration).await
+        self.stored.renew(held, duration).await
     }
 
-    async fn give_back(&self, id: SessionId, revision: u64) -> Result<(), RecordsError> {
+    async fn give_back(&self, held: &HeldRevision) -> Result<(), RecordsError> {
+        self.trouble.step("give_back").await;
         self.trouble.answers()?;
-        self.stored.give_back(id, revision).await
+        self.stored.give_back(held).await
     }
 }
 

@@ -3,7 +3,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Args};
 
 use super::{Target, carry_out};
-use crate::config::Delay;
+use crate::config::{Config, Delay};
+use crate::place::Place;
 use crate::upkeep::{Collect, Task};
 
 /// What garbage is collected, and how.
@@ -28,6 +29,7 @@ pub(crate) struct Gc {
 impl Gc {
     pub(crate) fn run(self, matches: Option<&ArgMatches>) -> anyhow::Result<ExitCode> {
         let config = self.target.load(matches)?;
+        self.refuse_guesses(&config)?;
         let is_configured = self.target.is_configured();
         let configured = is_configured.then(|| config.settings().collection_grace.0);
         let task = Task::Collect(Collect {
@@ -38,5 +40,18 @@ impl Gc {
             rules: is_configured.then_some(config.retention.clone()),
         });
         carry_out(&config, &task, self.target.json)
+    }
+
+    /// A server that has a folder says itself what its options are. Replicas do not, and what they have promised to keep for longer
+    /// must not go sooner.
+    fn refuse_guesses(&self, config: &Config) -> anyhow::Result<()> {
+        let is_known = self.target.is_configured() || self.grace.is_some();
+        let place = Place::of(config)?;
+        anyhow::ensure!(
+            is_known || matches!(place, Place::Folder(_)),
+            "how long the replicas on {place} keep what is unused is not known here: name the configuration file that they have \
+             with --config, or their collection_grace with --grace"
+        );
+        Ok(())
     }
 }

@@ -198,6 +198,17 @@ impl fmt::Display for Done {
                 blobs.not_removed
             )?;
         }
+        if blobs.replaced.blobs > 0 {
+            write!(formatter, "\nreplaced files removed: {}", blobs.replaced)?;
+        }
+        let mut adopted = blobs.adopted;
+        adopted.include(sweep.map(|sweep| sweep.adopted).unwrap_or_default());
+        if adopted.blobs > 0 {
+            write!(
+                formatter,
+                "\nblobs whose file was lost, and another one was found: {adopted}"
+            )?;
+        }
         if let Some(sweep) = sweep {
             write!(
                 formatter,
@@ -210,6 +221,13 @@ impl fmt::Display for Done {
                     "\nfiles without a record left, because they are most of all: {} \
                      (is this the right metadata? berth gc --even-most removes them)",
                     sweep.left
+                )?;
+            }
+            if sweep.corrupt.blobs > 0 {
+                write!(
+                    formatter,
+                    "\ncorrupt files left, of blobs whose file is lost: {}",
+                    sweep.corrupt
                 )?;
             }
             write!(formatter, "\nrecords without a file: {}", sweep.missing)?;

@@ -19,16 +19,20 @@ impl Upkeep {
         Ok(self.metadata.take_turn(tasks, every, LEASE).await?)
     }
 
-    /// Does the work of a turn, and keeps and ends it.
-    pub(super) async fn in_turn<T>(&self, turn: &Turn, work: impl Future<Output = T>) -> T {
+    /// Does the work of a turn, and keeps and ends it. One that failed is not ended: when its time has run out it is due again.
+    pub(super) async fn in_turn<T, E>(
+        &self,
+        turn: &Turn,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let done = tokio::select! {
-            done = work => done,
+            done = work => done?,
             never = self.keep(turn) => match never {},
         };
         if let Err(error) = self.metadata.end_turn(turn).await {
             warn!(%error, task = turn.task, "cannot end a turn; its time will run out");
         }
-        done
+        Ok(done)
     }
 
     /// If another replica has it meanwhile, what is done here is done twice, which harms nothing.

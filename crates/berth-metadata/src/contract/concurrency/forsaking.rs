@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -59,7 +60,9 @@ async fn race(
         let (remover, barrier, name) = (Arc::clone(&remover), Arc::clone(&barrier), name.clone());
         tokio::spawn(async move {
             barrier.wait().await;
-            remover.forsake(std::slice::from_ref(&name)).await.unwrap()
+            let later = SystemTime::now() + Duration::from_secs(3600);
+            let forsaken = remover.forsake(std::slice::from_ref(&name), later);
+            forsaken.await.unwrap()
         })
     };
     barrier.wait().await;

@@ -21,6 +21,7 @@ pub async fn one_change_of_an_upload_wins(openings: &[Arc<dyn MetadataStore>]) {
         hash_state: vec![1, 2, 3],
         revision: 0,
         expires_at: SystemTime::UNIX_EPOCH,
+        holder: None,
     };
     openings[0].create_upload(&upload).await.unwrap();
     for revision in 1..=5 {
@@ -61,6 +62,7 @@ pub async fn one_has_an_upload_at_a_time(openings: &[Arc<dyn MetadataStore>]) {
         hash_state: vec![1, 2, 3],
         revision: 0,
         expires_at: SystemTime::UNIX_EPOCH,
+        holder: None,
     };
     openings[0].create_upload(&upload).await.unwrap();
     let mut holders = JoinSet::new();

@@ -36,8 +36,15 @@ impl Upkeep {
             expires_at: token.expires_at.map(|time| time.0),
             revoked_at: None,
         };
+        let added = self.metadata.add_robot_token(&record).await;
+        let added = added.with_context(|| {
+            format!(
+                "it is not known whether the token was added, and nobody has its secret: if berth token list shows it, \
+                 berth token revoke {name} makes room"
+            )
+        })?;
         ensure!(
-            self.metadata.add_robot_token(&record).await?,
+            added,
             "there is a token {name} already; berth token revoke makes room"
         );
         info!(token = name, id, "a token was added");

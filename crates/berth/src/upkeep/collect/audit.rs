@@ -33,7 +33,7 @@ pub(super) fn of_run(done: &Done) -> Option<Record> {
         tags: retention.map_or(0, |retention| retention.tags),
         manifests: retention.map_or(0, |retention| retention.manifests),
         blobs: done.blobs.deleted.blobs,
-        files: sweep.map_or(0, |sweep| sweep.unrecorded.blobs),
+        files: done.blobs.replaced.blobs + sweep.map_or(0, |sweep| sweep.unrecorded.blobs),
     };
     (counts != Counts::default()).then(|| Record {
         counts: Some(counts),

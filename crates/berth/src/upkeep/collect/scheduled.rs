@@ -53,16 +53,21 @@ impl Upkeep {
         // Retention first: what it lets go of is then unused.
         let mut tasks = vec![RETENTION.to_owned()];
         tasks.extend(Shard::all().map(task_of));
+        // What one part could not do holds up nothing else.
+        let mut collected = Ok(());
         while let Some(turn) = self.turn(&tasks, every).await? {
+            // Each once: where all together take longer than that, the first is due again before the last is done.
+            tasks.retain(|task| *task != turn.task);
             let part = self.collect_part(&turn, done.get_or_insert_default(), watcher);
-            self.in_turn(&turn, part).await?;
+            let part = self.in_turn(&turn, part).await;
+            collected = collected.and(part);
         }
         if let Some(turn) = self.turn(&[SWEEP.to_owned()], SWEEP_INTERVAL).await? {
             let sweep = self.collector.sweep(false, watcher);
             let report = self.in_turn(&turn, sweep).await?;
             done.get_or_insert_default().sweep = Some(report);
         }
-        Ok(())
+        collected
     }
 
     async fn collect_part(

@@ -1,134 +1,17 @@
 //! What is collected and what is not, over the stores in memory and over SQLite and a folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod leftovers;
+mod world;
+
 use std::time::{Duration, SystemTime};
 
-use berth_blob::{BlobGuards, BlobStore, FilesystemBlobs, MemoryBlobs};
-use berth_collector::{
-    Amount, CollectionPlan, CollectionReport, Collector, CollectorMetadata, SweepReport,
-};
-use berth_metadata::{
-    Blob, Grace, MemoryMetadata, MetadataError, MetadataStore, NewManifest, PutManifest,
-    SqliteMetadata,
-};
+use berth_collector::{Amount, CollectionPlan, CollectionReport, Collector, SweepReport};
+use berth_metadata::{Blob, Grace, MetadataError, PutManifest};
 use berth_progress::Nobody;
-use berth_spec::{BlobName, Digest, RepositoryName, SessionId, media_types};
-use tempfile::TempDir;
+use berth_spec::BlobName;
 
-const GRACE: Grace = Grace(Duration::from_secs(3600));
-
-struct World {
-    metadata: Arc<dyn MetadataStore>,
-    collected: Arc<dyn CollectorMetadata>,
-    blobs: Arc<dyn BlobStore>,
-    guards: BlobGuards,
-    collector: Collector,
-    here: RepositoryName,
-    _folder: Option<TempDir>,
-}
-
-/// The last one has names that are used once.
-fn worlds() -> [World; 3] {
-    let folder = tempfile::tempdir().unwrap();
-    let sqlite = SqliteMetadata::open(&folder.path().join("metadata.sqlite3")).unwrap();
-    let files = FilesystemBlobs::open(folder.path()).unwrap();
-    [
-        World::over(MemoryMetadata::default(), MemoryBlobs::default(), None),
-        World::over(sqlite, files, Some(folder)),
-        generations(),
-    ]
-}
-
-fn generations() -> World {
-    let blobs = MemoryBlobs::with_generations();
-    World::over(MemoryMetadata::default(), blobs, None)
-}
-
-impl World {
-    fn over(
-        metadata: impl MetadataStore + CollectorMetadata,
-        blobs: impl BlobStore,
-        folder: Option<TempDir>,
-    ) -> Self {
-        let (metadata, blobs) = (Arc::new(metadata), Arc::new(blobs));
-        let guards = BlobGuards::default();
-        Self {
-            collector: Collector::new(metadata.clone(), blobs.clone(), guards.clone())
-                .sweeping_after(Duration::ZERO),
-            collected: metadata.clone(),
-            metadata,
-            blobs,
-            guards,
-            here: "here".parse().unwrap(),
-            _folder: folder,
-        }
-    }
-
-    /// Publishes bytes, without making them known.
-    async fn publish(&self, content: &str) -> Blob {
-        let session = SessionId::random();
-        let mut writer = self.blobs.stage(session, 0).await.unwrap();
-        writer.write(vec![content.to_owned().into()]).await.unwrap();
-        writer.sync().await.unwrap();
-        let (digest, size) = (Digest::sha256(content.as_bytes()), content.len() as u64);
-        let name = self.blobs.publish(session, size, &digest).await.unwrap();
-        self.blobs.discard(session).await.unwrap();
-        Blob {
-            digest,
-            size,
-            generation: name.generation,
-        }
-    }
-
-    async fn push(&self, content: &str) -> Blob {
-        let blob = self.publish(content).await;
-        let link = self.metadata.link_blob(&self.here, &blob, None);
-        link.await.unwrap();
-        blob
-    }
-
-    async fn put(&self, content: &str, blobs: &[&Blob]) -> (PutManifest, Digest) {
-        let manifest = NewManifest {
-            digest: Digest::sha256(content.as_bytes()),
-            media_type: media_types::OCI_IMAGE_MANIFEST.parse().unwrap(),
-            artifact_type: None,
-            subject: None,
-            annotations: BTreeMap::new(),
-            content: content.to_owned().into(),
-            required_blobs: blobs.iter().map(|blob| blob.digest.clone()).collect(),
-            optional_blobs: Vec::new(),
-            required_manifests: Vec::new(),
-            tags: Vec::new(),
-            condition: None,
-        };
-        let put = self.metadata.put_manifest(&self.here, &manifest).await;
-        (put.unwrap(), manifest.digest)
-    }
-
-    async fn has(&self, blob: &Blob) -> bool {
-        let is_known = self.metadata.blob(&self.here, &blob.digest).await.unwrap();
-        let is_there = self.blobs.open(&blob.name()).await.unwrap().is_some();
-        assert_eq!(is_known.is_some(), is_there, "record and bytes disagree");
-        is_there
-    }
-
-    async fn collect(&self, now: SystemTime) -> CollectionReport {
-        self.collector.collect(GRACE, now, &Nobody).await.unwrap()
-    }
-}
-
-/// So many hours from now.
-fn hours(hours: u32) -> SystemTime {
-    SystemTime::now() + Duration::from_secs(3600) * hours
-}
-
-fn amount<'a>(blobs: impl IntoIterator<Item = &'a Blob>) -> Amount {
-    let mut amount = Amount::default();
-    amount.add(blobs);
-    amount
-}
+use crate::world::{GRACE, amount, generations, hours, worlds};
 
 #[tokio::test]
 async fn what_nothing_needs_is_condemned_and_then_deleted() {
@@ -284,7 +167,11 @@ async fn a_removal_that_comes_late_takes_nothing_that_was_pushed_since() {
     let forgotten: Vec<BlobName> = forget.await.unwrap().iter().map(Blob::name).collect();
     assert_eq!(forgotten, [first.name()]);
     let orphan = world.publish("never recorded").await;
-    let forsaken = world.collected.forsake(&[orphan.name()]).await.unwrap();
+    let forsaken = world
+        .collected
+        .forsake(&[orphan.name()], hours(1))
+        .await
+        .unwrap();
 
     let pushed = [
         world.push("pushed again").await,
@@ -340,23 +227,4 @@ async fn what_was_written_just_now_is_not_swept() {
     let link = world.metadata.link_blob(&world.here, &young, None);
     link.await.unwrap();
     assert!(world.has(&young).await && world.has(&known).await);
-}
-
-/// A pull of them may be under way, so they stay until a sweep.
-#[tokio::test]
-async fn bytes_that_were_replaced_are_swept() {
-    let world = generations();
-    let older = world.push("pushed twice").await;
-    let newer = world.push("pushed twice").await;
-    assert!(world.blobs.open(&older.name()).await.unwrap().is_some());
-    let keeping = world.guards.keeping_all().await;
-    let report = world.collector.sweep(false, &Nobody).await.unwrap();
-    assert_eq!(report, SweepReport::default());
-    drop(keeping);
-    // Two of one content at once.
-    let orphan = world.publish("pushed twice").await;
-    let report = world.collector.sweep(false, &Nobody).await.unwrap();
-    assert_eq!(report.unrecorded, amount([&older, &orphan]));
-    assert!(world.blobs.open(&older.name()).await.unwrap().is_none());
-    assert!(world.has(&newer).await);
 }
