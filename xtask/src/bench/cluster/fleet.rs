@@ -89,7 +89,7 @@ impl Fleet {
     }
 }
 
-/// Every replica has the same settings, and a data folder that need not be kept.
+/// Every replica has the same settings, but for the folder of its cache.
 fn berth(
     program: &Program,
     delivery: Delivery,
@@ -99,8 +99,7 @@ fn berth(
     address: SocketAddr,
 ) -> Command {
     let mut command = Command::new(&program.path);
-    command.args(["serve", "--listen", &address.to_string(), "--data"]);
-    command.arg(folder.join("data"));
+    command.args(["serve", "--listen", &address.to_string()]);
     command
         .env("BERTH_METADATA", postgres.url(DATABASE))
         .env("BERTH_BLOB_STORAGE", format!("s3://{BUCKET}/berth"))
@@ -112,6 +111,7 @@ fn berth(
         Delivery::Streamed => {}
         Delivery::Cached => {
             command.env("BERTH_BLOB_CACHE", "1GiB");
+            command.env("BERTH_BLOB_CACHE_FOLDER", folder.join("cache"));
         }
         Delivery::Redirected => {
             command.env("BERTH_BLOB_REDIRECT", "all");

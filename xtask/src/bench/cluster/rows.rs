@@ -25,6 +25,7 @@ impl Round<'_> {
     /// Measures every subject with every number of servers.
     pub(super) async fn measure(&mut self) -> Result<()> {
         manifests::prepare(self.world).await?;
+        manifests::warm(self.world, self.scale).await?;
         let pulled = pulls::prepare(self.world, self.scale).await?;
         let mut pushes = pushes::Pushes::new();
         let mut images = images::Images::new();

@@ -140,7 +140,8 @@ fn blobs(load: &[Series], calls: &[Calls]) -> Option<Vec<Line>> {
             // That of the client.
             each += 1.0;
         }
-        let each = each.round();
+        // A sum of nothing is -0.
+        let each = each.round() + 0.0;
         lines.push(Line {
             what,
             follows_from: format!("{} blobs/s × {each}", grouped(rate)),

@@ -1,14 +1,20 @@
 //! Requests for manifests, on many connections that stay open.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use super::Round;
 use crate::bench::cluster::meter::Done;
 use crate::bench::cluster::results::Subject;
+use crate::bench::cluster::scale::Scale;
 use crate::bench::cluster::world::World;
-use crate::bench::load::{blow, open_spread};
+use crate::bench::load::{blow, open, open_spread};
 use crate::bench::rows::storm;
 use crate::bench::statistics::percentile;
+
+/// How long each server is asked before anything is measured.
+const WARM_UP: Duration = Duration::from_millis(200);
 
 /// Stores what is pulled.
 pub(super) async fn prepare(world: &World) -> Result<()> {
@@ -16,6 +22,21 @@ pub(super) async fn prepare(world: &World) -> Result<()> {
     for fleet in world.streaming() {
         for address in fleet.addresses(1) {
             storm::fill(address, &images).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Has every server answer on many connections once: so its connections to the database, and what it keeps prepared there, are not
+/// what is measured.
+pub(super) async fn warm(world: &World, scale: &Scale) -> Result<()> {
+    let [(_, by_tag), (_, by_digest), _] = storm::cases(&storm::images());
+    for fleet in world.fleets() {
+        for address in fleet.addresses(scale.most_servers()) {
+            let mut connections = open(address, storm::CONNECTIONS).await?;
+            for requests in [&by_tag, &by_digest] {
+                blow(&mut connections, requests, WARM_UP).await?;
+            }
         }
     }
     Ok(())
