@@ -417,3 +417,25 @@ pub(crate) fn delete_tag(
     diesel::delete(tags::table.find((repository_id, tag.as_str()))).execute(connection)?;
     Ok(DeleteTag::Deleted)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::plan::Planner;
+    use crate::test_server::TestServer;
+
+    /// Without statistics too: a database that was filled just now has none.
+    #[test]
+    fn a_manifest_is_found_by_its_tag_and_not_among_all_of_its_repository() {
+        let server = TestServer::shared();
+        let plan = Planner::new(&server).plan(&manifest_by_tag("a", "b"));
+        for index in ["repositories_name_key", "tags_pkey", "manifests_pkey"] {
+            assert!(plan.contains(&format!(" using {index}")), "{plan}");
+        }
+        assert!(
+            !plan.contains("manifests_repository_id_digest_key"),
+            "{plan}"
+        );
+    }
+}

@@ -257,9 +257,9 @@ pub fn manifest_by_digest<'a>(repository: &'a str, digest: &'a str) -> _ {
 #[diesel::dsl::auto_type(no_type_alias)]
 pub fn manifest_by_tag<'a>(repository: &'a str, tag: &'a str) -> _ {
     tags::table
-        .inner_join(manifests::table.inner_join(repositories::table))
+        .inner_join(manifests::table)
+        .inner_join(repositories::table)
         .filter(repositories::name.eq(repository))
-        .filter(tags::repository_id.eq(repositories::id))
         .filter(tags::name.eq(tag))
         .select((manifests::digest, manifests::media_type, manifests::content))
 }

@@ -143,6 +143,7 @@ diesel::joinable!(manifest_blobs -> blobs (blob_id));
 diesel::joinable!(manifest_blobs -> manifests (manifest_id));
 diesel::joinable!(manifest_manifests -> manifests (parent_id));
 diesel::joinable!(tags -> manifests (manifest_id));
+diesel::joinable!(tags -> repositories (repository_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     repositories,

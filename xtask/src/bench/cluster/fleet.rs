@@ -1,6 +1,6 @@
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -34,6 +34,7 @@ pub(super) struct Fleet {
 struct Server {
     process: Process,
     address: SocketAddr,
+    log: PathBuf,
 }
 
 impl Fleet {
@@ -67,7 +68,11 @@ impl Fleet {
                     let said = fs::read_to_string(folder.join("log")).unwrap_or_default();
                     format!("{} does not start: {said}", registry.name())
                 })?;
-            servers.push(Server { process, address });
+            servers.push(Server {
+                process,
+                address,
+                log: folder.join("log"),
+            });
         }
         Ok(Self {
             registry,
@@ -87,6 +92,25 @@ impl Fleet {
         let servers = self.servers.iter().take(count);
         servers.map(|server| &server.process)
     }
+
+    /// What its servers logged last of what went wrong, for whoever has to find out why.
+    pub(super) fn complaints(&self) -> String {
+        let logs = self.servers.iter().map(|server| {
+            let log = fs::read_to_string(&server.log).unwrap_or_default();
+            let lines = log.lines().filter(|line| is_complaint(line));
+            lines.last().unwrap_or_default().to_owned()
+        });
+        let logs: Vec<String> = logs.filter(|line| !line.is_empty()).collect();
+        format!("{} says: {}", self.registry.name(), logs.join("\n"))
+    }
+}
+
+/// Lines of berth are JSON, those of distribution are words.
+fn is_complaint(line: &str) -> bool {
+    let line = line.to_lowercase();
+    ["level=error", "\"level\":\"error\"", "\"level\":\"warn\""]
+        .iter()
+        .any(|mark| line.contains(mark))
 }
 
 /// Every replica has the same settings, but for the folder of its cache.
@@ -143,4 +167,20 @@ fn distribution(
     command.env("OTEL_TRACES_EXPORTER", "none");
     command.arg("serve").arg(file);
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_is_told_by_its_level() {
+        assert!(is_complaint("time=\"now\" level=error msg=\"failed\""));
+        assert!(is_complaint(
+            r#"{"timestamp":"now","level":"WARN","message":"slow"}"#
+        ));
+        assert!(!is_complaint(
+            r#"{"timestamp":"now","level":"INFO","message":"an error was mended"}"#
+        ));
+    }
 }

@@ -5,7 +5,7 @@ mod manifests;
 mod pulls;
 mod pushes;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::fleet::{Delivery, Fleet};
 use super::meter::{Done, metered};
@@ -46,7 +46,8 @@ impl Round<'_> {
         fleet: &Fleet,
         work: impl Future<Output = Result<Done>>,
     ) -> Result<()> {
-        let sample = metered(self.world, fleet, servers, work).await?;
+        let sample = metered(self.world, fleet, servers, work).await;
+        let sample = sample.with_context(|| fleet.complaints())?;
         let name = fleet.registry.name();
         let rate = sample.units / sample.seconds;
         let (subject, case) = what;
