@@ -97,8 +97,8 @@ impl Fleet {
     pub(super) fn complaints(&self) -> String {
         let logs = self.servers.iter().map(|server| {
             let log = fs::read_to_string(&server.log).unwrap_or_default();
-            let lines = log.lines().filter(|line| is_complaint(line));
-            lines.last().unwrap_or_default().to_owned()
+            let mut lines = log.lines().filter(|line| is_complaint(line));
+            lines.next_back().unwrap_or_default().to_owned()
         });
         let logs: Vec<String> = logs.filter(|line| !line.is_empty()).collect();
         format!("{} says: {}", self.registry.name(), logs.join("\n"))
