@@ -144,6 +144,14 @@ impl FromStr for Size {
 impl Size {
     /// Below this, nothing sensible works: hyper needs 8 KiB for the head of a request.
     const SMALLEST: usize = 8 * 1024;
+
+    /// The bytes of a text that may also be one of some words. Who writes something else is told both.
+    fn bytes_or(text: &str, words: &str) -> Result<u64, String> {
+        match text.parse() {
+            Ok(Self(bytes)) => Ok(bytes as u64),
+            Err(error) => Err(format!("{error}, and so would {words}")),
+        }
+    }
 }
 
 impl TryFrom<SizeText> for Size {

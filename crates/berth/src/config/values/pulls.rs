@@ -18,10 +18,7 @@ impl FromStr for CacheLimit {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "off" => Ok(Self(None)),
-            text => match text.parse::<Size>() {
-                Ok(Size(bytes)) => Ok(Self(Some(bytes as u64))),
-                Err(error) => Err(format!("{error}, and so would off")),
-            },
+            text => Ok(Self(Some(Size::bytes_or(text, "off")?))),
         }
     }
 }
@@ -71,10 +68,7 @@ impl FromStr for RedirectFrom {
         match text {
             "off" => Ok(Self(None)),
             "all" => Ok(Self(Some(0))),
-            text => match text.parse::<Size>() {
-                Ok(Size(bytes)) => Ok(Self(Some(bytes as u64))),
-                Err(error) => Err(format!("{error}, and so would all or off")),
-            },
+            text => Ok(Self(Some(Size::bytes_or(text, "all or off")?))),
         }
     }
 }

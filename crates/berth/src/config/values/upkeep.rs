@@ -65,10 +65,7 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "off" => Ok(Self(None)),
-            text => match text.parse::<Size>() {
-                Ok(Size(bytes)) => Ok(Self(Some(bytes as u64))),
-                Err(error) => Err(format!("{error}, and so would off")),
-            },
+            text => Ok(Self(Some(Size::bytes_or(text, "off")?))),
         }
     }
 }
