@@ -94,6 +94,24 @@ mod tests {
         foreign_keys: i64,
     }
 
+    #[derive(QueryableByName)]
+    struct BuildOption {
+        #[diesel(sql_type = BigInt)]
+        is_used: i64,
+    }
+
+    /// It is an option of the build, which is easily lost.
+    #[test]
+    fn a_statement_with_a_bound_limit_is_compiled_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = open_writer(&folder.path().join("metadata.sqlite3")).unwrap();
+        let query = "SELECT sqlite_compileoption_used('ENABLE_QPSG') AS is_used";
+        let option: BuildOption = diesel::sql_query(query)
+            .get_result(&mut connection)
+            .unwrap();
+        assert_eq!(option.is_used, 1);
+    }
+
     #[test]
     fn what_is_committed_is_synced_and_foreign_keys_hold() {
         const FULL: i64 = 2;
