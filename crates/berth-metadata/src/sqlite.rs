@@ -10,6 +10,7 @@ mod integrity;
 mod lists;
 mod manifests;
 mod migrations;
+mod packed_digest;
 #[cfg(test)]
 mod plan;
 mod private;
@@ -41,7 +42,7 @@ use crate::{
     Blob, Bounds, Condition, DeleteTag, MetadataError, MetadataStore, NewManifest, PutManifest,
     Referrer, ReferrerLimits, Scope, StoredManifest, UploadRecord, UploadRevision, Usage,
 };
-use cache::{ManifestCache, Stale};
+use cache::{Change, ManifestCache};
 use readers::Readers;
 use writer::Writer;
 
@@ -50,7 +51,7 @@ use writer::Writer;
 /// One thread owns the only connection that writes, and commits what waits together
 /// (`synchronous=FULL`: durable when answered). Reads go through a pool of other connections, on
 /// tokio's blocking threads, and see what was committed before they began. Manifests that were read
-/// lately are kept in memory, at most 16 MiB. One process at a time may use a file; the caller
+/// lately, and where tags lead that were read or pushed lately, are kept in memory: at most 32 MiB. One process at a time may use a file; the caller
 /// sees to that.
 pub struct SqliteMetadata {
     path: PathBuf,
@@ -73,11 +74,12 @@ impl SqliteMetadata {
         let mut connection = connection::open_writer(path)?;
         migrations::run(&mut connection)?;
         connection::sync_folder_of(path)?;
+        let cache = Arc::new(ManifestCache::new());
         Ok(Self {
             path: path.to_owned(),
             readers: Readers::open(path)?,
-            writer: Writer::start(path, connection)?,
-            cache: Arc::new(ManifestCache::new()),
+            writer: Writer::start(path, connection, Arc::clone(&cache))?,
+            cache,
             namespaces: CountedNamespaces::default(),
             turns: Turns::default(),
         })
@@ -94,24 +96,22 @@ impl SqliteMetadata {
         &self,
         work: impl FnMut(&mut SqliteConnection) -> Result<T, MetadataError> + Send + 'static,
     ) -> Result<T, MetadataError> {
-        self.writer.write(work, |_| ()).await
+        self.writer.write(work, |_| None).await
     }
 
-    /// As [`SqliteMetadata::write`], for what the cache may keep. `stale` tells from the answer which
-    /// keys that is.
+    /// As [`SqliteMetadata::write`], of what the cache may keep. `changed` tells from the answer what that is.
     async fn write_kept<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut SqliteConnection) -> Result<T, MetadataError> + Send + 'static,
-        stale: impl FnOnce(&T) -> Stale + Send + 'static,
+        changed: impl FnOnce(&T) -> Option<Change> + Send + 'static,
     ) -> Result<T, MetadataError> {
-        let cache = Arc::clone(&self.cache);
-        let done = move |answer: &Result<T, MetadataError>| match answer {
-            Ok(answer) => cache.forget(&stale(answer)),
+        let changed = |answer: &Result<T, MetadataError>| match answer {
+            Ok(answer) => changed(answer),
             // Whoever pushes what is refused, again and again, must not empty the cache.
-            Err(error) if error.is_refusal() => {}
-            Err(_) => cache.forget(&Stale::Everything),
+            Err(error) if error.is_refusal() => None,
+            Err(_) => Some(Change::Everything),
         };
-        self.writer.write(work, done).await
+        self.writer.write(work, changed).await
     }
 
     /// Counts what a namespace holds, if nobody has done so yet.
@@ -322,14 +322,15 @@ impl MetadataStore for SqliteMetadata {
         self.count_all(bounds).await?;
         let (repository, manifest) = (repository.clone(), manifest.clone());
         let bounds = bounds.clone();
-        let stale = Stale::Keys {
-            repository: repository.clone(),
-            digest: Some(manifest.digest.clone()),
-            tags: manifest.tags.clone(),
+        let (name, digest) = (repository.clone(), manifest.digest.clone());
+        let tags = manifest.tags.clone();
+        let changed = move |put: &PutManifest| {
+            let is_stored = *put == PutManifest::Stored;
+            is_stored.then(|| Change::pushed(name, digest, tags))
         };
         self.write_kept(
             move |connection| manifests::put(connection, &repository, &manifest, &bounds),
-            |_| stale,
+            changed,
         )
         .await
     }
@@ -366,14 +367,13 @@ impl MetadataStore for SqliteMetadata {
     ) -> Result<bool, MetadataError> {
         let (repository, digest) = (repository.clone(), digest.clone());
         let bounds = bounds.clone();
-        let (repository_of_stale, stale_digest) = (repository.clone(), digest.clone());
+        let (name, deleted) = (repository.clone(), digest.clone());
         let tags = self
             .write_kept(
                 move |connection| manifests::delete(connection, &repository, &digest, &bounds),
-                |tags: &Option<Vec<Tag>>| Stale::Keys {
-                    repository: repository_of_stale,
-                    digest: Some(stale_digest),
-                    tags: tags.clone().unwrap_or_default(),
+                |tags: &Option<Vec<Tag>>| {
+                    let tags = tags.clone().unwrap_or_default();
+                    Some(Change::removed(name, Some(deleted), tags))
                 },
             )
             .await?;
@@ -389,16 +389,12 @@ impl MetadataStore for SqliteMetadata {
     ) -> Result<DeleteTag, MetadataError> {
         let (repository, tag) = (repository.clone(), tag.clone());
         let (condition, bounds) = (condition.clone(), bounds.clone());
-        let stale = Stale::Keys {
-            repository: repository.clone(),
-            digest: None,
-            tags: vec![tag.clone()],
-        };
+        let change = Change::removed(repository.clone(), None, [tag.clone()]);
         self.write_kept(
             move |connection| {
                 manifests::delete_tag(connection, &repository, &tag, &condition, &bounds)
             },
-            |_| stale,
+            |_| Some(change),
         )
         .await
     }

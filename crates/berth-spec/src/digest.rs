@@ -74,6 +74,32 @@ impl Digest {
         &self.text[self.algorithm.as_str().len() + 1..]
     }
 
+    /// The SHA-256 digest of which these are the bytes.
+    ///
+    /// ```
+    /// use berth_spec::Digest;
+    ///
+    /// let digest = Digest::sha256(b"content");
+    /// let hash: [u8; 32] = digest.to_hash().try_into().unwrap_or_default();
+    /// assert_eq!(Digest::from_sha256(hash), digest);
+    /// ```
+    pub fn from_sha256(hash: [u8; 32]) -> Self {
+        Self::from_hash(Algorithm::Sha256, &hash)
+    }
+
+    /// The bytes that the encoded part stands for.
+    pub fn to_hash(&self) -> Vec<u8> {
+        let value = |digit: u8| match digit {
+            b'0'..=b'9' => digit - b'0',
+            // A digest has no other digits than these.
+            _ => digit.wrapping_sub(b'a').wrapping_add(10),
+        };
+        let pairs = self.hex().as_bytes().chunks_exact(2);
+        pairs
+            .map(|pair| value(pair[0]) << 4 | value(pair[1]))
+            .collect()
+    }
+
     pub(crate) fn from_hash(algorithm: Algorithm, hash: &[u8]) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = String::with_capacity(7 + hash.len() * 2);

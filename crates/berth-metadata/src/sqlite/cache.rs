@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,33 +7,41 @@ use berth_spec::{Digest, Reference, RepositoryName, Tag};
 use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult};
 use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 
+use super::packed_digest::PackedDigest;
 use crate::{MetadataError, StoredManifest};
 
 /// How many bytes of manifests are kept.
 const MANIFEST_BYTES: u64 = 12 * 1024 * 1024;
 
-/// How many bytes of tags are kept.
-const TAG_BYTES: u64 = 4 * 1024 * 1024;
+/// How many bytes of tags are kept: more than 100,000 tags of usual length.
+const TAG_BYTES: u64 = 20 * 1024 * 1024;
 
-/// What an entry takes beside its texts and its content, in bytes: about.
-const ENTRY_BYTES: u64 = 200;
+/// About how many manifests, and how many tags, there will be: each cache decides by this how much it remembers of those
+/// that it has let go.
+const MANIFESTS: usize = 4096;
+const TAGS: usize = 100_000;
 
-/// About how many entries there will be: the cache decides by this how much it remembers of those that it
-/// has let go.
-const ENTRIES: usize = 4096;
+/// What a manifest takes beside its texts and its content, in bytes: about.
+const MANIFEST_ENTRY_BYTES: u64 = 200;
+
+/// What a tag takes beside its text, in bytes: about.
+const TAG_ENTRY_BYTES: u64 = 160;
 
 /// In how many parts each cache is locked. An entry that does not fit into its part is not kept.
 const SHARDS: usize = 4;
 
-/// Manifests that were read lately, in bounded memory; also that there is none.
+/// Manifests that were read lately, and where tags lead that were read or pushed lately, in bounded memory; also
+/// that there is none.
 ///
 /// Nothing here is ever older than the last answered write: the writer forgets what it has changed
 /// after the commit and before the answer. A read that began before the commit has a
 /// placeholder here, which goes when its key is forgotten, and then what it read is not kept. Where
 /// the key is not known before the read, nothing at all may have been forgotten since it began.
+/// Only then does the writer keep where pushed tags lead: there is one thread that writes, so that
+/// is still true.
 pub(super) struct ManifestCache {
-    tags: Cache<Key<Tag>, Option<Digest>, Weight>,
-    manifests: Cache<Key<Digest>, Option<StoredManifest>, Weight>,
+    tags: Cache<TagKey, Option<PackedDigest>, Weight>,
+    manifests: Cache<Key, Option<StoredManifest>, Weight>,
     /// How often something was forgotten.
     forgotten: AtomicU64,
 }
@@ -41,51 +50,85 @@ pub(super) struct ManifestCache {
 #[derive(Clone, Copy)]
 pub(super) struct Begun(u64);
 
+/// The repository and the digest of a manifest.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Key<T> {
+struct Key {
     repository: RepositoryName,
-    name: T,
+    digest: Digest,
 }
 
 /// A [`Key`] to look for.
 #[derive(Hash)]
-struct KeyOf<'a, T> {
+struct KeyOf<'a> {
     repository: &'a RepositoryName,
-    name: &'a T,
+    digest: &'a Digest,
 }
 
-impl<T: Eq> Equivalent<Key<T>> for KeyOf<'_, T> {
-    fn equivalent(&self, key: &Key<T>) -> bool {
-        *self.repository == key.repository && *self.name == key.name
+impl Equivalent<Key> for KeyOf<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self.repository == key.repository && *self.digest == key.digest
     }
 }
 
-impl<T: Clone> KeyOf<'_, T> {
-    fn to_key(&self) -> Key<T> {
+impl KeyOf<'_> {
+    fn to_key(&self) -> Key {
         Key {
             repository: self.repository.clone(),
-            name: self.name.clone(),
+            digest: self.digest.clone(),
         }
     }
 }
 
-/// Of which keys what is kept may no longer be true.
-pub(super) enum Stale {
-    /// These of one repository.
+/// `<repository>:<tag>`: there are many of these, and one text takes less memory than two.
+type TagKey = Box<str>;
+
+fn tag_key(repository: &RepositoryName, tag: &Tag) -> TagKey {
+    [repository.as_str(), ":", tag.as_str()].concat().into()
+}
+
+/// What a write has changed: what is kept of it is no longer true.
+pub(super) enum Change {
+    /// These keys of one repository.
     Keys {
         repository: RepositoryName,
         digest: Option<Digest>,
-        tags: Vec<Tag>,
+        /// With the digest that each leads to now, if that is known.
+        tags: Vec<(Tag, Option<Digest>)>,
     },
-    /// All: nobody knows what was changed.
+    /// Nobody knows what.
     Everything,
+}
+
+impl Change {
+    /// A manifest, and tags that lead to it now.
+    pub(super) fn pushed(repository: RepositoryName, digest: Digest, tags: Vec<Tag>) -> Self {
+        let leads_to = |tag| (tag, Some(digest.clone()));
+        Self::Keys {
+            repository,
+            tags: tags.into_iter().map(leads_to).collect(),
+            digest: Some(digest),
+        }
+    }
+
+    /// Tags that are gone, and a manifest.
+    pub(super) fn removed(
+        repository: RepositoryName,
+        digest: Option<Digest>,
+        tags: impl IntoIterator<Item = Tag>,
+    ) -> Self {
+        Self::Keys {
+            repository,
+            digest,
+            tags: tags.into_iter().map(|tag| (tag, None)).collect(),
+        }
+    }
 }
 
 impl ManifestCache {
     pub(super) fn new() -> Self {
         Self {
-            tags: cache_of(TAG_BYTES),
-            manifests: cache_of(MANIFEST_BYTES),
+            tags: cache_of(TAG_BYTES, TAGS),
+            manifests: cache_of(MANIFEST_BYTES, MANIFESTS),
             forgotten: AtomicU64::new(0),
         }
     }
@@ -99,8 +142,8 @@ impl ManifestCache {
         match reference {
             Reference::Digest(digest) => self.manifests.get(&key(repository, digest))?,
             Reference::Tag(tag) => {
-                let digest = self.tags.get(&key(repository, tag))??;
-                self.manifests.get(&key(repository, &digest))?
+                let digest = self.tags.get(&tag_key(repository, tag))??;
+                self.manifests.get(&key(repository, &digest.unpack()))?
             }
         }
     }
@@ -113,7 +156,9 @@ impl ManifestCache {
         tag: &Tag,
         read: impl Future<Output = Result<Option<Digest>, MetadataError>>,
     ) -> Result<Option<Digest>, MetadataError> {
-        kept(&self.tags, key(repository, tag).to_key(), read).await
+        let read = async { Ok(read.await?.map(PackedDigest::from)) };
+        let kept = kept(&self.tags, tag_key(repository, tag), read).await?;
+        Ok(kept.map(|digest| digest.unpack()))
     }
 
     /// As [`ManifestCache::digest_of`].
@@ -139,26 +184,41 @@ impl ManifestCache {
         begun: Begun,
     ) {
         let key = key(repository, &manifest.digest).to_key();
-        // Whoever reads it now keeps it as well.
-        let read = self
-            .manifests
-            .get_value_or_guard(&key, Some(Duration::ZERO));
-        let GuardResult::Guard(place) = read else {
-            return;
-        };
-        // Whoever forgets counts first: what is not counted yet will find this place and remove it.
-        if self.begin_read().0 == begun.0 {
-            let _ = place.insert(Some(manifest.clone()));
+        // Whoever forgets counts first: what is not counted yet will find the place of this and remove it.
+        let is_true = || self.begin_read().0 == begun.0;
+        keep(&self.manifests, &key, Some(manifest.clone()), is_true);
+    }
+
+    /// Takes note of what was committed together, in that order, before anybody is answered:
+    /// forgets what was true before, and keeps where the tags lead now.
+    pub(super) fn apply(&self, changes: Vec<Change>) {
+        changes.iter().for_each(|change| self.forget(change));
+        let mut newest = HashMap::new();
+        for change in changes {
+            match change {
+                Change::Everything => newest.clear(),
+                Change::Keys {
+                    repository, tags, ..
+                } => newest.extend(
+                    tags.into_iter()
+                        .map(|(tag, digest)| (tag_key(&repository, &tag), digest)),
+                ),
+            }
+        }
+        for (key, digest) in newest {
+            if let Some(digest) = digest {
+                keep(&self.tags, &key, Some(digest.into()), || true);
+            }
         }
     }
 
-    pub(super) fn forget(&self, stale: &Stale) {
+    fn forget(&self, change: &Change) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
-        let Stale::Keys {
+        let Change::Keys {
             repository,
             digest,
             tags,
-        } = stale
+        } = change
         else {
             self.tags.clear();
             self.manifests.clear();
@@ -167,9 +227,26 @@ impl ManifestCache {
         if let Some(digest) = digest {
             self.manifests.remove(&key(repository, digest));
         }
-        for tag in tags {
-            self.tags.remove(&key(repository, tag));
+        for (tag, _) in tags {
+            self.tags.remove(&tag_key(repository, tag));
         }
+    }
+}
+
+/// Keeps a value, if it is still true when its place is taken. Whoever reads the same now keeps it as well.
+fn keep<K: Clone + Eq + Hash, V: Clone>(
+    cache: &Cache<K, V, Weight>,
+    key: &K,
+    value: V,
+    is_true: impl FnOnce() -> bool,
+) where
+    Weight: Weighter<K, V>,
+{
+    if let GuardResult::Guard(place) = cache.get_value_or_guard(key, Some(Duration::ZERO))
+        && is_true()
+    {
+        // Refused if the key was forgotten meanwhile, which is right.
+        let _ = place.insert(value);
     }
 }
 
@@ -192,32 +269,28 @@ where
     Ok(value)
 }
 
-fn key<'a, T>(repository: &'a RepositoryName, name: &'a T) -> KeyOf<'a, T> {
-    KeyOf { repository, name }
+fn key<'a>(repository: &'a RepositoryName, digest: &'a Digest) -> KeyOf<'a> {
+    KeyOf { repository, digest }
 }
 
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<Key<Tag>, Option<Digest>> for Weight {
-    fn weight(&self, key: &Key<Tag>, digest: &Option<Digest>) -> u64 {
-        let texts = [key.repository.as_str(), key.name.as_str()];
-        ENTRY_BYTES
-            + bytes_of(&texts)
-            + digest
-                .as_ref()
-                .map_or(0, |digest| bytes_of(&[digest.as_str()]))
+impl Weighter<TagKey, Option<PackedDigest>> for Weight {
+    fn weight(&self, key: &TagKey, digest: &Option<PackedDigest>) -> u64 {
+        let beside = digest.as_ref().map_or(0, PackedDigest::bytes_beside);
+        TAG_ENTRY_BYTES + bytes_of(&[key]) + beside
     }
 }
 
-impl Weighter<Key<Digest>, Option<StoredManifest>> for Weight {
-    fn weight(&self, key: &Key<Digest>, manifest: &Option<StoredManifest>) -> u64 {
-        let texts = [key.repository.as_str(), key.name.as_str()];
+impl Weighter<Key, Option<StoredManifest>> for Weight {
+    fn weight(&self, key: &Key, manifest: &Option<StoredManifest>) -> u64 {
+        let texts = [key.repository.as_str(), key.digest.as_str()];
         let content = manifest.as_ref().map_or(0, |manifest| {
             let texts = [manifest.digest.as_str(), manifest.media_type.as_str()];
             bytes_of(&texts) + manifest.content.len() as u64
         });
-        ENTRY_BYTES + bytes_of(&texts) + content
+        MANIFEST_ENTRY_BYTES + bytes_of(&texts) + content
     }
 }
 
@@ -225,12 +298,12 @@ fn bytes_of(texts: &[&str]) -> u64 {
     texts.iter().map(|text| text.len() as u64).sum()
 }
 
-fn cache_of<K: Eq + Hash, V: Clone>(bytes: u64) -> Cache<K, V, Weight>
+fn cache_of<K: Eq + Hash, V: Clone>(bytes: u64, entries: usize) -> Cache<K, V, Weight>
 where
     Weight: Weighter<K, V>,
 {
     let options = OptionsBuilder::new()
-        .estimated_items_capacity(ENTRIES)
+        .estimated_items_capacity(entries)
         .weight_capacity(bytes)
         .shards(SHARDS)
         .build();
@@ -242,14 +315,19 @@ where
             DefaultLifecycle::default(),
         ),
         // Only a capacity that is left out is refused.
-        Err(_) => Cache::with_weighter(ENTRIES, bytes, Weight),
+        Err(_) => Cache::with_weighter(entries, bytes, Weight),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
     use bytes::Bytes;
+
+    use super::*;
+    use crate::{Condition, MetadataStore, NewManifest, PutManifest, SqliteMetadata};
 
     fn repository() -> RepositoryName {
         "library/alpine".parse().unwrap()
@@ -267,12 +345,13 @@ mod tests {
         }
     }
 
-    fn stale(digest: &Digest) -> Stale {
-        Stale::Keys {
-            repository: repository(),
-            digest: Some(digest.clone()),
-            tags: vec![tag()],
-        }
+    fn stale(digest: &Digest) -> Change {
+        Change::removed(repository(), Some(digest.clone()), [tag()])
+    }
+
+    /// A push of a manifest by the tag.
+    fn pushed(digest: &Digest) -> Change {
+        Change::pushed(repository(), digest.clone(), vec![tag()])
     }
 
     /// What is kept of a manifest that is read while something happens.
@@ -309,7 +388,7 @@ mod tests {
             kept_after(|cache| cache.forget(&stale(&old))).await,
             [None, None]
         );
-        let everything = |cache: &ManifestCache| cache.forget(&Stale::Everything);
+        let everything = |cache: &ManifestCache| cache.forget(&Change::Everything);
         assert_eq!(kept_after(everything).await, [None, None]);
     }
 
@@ -342,8 +421,45 @@ mod tests {
         assert_eq!(kept_after(&|_| ()).as_ref(), Some(&manifest));
         let forget = |cache: &ManifestCache| cache.forget(&stale(&manifest.digest));
         assert_eq!(kept_after(&forget), None);
-        let everything = |cache: &ManifestCache| cache.forget(&Stale::Everything);
+        let everything = |cache: &ManifestCache| cache.forget(&Change::Everything);
         assert_eq!(kept_after(&everything), None);
+    }
+
+    /// The digest that the tag is known to lead to after these changes, without reading.
+    async fn known_after(changes: Vec<Change>) -> Option<Digest> {
+        let cache = ManifestCache::new();
+        cache.apply(changes);
+        let read = async { Ok(None) };
+        cache.digest_of(&repository(), &tag(), read).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn where_a_pushed_tag_leads_is_known_until_it_is_changed() {
+        let [old, new] = ["old", "new"].map(|content| Digest::sha256(content.as_bytes()));
+        let both = || vec![pushed(&old), pushed(&new)];
+        assert_eq!(known_after(vec![pushed(&old)]).await, Some(old.clone()));
+        assert_eq!(known_after(both()).await, Some(new.clone()));
+        for change in [stale(&new), Change::Everything] {
+            let mut changes = both();
+            changes.push(change);
+            assert_eq!(known_after(changes).await, None);
+        }
+        let again = vec![pushed(&old), Change::Everything, pushed(&new)];
+        assert_eq!(known_after(again).await, Some(new));
+    }
+
+    #[tokio::test]
+    async fn what_is_read_while_it_is_pushed_is_not_kept() {
+        let [old, new] = ["old", "new"].map(|content| Digest::sha256(content.as_bytes()));
+        let cache = ManifestCache::new();
+        let read = async {
+            cache.apply(vec![pushed(&new)]);
+            Ok(Some(old.clone()))
+        };
+        let _ = cache.digest_of(&repository(), &tag(), read).await;
+        let not_asked = async { Ok(None) };
+        let known = cache.digest_of(&repository(), &tag(), not_asked).await;
+        assert_eq!(known.unwrap(), Some(new));
     }
 
     #[tokio::test]
@@ -357,5 +473,75 @@ mod tests {
         let digest = &manifest.digest;
         let read = cache.manifest(&repository, digest, read).await;
         assert_eq!(read.unwrap(), None);
+    }
+
+    fn tagged_manifest(content: String, tags: &[&str]) -> NewManifest {
+        NewManifest {
+            digest: Digest::sha256(content.as_bytes()),
+            media_type: berth_spec::media_types::OCI_IMAGE_MANIFEST.parse().unwrap(),
+            artifact_type: None,
+            subject: None,
+            annotations: BTreeMap::new(),
+            content: content.into(),
+            required_blobs: Vec::new(),
+            optional_blobs: Vec::new(),
+            required_manifests: Vec::new(),
+            tags: tags.iter().map(|tag| tag.parse().unwrap()).collect(),
+            condition: None,
+        }
+    }
+
+    /// Many of these are committed together, and some are refused.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn after_many_writes_at_once_what_is_kept_is_what_is_stored() {
+        const TAGS: [&str; 3] = ["v1", "v2", "v3"];
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteMetadata::open(&folder.path().join("metadata.sqlite3")).unwrap();
+        let store = Arc::new(store);
+        let writes = (0..300).map(|number: usize| {
+            let store = Arc::clone(&store);
+            let tag = TAGS[number % 3];
+            let mut manifest = tagged_manifest(format!("{}", number % 20), &[tag]);
+            async move {
+                let tag: Tag = tag.parse().unwrap();
+                let condition = Condition::default();
+                match number % 7 {
+                    0 => drop(store.delete_tag(&repository(), &tag, &condition).await),
+                    1 => drop(store.delete_manifest(&repository(), &manifest.digest).await),
+                    2 => {
+                        manifest.required_blobs = vec![Digest::sha256(b"missing")];
+                        let put = store.put_manifest(&repository(), &manifest).await;
+                        assert!(matches!(put, Ok(PutManifest::Missing(_))));
+                    }
+                    3 => drop(store.manifest(&repository(), &Reference::Tag(tag)).await),
+                    _ => drop(store.put_manifest(&repository(), &manifest).await),
+                }
+            }
+        });
+        let writes: tokio::task::JoinSet<()> = writes.collect();
+        writes.join_all().await;
+        for tag in TAGS {
+            let reference = Reference::Tag(tag.parse().unwrap());
+            let answered = store.manifest(&repository(), &reference).await.unwrap();
+            let stored = store
+                .find_manifest(&repository(), &reference)
+                .await
+                .unwrap();
+            assert_eq!(answered, stored);
+        }
+    }
+
+    #[tokio::test]
+    async fn where_a_tag_leads_is_known_after_its_push_without_a_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteMetadata::open(&folder.path().join("metadata.sqlite3")).unwrap();
+        let pushed = tagged_manifest("content".to_owned(), &["latest"]);
+        store.put_manifest(&repository(), &pushed).await.unwrap();
+        let not_asked = async { Ok(None) };
+        let known = store
+            .cache
+            .digest_of(&repository(), &tag(), not_asked)
+            .await;
+        assert_eq!(known.unwrap(), Some(pushed.digest));
     }
 }

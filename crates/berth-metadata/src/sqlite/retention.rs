@@ -6,7 +6,7 @@ use diesel::dsl::{count_star, exists};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::cache::Stale;
+use super::cache::Change;
 use super::{SqliteMetadata, manifests as manifest_rows, repositories as repository_rows};
 use crate::sql::pages::{
     edges_of_repository, manifests_of_repository, parents, tags_of_repository, untagged_manifest,
@@ -37,14 +37,10 @@ impl RetentionStore for SqliteMetadata {
         tag: &TagEntry,
     ) -> Result<bool, MetadataError> {
         let (name, seen) = (repository.clone(), tag.clone());
-        let stale = Stale::Keys {
-            repository: repository.clone(),
-            digest: None,
-            tags: vec![tag.tag.clone()],
-        };
+        let change = Change::removed(repository.clone(), None, [tag.tag.clone()]);
         self.write_kept(
             move |connection| delete_tag(connection, &name, &seen),
-            |_| stale,
+            |_| Some(change),
         )
         .await
     }
@@ -57,14 +53,10 @@ impl RetentionStore for SqliteMetadata {
     ) -> Result<bool, MetadataError> {
         let (name, unused) = (repository.clone(), digest.clone());
         let seen_used_at = milliseconds(seen_used_at);
-        let stale = Stale::Keys {
-            repository: repository.clone(),
-            digest: Some(digest.clone()),
-            tags: Vec::new(),
-        };
+        let change = Change::removed(repository.clone(), Some(digest.clone()), []);
         self.write_kept(
             move |connection| delete_manifest(connection, &name, &unused, seen_used_at),
-            |_| stale,
+            |_| Some(change),
         )
         .await
     }

@@ -1,11 +1,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use diesel::sqlite::SqliteConnection;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing::error;
 
+use super::cache::{Change, ManifestCache};
 use super::connection::{open_writer, unusable};
 use super::queue::{Job, Work};
 use crate::MetadataError;
@@ -26,11 +28,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(path: &Path, connection: SqliteConnection) -> Result<Self, MetadataError> {
+    /// Starts it. The cache hears of every change before anybody is answered.
+    pub(super) fn start(
+        path: &Path,
+        connection: SqliteConnection,
+        cache: Arc<ManifestCache>,
+    ) -> Result<Self, MetadataError> {
         let (jobs, waiting) = channel(WAITING);
         let thread = WriterThread {
             path: path.to_owned(),
             connection: Some(connection),
+            cache,
         };
         let thread = thread::Builder::new()
             .name("metadata-writer".to_owned())
@@ -43,15 +51,15 @@ impl Writer {
     }
 
     /// Does `work` in a transaction, and answers when that is durable. `work` may be called again
-    /// after the transaction of its first call was rolled back. `done` is told the answer first, also
-    /// if nobody waits for it any more.
+    /// after the transaction of its first call was rolled back. `changed` tells from the answer what the
+    /// cache must hear of.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut SqliteConnection) -> Result<T, MetadataError> + Send + 'static,
-        done: impl FnOnce(&Result<T, MetadataError>) + Send + 'static,
+        changed: impl FnOnce(&Result<T, MetadataError>) -> Option<Change> + Send + 'static,
     ) -> Result<T, MetadataError> {
         let stopped = || MetadataError::Database("the writer has stopped".to_owned());
-        let (job, answer) = Work::new(work, done);
+        let (job, answer) = Work::new(work, changed);
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
         jobs.send(Box::new(job)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -74,6 +82,7 @@ struct WriterThread {
     path: PathBuf,
     /// `None` after a failure, until a new one is opened.
     connection: Option<SqliteConnection>,
+    cache: Arc<ManifestCache>,
 }
 
 impl WriterThread {
@@ -92,13 +101,15 @@ impl WriterThread {
             .as_ref()
             .map_or_else(|failed| !failed.begun, |()| true);
         if is_settled || jobs.len() == 1 {
-            answer(jobs.drain(..), together);
+            self.answer(jobs, together);
             return;
         }
+        // Whatever became of the transaction, nothing that was kept before it is believed any more.
+        self.cache.apply(vec![Change::Everything]);
         for job in std::mem::take(jobs) {
             let mut alone = vec![job];
             let committed = self.transaction(&mut alone);
-            answer(alone, committed);
+            self.answer(&mut alone, committed);
         }
     }
 
@@ -111,6 +122,14 @@ impl WriterThread {
             error!(%error, "a transaction failed and was rolled back");
             Failed { error, begun }
         })
+    }
+
+    /// Answers all jobs of a transaction.
+    fn answer(&self, jobs: &mut Jobs, committed: Result<(), Failed>) {
+        let committed = committed.map_err(|failed| failed.error);
+        let changes = jobs.iter_mut().filter_map(|job| job.change(&committed));
+        self.cache.apply(changes.collect());
+        jobs.drain(..).for_each(|job| job.answer());
     }
 
     fn run(&mut self, jobs: &mut Jobs, begun: &mut bool) -> Result<(), MetadataError> {
@@ -136,12 +155,4 @@ struct Failed {
     error: MetadataError,
     /// Whether it had begun. If not, none of its jobs is why.
     begun: bool,
-}
-
-/// Answers all jobs of a transaction.
-fn answer(jobs: impl IntoIterator<Item = Box<dyn Job>>, committed: Result<(), Failed>) {
-    let committed = committed.map_err(|failed| failed.error);
-    for job in jobs {
-        job.answer(committed.clone());
-    }
 }
