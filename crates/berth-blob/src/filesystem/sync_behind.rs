@@ -17,13 +17,22 @@ pub(super) struct SyncBehind {
 
 impl SyncBehind {
     /// So many bytes are written before their sync begins.
-    pub(super) const STRIDE: usize = 16 * 1024 * 1024;
+    pub(super) const STRIDE: usize = 4 * 1024 * 1024;
 
-    /// Notes that so many bytes were written, and begins to sync them when they are many. Waits for
-    /// the sync before that, so that memory holds no more than two strides that are not on the disk.
+    /// So many are written at most while a sync is under way.
+    const LIMIT: usize = 4 * Self::STRIDE;
+
+    /// Notes that so many bytes were written, and begins to sync them when they are many. A disk
+    /// that is slow to sync is asked less often, for more at once; but whoever writes waits for it
+    /// before memory holds more than twice the limit that is not on the disk.
     pub(super) async fn written(&mut self, file: &File, length: usize) -> Result<(), BlobError> {
         self.unsynced += length;
-        if self.unsynced < Self::STRIDE {
+        let is_busy = self
+            .running
+            .as_ref()
+            .is_some_and(|sync| !sync.is_finished());
+        let enough = if is_busy { Self::LIMIT } else { Self::STRIDE };
+        if self.unsynced < enough {
             return Ok(());
         }
         self.finish().await?;
@@ -78,7 +87,7 @@ mod tests {
         let mut syncing = SyncBehind::default();
         let file = unsyncable();
         syncing.written(&file, STRIDE).await.unwrap();
-        assert!(syncing.written(&file, STRIDE).await.is_err());
+        assert!(syncing.written(&file, SyncBehind::LIMIT).await.is_err());
         assert!(syncing.finish().await.is_err());
         assert!(syncing.written(&file, STRIDE).await.is_err());
     }
@@ -88,8 +97,9 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let mut syncing = SyncBehind::default();
         for _ in 0..3 {
-            syncing.written(&file, STRIDE).await.unwrap();
+            syncing.written(&file, SyncBehind::LIMIT).await.unwrap();
             assert!(syncing.running.is_some());
+            assert_eq!(syncing.unsynced, 0);
         }
         syncing.finish().await.unwrap();
         assert!(syncing.running.is_none());
