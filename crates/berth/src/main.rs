@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod allocator;
 mod audit;
 mod authentication;
 mod blob_storage;
@@ -73,6 +74,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    allocator::keep_freed_memory();
     match run() {
         Ok(code) => code,
         Err(error) => {
