@@ -73,7 +73,7 @@ impl AuditTrail<'_> {
 
     async fn write(&self, record: Record) {
         if let Some(audit) = self.audit.filter(|audit| audit.admits(&record)) {
-            audit.log.record(record).await;
+            Box::pin(audit.log.record(record)).await;
         }
     }
 

@@ -21,6 +21,9 @@ pub(crate) struct Served<'a> {
 }
 
 /// Does what a route says. Whether the caller may is decided before.
+///
+/// The future of a request is as large as that of its largest route, and is moved about when the
+/// request begins. So those of uploads, which are large, are put where they need not be moved.
 pub(crate) async fn dispatch(
     served: Served<'_>,
     rights: Rights<'_>,
@@ -100,14 +103,16 @@ pub(crate) async fn dispatch(
             blobs::delete(registry, headers, repository, digest).await
         }
         Route::StartUpload { repository, start } => {
-            uploads::start(registry, headers, repository, start, body).await
+            Box::pin(uploads::start(registry, headers, repository, start, body)).await
         }
         Route::UploadStatus(session) => uploads::status(registry, session).await,
-        Route::AppendUpload(session) => uploads::append(registry, headers, session, body).await,
-        Route::FinishUpload { session, digest } => {
-            uploads::finish(registry, headers, session, digest, body).await
+        Route::AppendUpload(session) => {
+            Box::pin(uploads::append(registry, headers, session, body)).await
         }
-        Route::CancelUpload(session) => uploads::cancel(registry, session).await,
+        Route::FinishUpload { session, digest } => {
+            Box::pin(uploads::finish(registry, headers, session, digest, body)).await
+        }
+        Route::CancelUpload(session) => Box::pin(uploads::cancel(registry, session)).await,
     }
 }
 

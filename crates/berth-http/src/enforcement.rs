@@ -117,7 +117,7 @@ impl Enforcement {
         {
             return Err(Unknown::new(refused, login));
         }
-        let caller = self.gate.authenticate(&presented).await;
+        let caller = Box::pin(self.gate.authenticate(&presented)).await;
         match (&caller, name) {
             (Ok(caller), Some(name)) => {
                 self.logins.succeeded(head.client(), name, &caller.identity);

@@ -35,6 +35,9 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// take so much in the time that it has.
 const PIECE: usize = 64 * 1024;
 
+/// How many headers an answer has, with those that the connection adds.
+const HEADERS: usize = 12;
+
 /// The body of an answer.
 pub(crate) enum ResponseBody {
     /// Bytes in memory, which may be none.
@@ -115,6 +118,8 @@ impl Answer {
     pub(crate) fn new(status: StatusCode) -> Self {
         let mut response = Response::new(ResponseBody::empty());
         *response.status_mut() = status;
+        // What most answers have in the end, so that the map does not grow on the way.
+        response.headers_mut().reserve(HEADERS);
         Self(response)
     }
 

@@ -147,7 +147,7 @@ pub(crate) async fn serve_request(
                 };
                 handle(service, asked, route, &mut line).await
             }
-            Target::Token => give_token(service, trail, body, &mut line).await,
+            Target::Token => Box::pin(give_token(service, trail, body, &mut line)).await,
         }
     };
     let outcome = outcome.instrument(span.clone()).await;
@@ -209,7 +209,8 @@ async fn handle(
         View::Registry => {
             if let Some(entry) = trail.change(identity, &route)? {
                 let route = rights.narrow(route);
-                return change(service, asked, (caller, route, entry), line).await;
+                let changing = change(service, asked, (caller, route, entry), line);
+                return Box::pin(changing).await;
             }
             (&service.registry, None)
         }
@@ -269,7 +270,7 @@ async fn change(
         entry.end(answer.status(), answer.told_digest()).await;
         (answer, permit)
     };
-    match changes.carry_out(work).await {
+    match changes.carry_out(Box::pin(work)).await {
         Ok((answer, permit)) => {
             line.permit = permit;
             Ok(answer)

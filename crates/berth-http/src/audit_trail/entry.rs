@@ -42,7 +42,7 @@ impl Entry {
             ..record
         };
         if self.audit.admits(&record) {
-            self.audit.log.record(record).await;
+            Box::pin(self.audit.log.record(record)).await;
         }
     }
 }
