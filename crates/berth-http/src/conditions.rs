@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, header};
 
 /// The entity tag of content with this digest: content of one digest never changes.
 pub(crate) fn entity_tag(digest: &Digest) -> String {
-    format!("\"{digest}\"")
+    ["\"", digest.as_str(), "\""].concat()
 }
 
 /// Whether the client has this content already, and says so (`If-None-Match`, RFC 9110, section

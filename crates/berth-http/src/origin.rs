@@ -5,7 +5,7 @@ mod authority;
 mod forwarded;
 mod public_url;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::Uri;
 use http::request::Parts;
@@ -63,29 +63,55 @@ impl Scheme {
 /// Where one request came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    base_url: String,
+    called: Called,
     client: IpAddr,
     is_told: bool,
+}
+
+/// What the client called this server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Called {
+    /// This URL.
+    Url(String),
+    /// What its request names, or the address that it connected to if that is not good. Few requests need to know, so
+    /// nobody has looked yet.
+    Asked {
+        scheme: Scheme,
+        authority: Option<HeaderValue>,
+        local: SocketAddr,
+    },
 }
 
 impl Origin {
     /// The scheme and the authority that the client used, such as `https://registry.example.com`. It is a
     /// URL in any case, but only as true as what the client and the proxies say.
     pub(crate) fn base_url(&self) -> String {
-        self.base_url.clone()
+        match &self.called {
+            Called::Url(url) => url.clone(),
+            Called::Asked {
+                scheme,
+                authority,
+                local,
+            } => {
+                let text = authority.as_ref().and_then(|text| text.to_str().ok());
+                let host = text.and_then(authority::checked);
+                base_url(*scheme, &host.unwrap_or_else(|| local.to_string()))
+            }
+        }
     }
 
     /// The authority that the client used, such as `registry.example.com:5000`.
-    fn authority(&self) -> &str {
-        let authority = self.base_url.split_once("://");
-        authority.map_or("", |(_, authority)| authority)
+    fn authority(&self) -> String {
+        let base_url = self.base_url();
+        let authority = base_url.split_once("://");
+        authority.map_or_else(String::new, |(_, authority)| authority.to_owned())
     }
 
     /// Whether a header `Origin` (RFC 6454) names this server. Its scheme does not count: only a proxy may know that.
     pub(crate) fn is_named_by(&self, header: &HeaderValue) -> bool {
         let value = header.to_str().unwrap_or_default();
         let named = value.split_once("://");
-        named.is_some_and(|(_, named)| named.eq_ignore_ascii_case(self.authority()))
+        named.is_some_and(|(_, named)| named.eq_ignore_ascii_case(&self.authority()))
     }
 
     /// Whether the client used an address, or `localhost`, which no name server can give to somebody else.
@@ -93,7 +119,7 @@ impl Origin {
         let authority = self.authority();
         let host = match authority.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            _ => authority,
+            _ => authority.as_str(),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
@@ -124,7 +150,7 @@ impl Origins {
         };
         if let Some(PublicUrl(base_url)) = &self.public_url {
             return Origin {
-                base_url: base_url.clone(),
+                called: Called::Url(base_url.clone()),
                 client: told.client,
                 is_told: true,
             };
@@ -134,10 +160,16 @@ impl Origins {
             true => Scheme::Https,
             false => Scheme::Http,
         });
-        let host = told.host.or_else(|| asked_for(&parts.uri, &parts.headers));
-        let host = host.unwrap_or_else(|| connection.local.to_string());
+        let called = match told.host {
+            Some(host) => Called::Url(base_url(scheme, &host)),
+            None => Called::Asked {
+                scheme,
+                authority: asked_for(&parts.uri, &parts.headers),
+                local: connection.local,
+            },
+        };
         Origin {
-            base_url: format!("{}://{host}", scheme.as_str()),
+            called,
             client: told.client,
             is_told,
         }
@@ -186,14 +218,18 @@ impl Told {
     }
 }
 
-/// The authority that the request itself names.
-fn asked_for(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+fn base_url(scheme: Scheme, host: &str) -> String {
+    format!("{}://{host}", scheme.as_str())
+}
+
+/// The authority that the request itself names, whatever that is.
+fn asked_for(uri: &Uri, headers: &HeaderMap) -> Option<HeaderValue> {
     if let Some(named) = uri.authority() {
-        return authority::checked(named.as_str());
+        return HeaderValue::from_str(named.as_str()).ok();
     }
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (Some(host), None) => authority::checked(host.to_str().ok()?),
+        (Some(host), None) => Some(host.clone()),
         _ => None,
     }
 }

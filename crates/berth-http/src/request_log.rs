@@ -25,8 +25,9 @@ pub(crate) fn request_id(headers: &HeaderMap, is_believed: bool) -> HeaderValue 
     if let Some(value) = sent.filter(is_sensible) {
         return value.clone();
     }
-    let id = Uuid::new_v4().hyphenated().to_string();
-    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none"))
+    let mut text = Uuid::encode_buffer();
+    let id = Uuid::new_v4().hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("none"))
 }
 
 /// The one line about a request, which is written when this is dropped: when the answer was sent or given
