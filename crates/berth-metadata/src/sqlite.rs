@@ -51,8 +51,8 @@ use writer::Writer;
 /// One thread owns the only connection that writes, and commits what waits together
 /// (`synchronous=FULL`: durable when answered). Reads go through a pool of other connections, on
 /// tokio's blocking threads, and see what was committed before they began. Manifests that were read
-/// lately, and where tags lead that were read or pushed lately, are kept in memory: at most 32 MiB. One process at a time may use a file; the caller
-/// sees to that.
+/// lately, and where tags lead that were read or pushed lately, are kept in memory: at most 32 MiB.
+/// One process at a time may use a file; the caller sees to that.
 pub struct SqliteMetadata {
     path: PathBuf,
     readers: Readers,
