@@ -89,11 +89,8 @@ impl Digest {
 
     /// The bytes that the encoded part stands for.
     pub fn to_hash(&self) -> Vec<u8> {
-        let value = |digit: u8| match digit {
-            b'0'..=b'9' => digit - b'0',
-            // A digest has no other digits than these.
-            _ => digit.wrapping_sub(b'a').wrapping_add(10),
-        };
+        // A digest has no other characters than hexadecimal digits, whose values fit.
+        let value = |digit: u8| char::from(digit).to_digit(16).unwrap_or_default() as u8;
         let pairs = self.hex().as_bytes().chunks_exact(2);
         pairs
             .map(|pair| value(pair[0]) << 4 | value(pair[1]))
