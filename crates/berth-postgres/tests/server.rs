@@ -20,6 +20,14 @@ fn open(url: &SecretString) -> Result<PostgresMetadata, MetadataError> {
     PostgresMetadata::open(url, &PostgresOptions::default())
 }
 
+fn open_with_few_connections(url: &SecretString) -> PostgresMetadata {
+    let options = PostgresOptions {
+        connections: NonZeroU32::new(4).unwrap(),
+        ..PostgresOptions::default()
+    };
+    PostgresMetadata::open(url, &options).unwrap()
+}
+
 fn here() -> RepositoryName {
     "here".parse().unwrap()
 }
@@ -225,11 +233,7 @@ async fn a_statement_that_takes_too_long_for_a_lock_ends_with_an_error() {
 async fn readers_do_not_wait_for_writers_that_wait_for_each_other() {
     let server = TestServer::shared();
     let url = server.database();
-    let options = PostgresOptions {
-        connections: NonZeroU32::new(4).unwrap(),
-        ..PostgresOptions::default()
-    };
-    let store = Arc::new(PostgresMetadata::open(&url, &options).unwrap());
+    let store = Arc::new(open_with_few_connections(&url));
     store.link_blob(&here(), &blob(0), None).await.unwrap();
     let held = server.hold(&name_of(&url), "SELECT 1 FROM repositories FOR UPDATE");
     let mut links = JoinSet::new();
@@ -410,11 +414,7 @@ async fn a_session_gets_no_revision_again_that_was_lost() {
 async fn whoever_waits_to_forget_takes_one_connection_of_a_replica() {
     let server = TestServer::shared();
     let url = server.database();
-    let options = PostgresOptions {
-        connections: NonZeroU32::new(4).unwrap(),
-        ..PostgresOptions::default()
-    };
-    let store = Arc::new(PostgresMetadata::open(&url, &options).unwrap());
+    let store = Arc::new(open_with_few_connections(&url));
     // As another replica does that forgets blobs.
     let forgetting = "SELECT pg_advisory_xact_lock(112628846781812)";
     let held = server.hold(&name_of(&url), forgetting);
