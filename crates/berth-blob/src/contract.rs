@@ -60,16 +60,11 @@ pub async fn blob_store_where(store: &dyn BlobStore, open_blobs: OpenBlobs) {
     a_damaged_blob_is_replaced(store, open_blobs).await;
 }
 
-/// Runs the whole suite over a store that checks what it reads. The store must be empty.
+/// Runs the suite but for what becomes of damaged blobs. The store must be empty.
 ///
 /// # Panics
 /// When the implementation breaks the contract.
-pub async fn verifying_blob_store(store: &dyn BlobStore, open_blobs: OpenBlobs) {
-    all_but_damage(store, open_blobs).await;
-    a_damaged_blob_is_not_read_to_its_end(store).await;
-}
-
-async fn all_but_damage(store: &dyn BlobStore, open_blobs: OpenBlobs) {
+pub async fn all_but_damage(store: &dyn BlobStore, open_blobs: OpenBlobs) {
     what_is_published_can_be_read(store).await;
     nothing_is_seen_before_it_is_published(store).await;
     what_was_not_acknowledged_is_cut_off(store).await;
@@ -283,9 +278,13 @@ async fn a_damaged_blob_is_replaced(store: &dyn BlobStore, open_blobs: OpenBlobs
     }
 }
 
-/// Not even if bytes of the same digest that were right have been read before.
+/// Runs the suite of damaged blobs over a store that checks what it reads: they are not read to their end, not even if bytes
+/// of the same digest that were right have been read before.
+///
+/// # Panics
+/// When the implementation breaks the contract.
 #[allow(clippy::unwrap_used)]
-async fn a_damaged_blob_is_not_read_to_its_end(store: &dyn BlobStore) {
+pub async fn a_damaged_blob_is_not_read_to_its_end(store: &dyn BlobStore) {
     let digest = Digest::sha256(b"as it should be");
     for damage in [&b"as it should"[..], b"as it might be.", b""] {
         let damaged = SessionId::random();

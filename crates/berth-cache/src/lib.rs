@@ -49,7 +49,7 @@
 //!
 //! The files have at most [`CacheSettings::limit`] bytes together, with those that are being filled and those that were removed and are
 //! still read. Room is made by the blobs that were not used for the longest time and that nobody reads; if that is not enough, and
-//! while [`CacheSettings::fills_at_once`] others are filled, a blob is read from the store below alone.
+//! while [`CacheSettings::fills_at_once`] others are filled, a blob is read from the store below alone, and not checked here.
 //!
 //! A fill goes as fast as the store below and the disk can, whoever reads it, and needs no memory for those who are slower.
 //! It goes on when all of its readers have gone if half of it is there, and else ends. If the store below fails or sends
