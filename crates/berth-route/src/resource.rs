@@ -29,9 +29,7 @@ pub(crate) enum Resource {
 impl Resource {
     /// Reads a path from the right, by segment.
     pub(crate) fn of_path(path: &str) -> Result<Self, RouteError> {
-        let path: Cow<'_, str> = percent_decode_str(path)
-            .decode_utf8()
-            .map_err(|_| RouteError::NotText)?;
+        let path = decoded(path)?;
         let rest = match path.strip_prefix("/v2") {
             Some("" | "/") => return Ok(Self::Base),
             Some("/_catalog") => return Ok(Self::Catalog),
@@ -71,6 +69,16 @@ impl Resource {
             Self::Uploads(_) => "POST",
             Self::Session(..) => "GET, PATCH, PUT, DELETE",
         }
+    }
+}
+
+/// A path without escapes. Few have any.
+fn decoded(path: &str) -> Result<Cow<'_, str>, RouteError> {
+    match path.contains('%') {
+        true => percent_decode_str(path)
+            .decode_utf8()
+            .map_err(|_| RouteError::NotText),
+        false => Ok(Cow::Borrowed(path)),
     }
 }
 
