@@ -144,6 +144,28 @@ impl SqliteMetadata {
             .await
     }
 
+    /// The manifest that a reference leads to, which is kept from then on.
+    async fn read_manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Option<StoredManifest>, MetadataError> {
+        let digest = match reference {
+            Reference::Digest(digest) => digest.clone(),
+            Reference::Tag(tag) => match self.follow(repository, tag).await? {
+                Followed::Manifest(manifest) => return Ok(manifest),
+                Followed::Digest(digest) => digest,
+            },
+        };
+        let by_digest = Reference::Digest(digest.clone());
+        let read = self.find_manifest(repository, &by_digest);
+        match self.cache.manifest(repository, &digest, read).await? {
+            // The tag may have been moved, and its old manifest deleted, between the two reads.
+            None if by_digest != *reference => self.find_manifest(repository, reference).await,
+            found => Ok(found),
+        }
+    }
+
     /// Follows a tag: to its manifest in the same read, if the tag has to be read.
     async fn follow(
         &self,
@@ -340,22 +362,10 @@ impl MetadataStore for SqliteMetadata {
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<Option<StoredManifest>, MetadataError> {
-        if let Some(manifest) = self.cache.get(repository, reference) {
-            return Ok(Some(manifest));
-        }
-        let digest = match reference {
-            Reference::Digest(digest) => digest.clone(),
-            Reference::Tag(tag) => match self.follow(repository, tag).await? {
-                Followed::Manifest(manifest) => return Ok(manifest),
-                Followed::Digest(digest) => digest,
-            },
-        };
-        let by_digest = Reference::Digest(digest.clone());
-        let read = self.find_manifest(repository, &by_digest);
-        match self.cache.manifest(repository, &digest, read).await? {
-            // The tag may have been moved, and its old manifest deleted, between the two reads.
-            None if by_digest != *reference => self.find_manifest(repository, reference).await,
-            found => Ok(found),
+        match self.cache.get(repository, reference) {
+            Some(manifest) => Ok(Some(manifest)),
+            // The future of a read is large, and most need none.
+            None => Box::pin(self.read_manifest(repository, reference)).await,
         }
     }
 
