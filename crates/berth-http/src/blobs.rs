@@ -11,7 +11,7 @@ use crate::conditions::{self, entity_tag, is_not_modified, is_not_wanted, range_
 use crate::errors::{self, Failure};
 use crate::mapped_body::MappedBody;
 use crate::range::{Wanted, wanted};
-use crate::responses::{Answer, ResponseBody};
+use crate::responses::{Answer, MORE_HEADERS, ResponseBody};
 
 /// Who else than the client may keep a blob. Content of one digest never changes: whoever has it need not ask again
 /// for a year.
@@ -143,7 +143,7 @@ fn range_of(headers: &HeaderMap, digest: &Digest, size: u64) -> Wanted {
 }
 
 fn about(status: StatusCode, digest: &Digest, audience: Audience) -> Answer {
-    Answer::new(status)
+    Answer::with_headers(status, MORE_HEADERS)
         .digest(digest)
         .header(header::ETAG, entity_tag(digest))
         .header(header::CACHE_CONTROL, audience.cache_control())

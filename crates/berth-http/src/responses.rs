@@ -35,8 +35,12 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// take so much in the time that it has.
 const PIECE: usize = 64 * 1024;
 
-/// How many headers an answer has, with those that the connection adds.
-const HEADERS: usize = 12;
+/// How many headers most answers have, as those about manifests do. The map for these takes less than a KiB, and allocators
+/// keep that at hand; the next larger one takes more.
+const HEADERS: usize = 6;
+
+/// How many headers most other answers have.
+pub(crate) const MORE_HEADERS: usize = 12;
 
 /// The body of an answer.
 pub(crate) enum ResponseBody {
@@ -116,10 +120,14 @@ pub(crate) struct Answer(Response<ResponseBody>);
 impl Answer {
     /// An answer without a body.
     pub(crate) fn new(status: StatusCode) -> Self {
+        Self::with_headers(status, HEADERS)
+    }
+
+    /// As [`Answer::new`], with so many headers in the end: the map need not grow on the way.
+    pub(crate) fn with_headers(status: StatusCode, count: usize) -> Self {
         let mut response = Response::new(ResponseBody::empty());
         *response.status_mut() = status;
-        // What most answers have in the end, so that the map does not grow on the way.
-        response.headers_mut().reserve(HEADERS);
+        response.headers_mut().reserve(count);
         Self(response)
     }
 
