@@ -7,6 +7,8 @@ use berth_audit::{AuditLog, Event, Outcome, Record, Text, Unwritable};
 use berth_auth::{Action, Identity};
 use berth_route::{MountFrom, Route, StartUpload};
 use berth_spec::Reference;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::access::{Required, required};
@@ -34,6 +36,16 @@ impl Audit {
             None => true,
         }
     }
+
+    /// Writes a line, if there is to be one of it. On the heap: few requests have one, and a record is large.
+    fn write(&self, record: Record) -> BoxFuture<'_, ()> {
+        async move {
+            if self.admits(&record) {
+                self.log.record(record).await;
+            }
+        }
+        .boxed()
+    }
 }
 
 /// What is recorded of one request; nothing without a log.
@@ -46,35 +58,33 @@ pub(crate) struct AuditTrail<'a> {
 impl AuditTrail<'_> {
     /// Notes that somebody proved who they are.
     pub(crate) async fn logged_in(&self, event: Event, identity: &Identity) {
-        let Some(name) = identity.name() else { return };
+        let (Some(audit), Some(name)) = (self.audit, identity.name()) else {
+            return;
+        };
         let record = self.record(event, Outcome::Done, StatusCode::OK);
-        self.write(Record {
+        let record = Record {
             identity: Some(name.into()),
             ..record
-        })
-        .await;
+        };
+        audit.write(record).await;
     }
 
     /// Notes that somebody did not. `name` is who they said they are, if they said it.
     pub(crate) async fn login_refused(&self, name: Option<String>, status: StatusCode) {
+        let Some(audit) = self.audit else { return };
         let record = self.record(Event::LoginRefused, Outcome::Refused, status);
-        self.write(Record {
+        let record = Record {
             identity: name.filter(|name| !name.is_empty()).map(Text::from),
             ..record
-        })
-        .await;
+        };
+        audit.write(record).await;
     }
 
     /// Notes that somebody wanted what they may not.
     pub(crate) async fn refused(&self, identity: &Identity, route: &Route, status: StatusCode) {
+        let Some(audit) = self.audit else { return };
         let record = self.record(Event::Refused, Outcome::Refused, status);
-        self.write(by(identity, about(record, route))).await;
-    }
-
-    async fn write(&self, record: Record) {
-        if let Some(audit) = self.audit.filter(|audit| audit.admits(&record)) {
-            Box::pin(audit.log.record(record)).await;
-        }
+        audit.write(by(identity, about(record, route))).await;
     }
 
     /// Begins to note that somebody wanted what they may not, where that is hidden from them: it is not known yet what they
@@ -240,6 +250,7 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let connection = Connection {
             peer: ([192, 0, 2, 1], 4000).into(),
+            peer_address: "192.0.2.1".into(),
             local: ([192, 0, 2, 2], 5000).into(),
             is_tls: false,
             certificate: None,

@@ -1,12 +1,13 @@
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use berth_sendfile::{FileMaps, SendfileStream};
 use berth_tls::{ClientCertificate, HandshakeError, TlsAcceptor, TlsConnection};
+use futures_util::FutureExt;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -34,6 +35,8 @@ const LEAVE_CHECK: Duration = Duration::from_millis(100);
 pub(crate) struct Connection {
     /// Who connected: the client, or the last proxy before this server.
     pub(crate) peer: SocketAddr,
+    /// The address of [`Connection::peer`], as text.
+    pub(crate) peer_address: Arc<str>,
     /// Where it connected to.
     pub(crate) local: SocketAddr,
     pub(crate) is_tls: bool,
@@ -50,14 +53,24 @@ impl Connection {
     /// # Errors
     /// When it is gone already.
     pub(crate) fn of(stream: &TcpStream) -> io::Result<Self> {
+        let peer = stream.peer_addr()?;
         Ok(Self {
-            peer: stream.peer_addr()?,
+            peer,
+            peer_address: peer.ip().to_canonical().to_string().into(),
             local: stream.local_addr()?,
             is_tls: false,
             certificate: None,
             maps: None,
             activity: Activity::new(),
         })
+    }
+
+    /// The address of whoever sent a request over this connection, as text. Mostly it is that of the connection.
+    pub(crate) fn text_of(&self, client: IpAddr) -> Arc<str> {
+        match client == self.peer.ip().to_canonical() {
+            true => Arc::clone(&self.peer_address),
+            false => client.to_string().into(),
+        }
     }
 
     /// The common name of the client's certificate, as long as that is good.
@@ -140,8 +153,8 @@ async fn serve_requests(
     let state = Arc::new(connection);
     let proven = Arc::clone(&state);
     let answer = service_fn(move |request| {
-        let (service, state) = (Arc::clone(&service), Arc::clone(&state));
-        async move { Ok::<_, Infallible>(serve_request(&service, &state, request).await) }
+        let response = serve_request(Arc::clone(&service), Arc::clone(&state), request);
+        response.map(Ok::<_, Infallible>)
     });
     let builder = builder(&limits);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(Box::pin(stream)), answer));

@@ -23,7 +23,7 @@ pub(crate) struct Served<'a> {
 /// Does what a route says. Whether the caller may is decided before.
 ///
 /// The future of a request is as large as that of its largest route, and is moved about when the
-/// request begins. So those of uploads, which are large, are put where they need not be moved.
+/// request begins. So those that are large or rare are put where they need not be moved.
 pub(crate) async fn dispatch(
     served: Served<'_>,
     rights: Rights<'_>,
@@ -46,11 +46,11 @@ pub(crate) async fn dispatch(
         Route::Base => Ok(base()),
         Route::Catalog(page) => {
             let list = || lists::catalog(registry, scans, rights, page);
-            Answer::with_room(large_bodies, list).await
+            Box::pin(Answer::with_room(large_bodies, list)).await
         }
         Route::ListTags { repository, page } => {
             let list = || lists::tags(registry, repository, page);
-            Answer::with_room(large_bodies, list).await
+            Box::pin(Answer::with_room(large_bodies, list)).await
         }
         Route::ListReferrers {
             repository,
@@ -60,7 +60,7 @@ pub(crate) async fn dispatch(
         } => {
             let (artifact_type, last) = (artifact_type.as_deref(), last.as_ref());
             let list = || lists::referrers(registry, repository, subject, artifact_type, last);
-            Answer::with_room(large_bodies, list).await
+            Box::pin(Answer::with_room(large_bodies, list)).await
         }
         Route::GetManifest {
             repository,
@@ -75,12 +75,12 @@ pub(crate) async fn dispatch(
             tags,
         } => {
             let limit = registry.settings().manifest_size_limit;
-            let content = manifests::receive(body, limit, large_bodies).await?;
+            let content = Box::pin(manifests::receive(body, limit, large_bodies)).await?;
             let authority = rights.authority(repository);
             let pushed = manifests::put(
                 registry, headers, repository, reference, tags, content, authority,
             );
-            pushed.await
+            Box::pin(pushed).await
         }
         Route::DeleteManifest {
             repository,
@@ -100,7 +100,7 @@ pub(crate) async fn dispatch(
             .await
         }
         Route::DeleteBlob { repository, digest } => {
-            blobs::delete(registry, headers, repository, digest).await
+            Box::pin(blobs::delete(registry, headers, repository, digest)).await
         }
         Route::StartUpload { repository, start } => {
             Box::pin(uploads::start(registry, headers, repository, start, body)).await

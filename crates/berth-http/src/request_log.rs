@@ -1,4 +1,3 @@
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -34,7 +33,8 @@ pub(crate) fn request_id(headers: &HeaderMap, is_believed: bool) -> HeaderValue 
 /// up, or the client went away before there was one.
 pub(crate) struct RequestLine {
     pub(crate) span: Span,
-    pub(crate) client: IpAddr,
+    /// The address of the client.
+    pub(crate) client: Arc<str>,
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) route: &'static str,
@@ -74,7 +74,7 @@ impl Drop for RequestLine {
         let milliseconds = microseconds as f64 / 1000.0;
         let answered = self.answered.as_ref();
         info!(
-            client = %self.client,
+            client = &*self.client,
             method = self.method.as_str(),
             route = self.route,
             path = self.path,

@@ -101,23 +101,23 @@ impl Target {
     }
 }
 
-/// Serves one request, whatever it is.
-pub(crate) async fn serve_request(
-    service: &Arc<Service>,
-    connection: &Arc<Connection>,
+/// Serves one request, whatever it is. It is under way as soon as this is called.
+pub(crate) fn serve_request(
+    service: Arc<Service>,
+    connection: Arc<Connection>,
     request: Request<Incoming>,
-) -> Response<LoggedBody> {
+) -> impl Future<Output = Response<LoggedBody>> {
     let under_way = connection.activity.begin();
     let started = Instant::now();
-    let id = request_id(request.headers(), service.believes_ids_of(connection));
+    let id = request_id(request.headers(), service.believes_ids_of(&connection));
     let span = info_span!("request", id = id.to_str().unwrap_or_default());
     let (parts, body) = RequestBody::of(request, service.limits.body_timeout, &service.drains);
     let target = service.target(&parts);
-    let origin = service.origins.origin(connection, &parts);
+    let origin = service.origins.origin(&connection, &parts);
     // From here on the line is written, even if the client goes away before there is an answer.
     let mut line = RequestLine {
-        span: span.clone(),
-        client: origin.client(),
+        span,
+        client: connection.text_of(origin.client()),
         path: parts.uri.path().to_owned(),
         method: parts.method.clone(),
         route: target.name(),
@@ -127,44 +127,49 @@ pub(crate) async fn serve_request(
         answered: None,
         under_way,
     };
-    let head = Head {
-        parts: &parts,
-        connection,
-        origin: &origin,
-        id: &id,
-    };
-    let trail = AuditTrail {
-        audit: service.audit.as_ref(),
-        head: &head,
-    };
-    let outcome = async {
-        match target {
-            Target::Registry(route) => {
-                let asked = Asked {
-                    connection,
-                    trail,
-                    body,
-                };
-                handle(service, asked, route, &mut line).await
+    // What is above is not in this future, which is moved about before it begins.
+    async move {
+        let head = Head {
+            parts: &parts,
+            connection: &connection,
+            origin: &origin,
+            id: &id,
+        };
+        let trail = AuditTrail {
+            audit: service.audit.as_ref(),
+            head: &head,
+        };
+        let span = line.span.clone();
+        let outcome = async {
+            match target {
+                Target::Registry(route) => {
+                    let asked = Asked {
+                        connection: &connection,
+                        trail,
+                        body,
+                    };
+                    handle(&service, asked, route, &mut line).await
+                }
+                Target::Token => Box::pin(give_token(&service, trail, body, &mut line)).await,
             }
-            Target::Token => Box::pin(give_token(service, trail, body, &mut line)).await,
+        };
+        let outcome = outcome.instrument(span).await;
+        let answer =
+            outcome.unwrap_or_else(|failure| line.span.in_scope(|| errors::answer(&failure)));
+        let response = answer
+            .located_from(&origin)
+            .header(API_VERSION, "registry/2.0")
+            .header(REQUEST_ID, id)
+            .answering(&parts.method)
+            .into_response();
+        line.answered = Some(Answered::new(response.status()));
+        if parts.version == Version::HTTP_2 {
+            // Over HTTP/1.1, the connection itself shows whether the client takes what it is sent.
+            line.under_way
+                .watch(patience(&service.limits, response.body()));
         }
-    };
-    let outcome = outcome.instrument(span.clone()).await;
-    let answer = outcome.unwrap_or_else(|failure| span.in_scope(|| errors::answer(&failure)));
-    let response = answer
-        .located_from(&origin)
-        .header(API_VERSION, "registry/2.0")
-        .header(REQUEST_ID, id)
-        .answering(&parts.method)
-        .into_response();
-    line.answered = Some(Answered::new(response.status()));
-    if parts.version == Version::HTTP_2 {
-        // Over HTTP/1.1, the connection itself shows whether the client takes what it is sent.
-        line.under_way
-            .watch(patience(&service.limits, response.body()));
+        response.map(|body| LoggedBody::new(body, line))
     }
-    response.map(|body| LoggedBody::new(body, line))
 }
 
 /// A request, and where it came from.
@@ -221,11 +226,21 @@ async fn handle(
         large_bodies: &service.large_bodies,
         scans: &service.scans,
     };
-    let outcome = dispatch(served, rights, trail.head, &route, asked.body).await;
-    let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
-    if let Some(entry) = entry {
-        entry.end(answer.status(), None).await;
+    let dispatched = || dispatch(served, rights, trail.head, &route, asked.body);
+    match entry {
+        Some(entry) => Box::pin(noted(dispatched(), entry)).await,
+        None => dispatched().await,
     }
+}
+
+/// Answers what comes of a request, which the audit log then has.
+async fn noted(
+    dispatched: impl Future<Output = Result<Answer, Failure>>,
+    entry: Entry,
+) -> Result<Answer, Failure> {
+    let outcome = dispatched.await;
+    let answer = outcome.unwrap_or_else(|failure| errors::answer(&failure));
+    entry.end(answer.status(), None).await;
     Ok(answer)
 }
 

@@ -27,6 +27,7 @@ fn origins_for(headers: &[(&str, &str)]) -> Origins {
 fn connection(peer: &str, is_tls: bool) -> Connection {
     Connection {
         peer: (peer.parse::<IpAddr>().unwrap(), 40_000).into(),
+        peer_address: peer.into(),
         local: ([192, 0, 2, 1], 5000).into(),
         is_tls,
         certificate: None,
