@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -8,9 +9,10 @@ use std::time::Duration;
 use berth_sendfile::{FileMaps, SendfileStream};
 use berth_tls::{ClientCertificate, HandshakeError, TlsAcceptor, TlsConnection};
 use futures_util::FutureExt;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -18,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, info};
 
 use crate::activity::Activity;
+use crate::protocol::{Protocol, recognize};
 use crate::service::{Service, serve_request};
 use crate::stall_guard::StallGuard;
 use crate::{Limits, clear_text};
@@ -30,6 +33,11 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// How often a connection is looked at when the server stops.
 const LEAVE_CHECK: Duration = Duration::from_millis(100);
+
+/// How many bytes are read at once at most: bodies larger than a head may be, as an upload costs the processor less in larger
+/// pieces. hyper uses this for more: so many bytes of requests that follow each other unasked may wait, and so many of an answer
+/// may before more of it is read. A client that stalls pins as much.
+const READ_BYTES: usize = 128 * 1024;
 
 /// What the requests of one connection share.
 pub(crate) struct Connection {
@@ -137,9 +145,7 @@ async fn leave(stopping: &mut watch::Receiver<bool>) {
     sleep(LEAVE).await;
 }
 
-/// Serves what comes over a stream of bytes, to its end. hyper ends it where HTTP/1.1 is idle or sends
-/// no head; here it ends where HTTP/2 is idle, an answer over HTTP/2 is not taken, the client's certificate is
-/// good no more, or the server stops.
+/// Serves what comes over a stream of bytes, to its end.
 async fn serve_requests(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
     connection: Connection,
@@ -149,31 +155,66 @@ async fn serve_requests(
     let limits = service.limits.clone();
     let activity = connection.activity.clone();
     let (head, write) = (limits.header_timeout, limits.write_timeout);
-    let stream = StallGuard::new(stream, head, write, activity.clone());
-    let state = Arc::new(connection);
-    let proven = Arc::clone(&state);
+    let mut stream = Box::pin(StallGuard::new(stream, head, write, activity));
+    let recognized = tokio::select! {
+        // A request that is there already is answered.
+        biased;
+        recognized = recognize(&mut stream) => recognized,
+        () = stop(&mut stopping) => return,
+    };
+    let protocol = match recognized {
+        Ok((protocol, begun)) => {
+            stream.as_mut().take_back(begun);
+            protocol
+        }
+        Err(error) => return debug!(%error, "a connection ended before it began"),
+    };
+    let stream = TokioIo::new(stream);
+    let connection = Arc::new(connection);
+    let state = Arc::clone(&connection);
     let answer = service_fn(move |request| {
         let response = serve_request(Arc::clone(&service), Arc::clone(&state), request);
         response.map(Ok::<_, Infallible>)
     });
-    let builder = builder(&limits);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(Box::pin(stream)), answer));
+    match protocol {
+        Protocol::Http1 => {
+            let served = http1(&limits).serve_connection(stream, answer);
+            attend(served, &connection, &limits, stopping).await;
+        }
+        Protocol::Http2 => {
+            let served = http2(&limits).serve_connection(stream, answer);
+            attend(served, &connection, &limits, stopping).await;
+        }
+    }
+}
+
+/// Lets a connection go on to its end. hyper ends it where HTTP/1.1 is idle or sends no head; here it ends where HTTP/2 is idle,
+/// an answer over HTTP/2 is not taken, the client's certificate is good no more, or the server stops.
+async fn attend(
+    served: impl GracefulConnection<Error = hyper::Error>,
+    connection: &Connection,
+    limits: &Limits,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let mut served = pin!(served);
+    let activity = &connection.activity;
     let mut stopped_at = None;
     loop {
         let check = match stopped_at {
             Some(_) => LEAVE_CHECK,
-            None => check_interval(&limits),
+            None => check_interval(limits),
         };
         tokio::select! {
             biased;
-            ended = &mut connection => {
+            ended = &mut served => {
                 if let Err(error) = ended {
+                    let error: &(dyn Error + 'static) = &error;
                     debug!(error, "a connection ended early");
                 }
                 return;
             }
             () = stop(&mut stopping), if stopped_at.is_none() => {
-                connection.as_mut().graceful_shutdown();
+                served.as_mut().graceful_shutdown();
                 stopped_at = Some(Instant::now());
                 // The connection has to say that it ends, before it does.
                 continue;
@@ -191,8 +232,8 @@ async fn serve_requests(
             debug!("a connection without a request ends");
             return;
         }
-        if idle > limits.header_timeout || proven.has_outlived_its_certificate() {
-            connection.as_mut().graceful_shutdown();
+        if idle > limits.header_timeout || connection.has_outlived_its_certificate() {
+            served.as_mut().graceful_shutdown();
         }
     }
 }
@@ -209,16 +250,20 @@ fn check_interval(limits: &Limits) -> Duration {
     (shortest / 4).max(Duration::from_millis(10))
 }
 
-fn builder(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn http1(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.header_bytes)
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(READ_BYTES.max(limits.header_bytes))
         .half_close(false);
     builder
-        .http2()
+}
+
+fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.header_timeout)
         .keep_alive_timeout(limits.header_timeout)
@@ -228,4 +273,55 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .initial_connection_window_size(4 * 1024 * 1024)
         .max_send_buf_size(256 * 1024);
     builder
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use berth_registry::{MemoryBlobs, MemoryMetadata, Registry, Settings};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+    use crate::Setup;
+
+    /// What a client is answered that has sent this before anybody serves its connection, when the server stops already.
+    async fn answer_while_stopping(sent: &[u8]) -> String {
+        let (mut client, server) = duplex(4096);
+        client.write_all(sent).await.unwrap();
+        let (_stopping, connections) = watch::channel(true);
+        let connection = Connection {
+            peer: ([192, 0, 2, 1], 4000).into(),
+            peer_address: "192.0.2.1".into(),
+            local: ([192, 0, 2, 2], 5000).into(),
+            is_tls: false,
+            certificate: None,
+            maps: None,
+            activity: Activity::new(),
+        };
+        let registry = Registry::new(
+            Arc::new(MemoryMetadata::default()),
+            Arc::new(MemoryBlobs::default()),
+            Settings::default(),
+        );
+        let service = Arc::new(Service::new(Setup::new(registry)));
+        serve_requests(server, connection, service, connections).await;
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_there_when_the_server_stops_is_answered() {
+        for _ in 0..20 {
+            let answer = answer_while_stopping(b"GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_on_which_nothing_came_ends_when_the_server_stops() {
+        for begun in [&b""[..], b"PRI * HTTP/2.0\r\n"] {
+            assert_eq!(answer_while_stopping(begun).await, "");
+        }
+    }
 }

@@ -42,6 +42,7 @@ mod manifests;
 mod mapped_body;
 mod origin;
 mod places;
+mod protocol;
 mod range;
 mod refusals;
 mod request_body;

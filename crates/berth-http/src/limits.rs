@@ -14,7 +14,7 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How long requests that are under way may go on when the server stops.
     pub drain_timeout: Duration,
-    /// The largest head of a request, in bytes.
+    /// The largest head of a request, in bytes. What follows the last chunk of a body may have as many.
     pub header_bytes: usize,
     /// How many connections there may be.
     pub connections: ConnectionLimits,

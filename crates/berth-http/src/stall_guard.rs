@@ -3,14 +3,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::activity::Activity;
-
-/// As many bytes as the HTTP/2 preface has: how many are read before the protocol is known.
-const PREFACE_BYTES: usize = 24;
+use crate::protocol::PREFACE;
 
 pin_project! {
     /// A connection that breaks off when the other side stalls where hyper would wait for ever:
@@ -19,6 +18,7 @@ pin_project! {
         #[pin]
         stream: S,
         received: usize,
+        unread: Bytes,
         #[pin]
         preface_deadline: Sleep,
         write_timeout: Duration,
@@ -39,12 +39,18 @@ impl<S> StallGuard<S> {
         Self {
             stream,
             received: 0,
+            unread: Bytes::new(),
             preface_deadline: sleep(preface_timeout),
             write_timeout,
             write_deadline: sleep(write_timeout),
             write_stalled: false,
             activity,
         }
+    }
+
+    /// Takes back bytes that were read: they are what is read next.
+    pub(crate) fn take_back(self: Pin<&mut Self>, unread: Vec<u8>) {
+        *self.project().unread = unread.into();
     }
 
     /// As [`StallGuard::watch`], for what sends bytes.
@@ -87,12 +93,17 @@ impl<S: AsyncRead> AsyncRead for StallGuard<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.project();
+        if !this.unread.is_empty() {
+            let length = this.unread.len().min(buffer.remaining());
+            buffer.put_slice(&this.unread.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         if let Poll::Ready(outcome) = this.stream.poll_read(context, buffer) {
             *this.received += buffer.filled().len() - before;
             return Poll::Ready(outcome);
         }
-        if *this.received >= PREFACE_BYTES {
+        if *this.received >= PREFACE.len() {
             return Poll::Pending;
         }
         ready!(this.preface_deadline.poll(context));
@@ -158,6 +169,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_taken_back_is_read_first() {
+        let (mut client, server) = duplex(64);
+        let mut guard = std::pin::pin!(StallGuard::new(server, LONG, LONG, Activity::new()));
+        client.write_all(b"begun, and the rest").await.unwrap();
+        let mut begun = vec![0; 5];
+        guard.read_exact(&mut begun).await.unwrap();
+        guard.as_mut().take_back(begun);
+        let mut pieces = [[0; 3], [0; 3], [0; 3]];
+        for piece in &mut pieces {
+            guard.read_exact(piece).await.unwrap();
+        }
+        assert_eq!(&pieces.concat(), b"begun, an");
+    }
+
+    #[tokio::test]
     async fn a_client_that_says_nothing_is_cut_off() {
         let (_client, server) = duplex(64);
         let mut guard = std::pin::pin!(StallGuard::new(server, SHORT, LONG, Activity::new()));
@@ -177,8 +203,8 @@ mod tests {
     async fn a_client_may_be_silent_after_the_preface() {
         let (mut client, server) = duplex(64);
         let mut guard = std::pin::pin!(StallGuard::new(server, SHORT, LONG, Activity::new()));
-        client.write_all(&[0; PREFACE_BYTES]).await.unwrap();
-        guard.read_exact(&mut [0; PREFACE_BYTES]).await.unwrap();
+        client.write_all(PREFACE).await.unwrap();
+        guard.read_exact(&mut [0; PREFACE.len()]).await.unwrap();
         let silence = tokio::time::timeout(SHORT * 3, guard.read_u8()).await;
         assert!(silence.is_err(), "the connection was cut off");
     }

@@ -142,7 +142,7 @@ impl FromStr for Size {
 }
 
 impl Size {
-    /// Below this, nothing sensible works: hyper needs 8 KiB for the head of a request.
+    /// Below this, nothing sensible works: heads of requests, with tokens and the like, have some KiB.
     const SMALLEST: usize = 8 * 1024;
 
     /// The bytes of a text that may also be one of some words. Who writes something else is told both.
