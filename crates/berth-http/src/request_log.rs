@@ -74,7 +74,7 @@ impl Drop for RequestLine {
         let milliseconds = microseconds as f64 / 1000.0;
         let answered = self.answered.as_ref();
         info!(
-            client = &*self.client,
+            client = %self.client,
             method = self.method.as_str(),
             route = self.route,
             path = self.path,

@@ -35,8 +35,8 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// take so much in the time that it has.
 const PIECE: usize = 64 * 1024;
 
-/// How many headers most answers have, as those about manifests do. The map for these takes less than a KiB, and allocators
-/// keep that at hand; the next larger one takes more.
+/// How many headers most answers have, as those about manifests do over HTTP/1.1; HTTP/2 adds one. The map for these takes less
+/// than a KiB, and allocators keep that at hand; the next larger one takes more.
 const HEADERS: usize = 6;
 
 /// How many headers most other answers have.

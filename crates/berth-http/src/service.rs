@@ -127,7 +127,7 @@ pub(crate) fn serve_request(
         answered: None,
         under_way,
     };
-    // What is above is not in this future, which is moved about before it begins.
+    // The request itself is in pieces by now: a future that began with it would have both, and is moved about before it begins.
     async move {
         let head = Head {
             parts: &parts,
