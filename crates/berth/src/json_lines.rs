@@ -254,6 +254,32 @@ mod tests {
     }
 
     #[test]
+    fn every_number_stays_what_it_is() {
+        let parts = [0.0, -0.0, 2.0, 0.1, 1e16, -1e300, 5e-324, f64::MAX];
+        let whole = [0, 1, -1, i64::MIN, i64::MAX];
+        let lines = lines_of(|| {
+            for part in parts {
+                info!(part);
+            }
+            for whole in whole {
+                info!(whole);
+            }
+            for part in [f64::INFINITY, f64::NEG_INFINITY] {
+                info!(part);
+            }
+        });
+        let (of_parts, rest) = lines.split_at(parts.len());
+        for (line, part) in of_parts.iter().zip(parts) {
+            assert_eq!(line["part"].as_f64(), Some(part));
+        }
+        let (of_whole, infinite) = rest.split_at(whole.len());
+        for (line, whole) in of_whole.iter().zip(whole) {
+            assert_eq!(line["whole"].as_i64(), Some(whole));
+        }
+        assert!(infinite.iter().all(|line| line["part"] == Value::Null));
+    }
+
+    #[test]
     fn every_text_stays_what_it_is() {
         let all: String = (0..=0x2ff).filter_map(char::from_u32).collect();
         let texts = ["", "\"", "\\", "a\nb", "ä\u{1F980}\"ö", &all];
