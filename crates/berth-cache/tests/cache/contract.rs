@@ -4,12 +4,12 @@ use berth_blob::contract::{OpenBlobs, a_damaged_blob_is_not_read_to_its_end, all
 use berth_blob::{FilesystemBlobs, MemoryBlobs};
 use berth_cache::{CacheSettings, CachedBlobs};
 
-use crate::{ROOM, until};
+use crate::{ROOM, settled};
 
 async fn contract(blobs: &CachedBlobs) {
     all_but_damage(blobs, OpenBlobs::Kept).await;
     // While what is being filled takes all of the room, other blobs are read from below, where nobody checks them.
-    until(|| blobs.usage().passing == 0).await;
+    settled(blobs).await;
     a_damaged_blob_is_not_read_to_its_end(blobs).await;
 }
 

@@ -99,7 +99,7 @@ impl World {
 
     /// Waits until nothing is being filled.
     pub(crate) async fn settled(&self) {
-        until(|| self.blobs.usage().passing == 0).await;
+        settled(&self.blobs).await;
     }
 
     pub(crate) fn files(&self) -> Vec<PathBuf> {
@@ -130,6 +130,11 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
 
 pub(crate) async fn whole(stream: ByteStream) -> Result<Vec<u8>, BlobError> {
     Ok(stream.try_collect::<Vec<Bytes>>().await?.concat())
+}
+
+/// Waits until nothing is being filled, and no file that was removed is still read.
+pub(crate) async fn settled(blobs: &CachedBlobs) {
+    until(|| blobs.usage().passing == 0).await;
 }
 
 /// What comes before an error, and the error.
