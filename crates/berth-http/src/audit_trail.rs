@@ -58,15 +58,11 @@ pub(crate) struct AuditTrail<'a> {
 impl AuditTrail<'_> {
     /// Notes that somebody proved who they are.
     pub(crate) async fn logged_in(&self, event: Event, identity: &Identity) {
-        let (Some(audit), Some(name)) = (self.audit, identity.name()) else {
+        let (Some(audit), Some(_)) = (self.audit, identity.name()) else {
             return;
         };
         let record = self.record(event, Outcome::Done, StatusCode::OK);
-        let record = Record {
-            identity: Some(name.into()),
-            ..record
-        };
-        audit.write(record).await;
+        audit.write(by(identity, record)).await;
     }
 
     /// Notes that somebody did not. `name` is who they said they are, if they said it.
@@ -229,7 +225,6 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::activity::Activity;
     use crate::connection::Connection;
     use crate::origin::Origins;
 
@@ -248,15 +243,8 @@ mod tests {
         let (log, thread) = AuditLog::open(path, Settings::default()).unwrap();
         let request = Request::builder().header(header::USER_AGENT, "crane/1");
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let connection = Connection {
-            peer: ([192, 0, 2, 1], 4000).into(),
-            peer_address: "192.0.2.1".into(),
-            local: ([192, 0, 2, 2], 5000).into(),
-            is_tls: false,
-            certificate: None,
-            maps: None,
-            activity: Activity::new(),
-        };
+        let (peer, local) = (([192, 0, 2, 1], 4000), ([192, 0, 2, 2], 5000));
+        let connection = Connection::between(peer.into(), local.into());
         let origin = Origins::default().origin(&connection, &parts);
         let id = HeaderValue::from_static("the-id");
         let head = Head {

@@ -61,16 +61,20 @@ impl Connection {
     /// # Errors
     /// When it is gone already.
     pub(crate) fn of(stream: &TcpStream) -> io::Result<Self> {
-        let peer = stream.peer_addr()?;
-        Ok(Self {
+        Ok(Self::between(stream.peer_addr()?, stream.local_addr()?))
+    }
+
+    /// As [`Connection::of`], between these addresses.
+    pub(crate) fn between(peer: SocketAddr, local: SocketAddr) -> Self {
+        Self {
             peer,
             peer_address: peer.ip().to_canonical().to_string().into(),
-            local: stream.local_addr()?,
+            local,
             is_tls: false,
             certificate: None,
             maps: None,
             activity: Activity::new(),
-        })
+        }
     }
 
     /// The address of whoever sent a request over this connection, as text. Mostly it is that of the connection.
@@ -289,15 +293,8 @@ mod tests {
         let (mut client, server) = duplex(4096);
         client.write_all(sent).await.unwrap();
         let (_stopping, connections) = watch::channel(true);
-        let connection = Connection {
-            peer: ([192, 0, 2, 1], 4000).into(),
-            peer_address: "192.0.2.1".into(),
-            local: ([192, 0, 2, 2], 5000).into(),
-            is_tls: false,
-            certificate: None,
-            maps: None,
-            activity: Activity::new(),
-        };
+        let (peer, local) = (([192, 0, 2, 1], 4000), ([192, 0, 2, 2], 5000));
+        let connection = Connection::between(peer.into(), local.into());
         let registry = Registry::new(
             Arc::new(MemoryMetadata::default()),
             Arc::new(MemoryBlobs::default()),

@@ -1,7 +1,6 @@
 use http::Request;
 
 use super::*;
-use crate::activity::Activity;
 
 const TRUSTED: [&str; 3] = ["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"];
 
@@ -25,14 +24,10 @@ fn origins_for(headers: &[(&str, &str)]) -> Origins {
 }
 
 fn connection(peer: &str, is_tls: bool) -> Connection {
+    let peer = (peer.parse::<IpAddr>().unwrap(), 40_000).into();
     Connection {
-        peer: (peer.parse::<IpAddr>().unwrap(), 40_000).into(),
-        peer_address: peer.into(),
-        local: ([192, 0, 2, 1], 5000).into(),
         is_tls,
-        certificate: None,
-        maps: None,
-        activity: Activity::new(),
+        ..Connection::between(peer, ([192, 0, 2, 1], 5000).into())
     }
 }
 
